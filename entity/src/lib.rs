@@ -1,0 +1,15 @@
+//! State. Owns the tables' SeaORM entities and, in [`lifecycle`], every statement that changes a
+//! transaction's life. Knows no HTTP and no broker.
+//!
+//! The row is the truth: a transaction is what `transactions` says it is, and it is unfinished
+//! exactly as long as `outbox` holds its id.
+
+pub mod amount;
+pub mod conflict;
+pub mod lifecycle;
+pub mod outbox;
+mod sql;
+pub mod transaction;
+
+pub use amount::Amount;
+pub use transaction::{Status, Webhook};

@@ -1,0 +1,19 @@
+//! The table `outbox`: the ids of unfinished transactions.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub struct Model {
+    /// The id of the row in `transactions`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// When the relay should next hand the id to the queue: milliseconds since 1970 by the
+    /// database's clock.
+    pub due_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,78 @@
+//! How a list becomes one bound parameter, so that a statement has one text however long its list:
+//! arrays on PostgreSQL, JSON on SQLite.
+
+use sea_orm::{DatabaseConnection, DbBackend, Statement, Value};
+use uuid::Uuid;
+
+/// Milliseconds since 1970 by the database's clock, as an SQL expression.
+pub(crate) fn now_millis(db: &DatabaseConnection) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        _ => "CAST(unixepoch('subsec') * 1000 AS integer)",
+    }
+}
+
+/// The database's clock as a timestamp, as an SQL expression.
+pub(crate) fn now(db: &DatabaseConnection) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => "clock_timestamp()",
+        _ => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    }
+}
+
+/// `COLUMN is one of the ids in $1`, as an SQL condition; bind [`ids`].
+pub(crate) fn is_one_of_the_ids(db: &DatabaseConnection, column: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("{column} = ANY($1)"),
+        _ => format!("{column} IN (SELECT unhex(value) FROM json_each($1))"),
+    }
+}
+
+/// `COLUMN is one of the texts in $1`, as an SQL condition; bind [`texts`].
+pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("{column} = ANY($1)"),
+        _ => format!("{column} IN (SELECT value FROM json_each($1))"),
+    }
+}
+
+/// Ids as one parameter.
+pub(crate) fn ids(db: &DatabaseConnection, ids: impl IntoIterator<Item = Uuid>) -> Value {
+    match db.get_database_backend() {
+        DbBackend::Postgres => ids.into_iter().collect::<Vec<_>>().into(),
+        _ => json(ids.into_iter().map(|id| id.simple().to_string())),
+    }
+}
+
+/// Texts as one parameter.
+pub(crate) fn texts<'a>(
+    db: &DatabaseConnection,
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Value {
+    match db.get_database_backend() {
+        DbBackend::Postgres => texts
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .into(),
+        _ => json(texts),
+    }
+}
+
+/// Anything listable as one JSON parameter.
+pub(crate) fn json<T: Into<serde_json::Value>>(list: impl IntoIterator<Item = T>) -> Value {
+    list.into_iter()
+        .map(Into::into)
+        .collect::<serde_json::Value>()
+        .to_string()
+        .into()
+}
+
+/// A statement with its parameters.
+pub(crate) fn statement(
+    db: &DatabaseConnection,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(db.get_database_backend(), sql, values)
+}
