@@ -1,0 +1,120 @@
+//! RabbitMQ. Publishing and consuming have a connection each: a broker short of memory or disk blocks
+//! the connections that publish, and acks must go on.
+//!
+//! lapin's own recovery stays off. Any error, and any end of a stream, is the end of a session; this
+//! module drops the whole connection and builds a new one.
+
+mod connection;
+mod consume;
+mod ledger;
+mod publish;
+mod topology;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+pub use consume::Deliveries;
+pub use publish::Publisher;
+
+use crate::{Depth, Error};
+use connection::Address;
+use topology::Topology;
+
+/// How to reach a broker and what to use there.
+#[derive(Clone)]
+pub struct Settings {
+    /// `amqp://` or `amqps://`, with user, password and virtual host.
+    pub url: String,
+    /// PEM text of the certificate authorities to trust beside the system's, for `amqps://`.
+    pub ca: Option<String>,
+    /// The queue's name; the names of the exchange and of the dead letters derive from it.
+    pub queue: String,
+    /// Names this process in the management console.
+    pub process: String,
+}
+
+/// A RabbitMQ broker. Clones share its state.
+#[derive(Clone)]
+pub struct Broker(Arc<Shared>);
+
+struct Shared {
+    address: Address,
+    topology: Topology,
+    process: String,
+    publishing: Link,
+    consuming: Link,
+}
+
+impl Broker {
+    /// Checks the settings; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] says what is wrong, without repeating the address and its password.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Shared {
+            address: Address::new(&settings.url, settings.ca)?,
+            topology: Topology::new(&settings.queue)?,
+            process: settings.process,
+            publishing: Link::default(),
+            consuming: Link::default(),
+        })))
+    }
+
+    pub(crate) async fn declare(&self) -> Result<(), Error> {
+        let connection = self.0.address.connect("start", &self.0.process).await?;
+        self.0.topology.declare(&connection).await?;
+        connection::close(&connection).await;
+        Ok(())
+    }
+
+    pub(crate) async fn depth(&self) -> Result<Depth, Error> {
+        let connection = self.0.address.connect("count", &self.0.process).await?;
+        let depth = self.0.topology.depth(&connection).await?;
+        connection::close(&connection).await;
+        Ok(depth)
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        !self.0.publishing.is_down() && !self.0.consuming.is_down()
+    }
+}
+
+/// Whether a connection that this process wants is there.
+#[derive(Clone, Default)]
+struct Link(Arc<AtomicU8>);
+
+impl Link {
+    const UNUSED: u8 = 0;
+    const DOWN: u8 = 1;
+    const UP: u8 = 2;
+
+    /// From now on the process wants this connection.
+    fn want(&self) {
+        let _ = self.0.compare_exchange(
+            Self::UNUSED,
+            Self::DOWN,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// It is there until the answer is dropped.
+    fn up(&self) -> LinkUp {
+        self.0.store(Self::UP, Ordering::Relaxed);
+        LinkUp(self.clone())
+    }
+
+    fn is_down(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::DOWN
+    }
+}
+
+struct LinkUp(Link);
+
+impl Drop for LinkUp {
+    fn drop(&mut self) {
+        self.0.0.store(Link::DOWN, Ordering::Relaxed);
+    }
+}
