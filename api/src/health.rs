@@ -1,0 +1,145 @@
+//! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
+
+use migration::{Migrator, MigratorTrait};
+use poem::http::StatusCode;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use queue::Queue;
+use sea_orm::DatabaseConnection;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{
+    json::Json,
+    problem::{FieldError, Problem, RETRY_AFTER_SECS},
+    routes::Tag,
+};
+
+pub(crate) struct Health {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) queue: Queue,
+}
+
+/// A sign of life.
+#[derive(Serialize, Object)]
+pub(crate) struct Alive {
+    /// Always `HEALTHY`: whoever is not does not answer.
+    #[oai(read_only)]
+    status: &'static str,
+    /// The time here (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    current_time: OffsetDateTime,
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum AliveAnswer {
+    /// The process is there.
+    #[oai(status = 200)]
+    Alive(Json<Alive>),
+}
+
+/// Everything is there that the service needs.
+#[derive(Serialize, Object)]
+pub(crate) struct Ready {
+    /// Always `READY`.
+    #[oai(read_only)]
+    status: &'static str,
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum ReadyAnswer {
+    /// Database, schema and queue are there.
+    #[oai(status = 200)]
+    Ready(Json<Ready>),
+    /// Something is missing; `errors` names it. Webhooks may still be accepted: they need only the
+    /// database.
+    #[oai(status = 503, content_type = "application/problem+json")]
+    NotReady(
+        Json<Problem>,
+        /// Seconds to wait.
+        #[oai(header = "Retry-After")]
+        u32,
+    ),
+}
+
+#[OpenApi]
+impl Health {
+    /// Health
+    ///
+    /// Answers while the process runs. Touches neither database nor queue.
+    #[oai(
+        path = "/",
+        method = "get",
+        tag = "Tag::Health",
+        operation_id = "health"
+    )]
+    async fn health(&self) -> AliveAnswer {
+        alive()
+    }
+
+    /// Liveness
+    ///
+    /// The same as `/`, under the name that orchestrators ask for.
+    #[oai(
+        path = "/healthz",
+        method = "get",
+        tag = "Tag::Health",
+        operation_id = "liveness"
+    )]
+    async fn liveness(&self) -> AliveAnswer {
+        alive()
+    }
+
+    /// Readiness
+    ///
+    /// Whether the database answers, its schema is the one this version needs, and the queue is
+    /// connected.
+    #[oai(
+        path = "/readyz",
+        method = "get",
+        tag = "Tag::Health",
+        operation_id = "readiness"
+    )]
+    async fn readiness(&self) -> ReadyAnswer {
+        let mut missing = self.schema().await;
+        if !self.queue.is_up() {
+            missing.push(lacks("queue", "is not connected; connecting again"));
+        }
+        if missing.is_empty() {
+            return ReadyAnswer::Ready(Json(Ready { status: "READY" }));
+        }
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");
+        ReadyAnswer::NotReady(problem.with_errors(missing).json(), RETRY_AFTER_SECS)
+    }
+
+    /// What is wrong with the database.
+    async fn schema(&self) -> Vec<FieldError> {
+        match Migrator::get_pending_migrations_read_only(&self.db).await {
+            Ok(pending) if pending.is_empty() => vec![],
+            Ok(pending) => {
+                let reason = format!(
+                    "{} migrations are pending: run hookline migrate up",
+                    pending.len()
+                );
+                vec![lacks("schema", reason)]
+            }
+            Err(error) => {
+                tracing::warn!(%error, "not ready: the database does not answer");
+                vec![lacks("database", "does not answer")]
+            }
+        }
+    }
+}
+
+fn alive() -> AliveAnswer {
+    AliveAnswer::Alive(Json(Alive {
+        status: "HEALTHY",
+        current_time: OffsetDateTime::now_utc(),
+    }))
+}
+
+fn lacks(field: &'static str, reason: impl Into<String>) -> FieldError {
+    FieldError {
+        field,
+        reason: reason.into(),
+    }
+}

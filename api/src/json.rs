@@ -1,0 +1,138 @@
+//! JSON in and out, by serde alone. poem-openapi's own payload goes through `serde_json::Value`, in
+//! which a number is binary floating point.
+
+use std::time::Duration;
+
+use poem::{
+    IntoResponse, Request, RequestBody, Response,
+    error::ReadBodyError,
+    http::{StatusCode, header},
+};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    error::ContentTypeError,
+    payload::{ParsePayload, Payload},
+    registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+/// The longest body that is read, in bytes. The longest webhook there can be needs about 8 KiB.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// From the end of the headers to the end of the body.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A JSON document that answers a request.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Type> Payload for Json<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::builder()
+                .content_type("application/json")
+                .body(body),
+            Err(error) => {
+                tracing::error!(%error, "could not write an answer");
+                StatusCode::INTERNAL_SERVER_ERROR.into()
+            }
+        }
+    }
+}
+
+/// The bytes of a request whose body is documented as `T`. Reading them is all that can fail here;
+/// what they say is the handler's to judge.
+pub(crate) struct Body<T> {
+    pub(crate) bytes: Vec<u8>,
+    documented: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Type> Payload for Body<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    /// `application/json`, with or without parameters.
+    fn check_content_type(content_type: &str) -> bool {
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case(Self::CONTENT_TYPE)
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type> ParsePayload for Body<T> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        if announced_length(request).is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+            return Err(ReadBodyError::PayloadTooLarge.into());
+        }
+        let read = body.take()?.into_bytes_limit(BODY_BYTES_MAX);
+        let bytes = tokio::time::timeout(BODY_WITHIN, read)
+            .await
+            .map_err(|_| poem::Error::from_status(StatusCode::REQUEST_TIMEOUT))??;
+        Ok(Self {
+            bytes: bytes.into(),
+            documented: std::marker::PhantomData,
+        })
+    }
+}
+
+fn announced_length(request: &Request) -> Option<u64> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        <Self as Payload>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType {
+                content_type: Self::CONTENT_TYPE,
+                schema: Self::schema_ref(),
+            }],
+            required: Self::IS_REQUIRED,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        match request.content_type() {
+            Some(content_type) if Self::check_content_type(content_type) => {
+                <Self as ParsePayload>::from_request(request, body).await
+            }
+            Some(content_type) => Err(ContentTypeError::NotSupported {
+                content_type: content_type.to_owned(),
+            }
+            .into()),
+            None => Err(ContentTypeError::ExpectContentType.into()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Ingress. Owns everything from the socket to the broker's confirm: HTTP, the group commit, and the
+//! relay, which is the only publisher. Knows nothing of what a consumer does.
+//!
+//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`routes`](mod@routes),
+//! [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
+//! [`relay`](mod@relay).
+
+mod health;
+mod json;
+mod problem;
+mod relay;
+mod routes;
+mod serve;
+mod transactions;
+mod webhook;
+mod webhooks;
+mod writer;
+
+use std::time::Duration;
+
+use queue::Queue;
+use sea_orm::DatabaseConnection;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use routes::openapi;
+
+/// Where the API keeps and finds transactions.
+#[derive(Clone)]
+pub struct Databases {
+    /// For the group commit and the relay.
+    pub write: DatabaseConnection,
+    /// For look-ups. May be the same.
+    pub read: DatabaseConnection,
+    /// Batches that may be committed at the same time. SQLite has one writer: 1.
+    pub commits_at_once: usize,
+}
+
+/// Serves HTTP on `listener` and publishes what is committed, until `stop`.
+///
+/// On `stop` it accepts no more connections, answers what it has accepted, publishes what that has
+/// committed, and returns; open connections get at most `grace`.
+pub async fn run(
+    listener: TcpListener,
+    databases: Databases,
+    queue: Queue,
+    grace: Duration,
+    stop: CancellationToken,
+) {
+    let (writer, inbox) = writer::channel();
+    let (committed_in, committed) = relay::channel();
+    let endpoint = routes::routes(writer, &databases, &queue);
+    let Databases {
+        write,
+        commits_at_once,
+        ..
+    } = databases;
+    // Each part ends when the part before it has ended and dropped its end of the channel between.
+    tokio::join!(
+        serve::run(listener, endpoint, grace, stop.clone()),
+        writer::run(write.clone(), inbox, committed_in, commits_at_once),
+        relay::run(write, queue, committed, stop),
+    );
+}

@@ -1,0 +1,143 @@
+//! What is answered when something is wrong: problem details (RFC 9457).
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{StatusCode, header},
+};
+use poem_openapi::Object;
+use serde::Serialize;
+
+use crate::json::Json;
+
+/// The media type of RFC 9457.
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+/// Seconds after which a sender may try again when we could not keep up.
+pub(crate) const RETRY_AFTER_SECS: u32 = 1;
+
+/// A problem, as RFC 9457 describes it.
+#[derive(Clone, Debug, Serialize, Object)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[oai(rename = "type", read_only)]
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    #[oai(read_only)]
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What was wrong with this request.
+    detail: String,
+    /// Every offending field, where the problem lies in fields.
+    #[oai(skip_serializing_if_is_empty)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// One offending field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+pub(crate) struct FieldError {
+    /// Its name; empty for the document as a whole.
+    #[oai(read_only)]
+    pub(crate) field: &'static str,
+    /// What it must be and is not.
+    pub(crate) reason: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Unknown"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// The problem that a rejection by poem stands for. No word of a 5xx's cause leaves the house.
+    pub(crate) fn of(error: &poem::Error) -> Self {
+        let status = match error.status() {
+            // An id whose percent-encoding is not UTF-8 cannot be anybody's.
+            StatusCode::BAD_REQUEST if error.is::<poem_openapi::error::ParsePathError>() => {
+                StatusCode::NOT_FOUND
+            }
+            status => status,
+        };
+        let detail = match status {
+            StatusCode::NOT_FOUND => "there is nothing under this path",
+            StatusCode::METHOD_NOT_ALLOWED => "this path does not answer to this method",
+            StatusCode::REQUEST_TIMEOUT => "the request's body did not arrive in time",
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than 65536 bytes",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "the content type must be application/json",
+            status if status.is_client_error() => "the request could not be read",
+            _ => "something went wrong here; it has been logged",
+        };
+        Self::new(status, detail)
+    }
+
+    pub(crate) fn json(self) -> Json<Self> {
+        Json(self)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or_default();
+        let mut response = Json(self).into_response();
+        response.set_status(status);
+        response.set_content_type(CONTENT_TYPE)
+    }
+}
+
+/// Turns every error that reaches the outside into a problem.
+pub(crate) async fn outermost<E: Endpoint>(
+    endpoint: std::sync::Arc<E>,
+    request: Request,
+) -> poem::Result<Response> {
+    let path = request.uri().path().to_owned();
+    let error = match endpoint.call(request).await {
+        Ok(response) => {
+            let response = response.into_response();
+            if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+                return Ok(response);
+            }
+            poem::error::MethodNotAllowedError.into()
+        }
+        Err(error) => error,
+    };
+    let problem = Problem::of(&error);
+    if error.status().is_server_error() {
+        tracing::error!(%error, path, "a request failed");
+    }
+    let mut response = problem.into_response();
+    if error.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // RFC 9110, section 15.5.6: a 405 names the methods that would do.
+        let allow = if path == crate::webhooks::PATH {
+            "POST"
+        } else {
+            "GET, HEAD"
+        };
+        let allow = poem::http::HeaderValue::from_static(allow);
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    Ok(response)
+}
+
+/// The answer after a handler has panicked; the panic itself has been printed.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let problem = Problem::new(status, "something went wrong here; it has been logged");
+    let mut response = problem.into_response();
+    // What the connection still holds of the request is of unknown state.
+    response.headers_mut().insert(
+        header::CONNECTION,
+        poem::http::HeaderValue::from_static("close"),
+    );
+    response
+}

@@ -1,0 +1,211 @@
+//! `GET /v1/transactions/{transaction_id}`: look a transaction up.
+
+use std::borrow::Cow;
+
+use entity::{lifecycle, transaction::Model};
+use poem::http::StatusCode;
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::Path,
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use sea_orm::DatabaseConnection;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, value::RawValue};
+use time::OffsetDateTime;
+
+use crate::{
+    json::Json,
+    problem::{Problem, RETRY_AFTER_SECS},
+    routes::Tag,
+    webhook,
+    webhooks::StatusSchema,
+};
+
+pub(crate) struct Transactions {
+    pub(crate) db: DatabaseConnection,
+}
+
+/// A transaction as it stands.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Transaction {
+    /// The sender's id of the transaction.
+    transaction_id: String,
+    /// The paying account.
+    source_account: String,
+    /// The receiving account.
+    destination_account: String,
+    /// How much: equal in value to what was sent.
+    amount: Amount,
+    /// Three capital letters (ISO 4217).
+    currency: String,
+    /// Where the transaction is in its life.
+    status: StatusSchema,
+    /// When it was committed (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it was processed (RFC 3339, UTC); `null` until then.
+    #[serde(with = "time::serde::rfc3339::option")]
+    processed_at: Option<OffsetDateTime>,
+}
+
+impl From<Model> for Transaction {
+    fn from(row: Model) -> Self {
+        Self {
+            transaction_id: row.transaction_id,
+            source_account: row.source_account,
+            destination_account: row.destination_account,
+            amount: Amount(row.amount),
+            currency: row.currency,
+            status: row.status.into(),
+            created_at: row.created_at,
+            processed_at: row.processed_at,
+        }
+    }
+}
+
+impl Example for Transaction {
+    fn example() -> Self {
+        let created_at = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600);
+        Self {
+            transaction_id: "txn_abc123".into(),
+            source_account: "acc_user_1".into(),
+            destination_account: "acc_merchant_1".into(),
+            amount: Amount::example(),
+            currency: "INR".into(),
+            status: StatusSchema::Processed,
+            created_at,
+            processed_at: Some(created_at + time::Duration::seconds(30)),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum Answer {
+    /// The transaction.
+    #[oai(status = 200)]
+    Found(Json<Transaction>),
+    /// No webhook of this `transaction_id` has been committed.
+    #[oai(status = 404, content_type = "application/problem+json")]
+    Unknown(Json<Problem>),
+    /// The database does not answer just now.
+    #[oai(status = 503, content_type = "application/problem+json")]
+    Unavailable(
+        Json<Problem>,
+        /// Seconds to wait.
+        #[oai(header = "Retry-After")]
+        u32,
+    ),
+}
+
+#[OpenApi]
+impl Transactions {
+    /// Look a transaction up
+    ///
+    /// Answers with the transaction's content and status as they are in the database now.
+    #[oai(
+        path = "/v1/transactions/:transaction_id",
+        method = "get",
+        tag = "Tag::Transactions",
+        operation_id = "getTransaction"
+    )]
+    async fn find(
+        &self,
+        /// The sender's id of the transaction, percent-encoded.
+        #[oai(example = "example_id")]
+        transaction_id: Path<String>,
+    ) -> Answer {
+        // What cannot be an id is not asked for: a NUL would be an error to PostgreSQL.
+        let found = match webhook::check_name(&transaction_id) {
+            Ok(()) => lifecycle::find(&self.db, &transaction_id).await,
+            Err(_) => Ok(None),
+        };
+        match found {
+            Ok(Some(row)) => Answer::Found(Json(row.into())),
+            Ok(None) => {
+                let detail = "no transaction of this id has been received";
+                Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not look a transaction up");
+                let detail = "the transaction could not be looked up just now";
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+                Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)
+            }
+        }
+    }
+}
+
+fn example_id() -> String {
+    "txn_abc123".into()
+}
+
+/// An [`entity::Amount`] as a JSON number that is written digit by digit.
+pub(crate) struct Amount(entity::Amount);
+
+impl Amount {
+    fn json(&self) -> Box<RawValue> {
+        RawValue::from_string(self.0.to_string()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json().serialize(serializer)
+    }
+}
+
+impl Type for Amount {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "number(decimal)".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            description: Some(
+                "A decimal number of up to 15 digits before and 4 after the point; zero and \
+                 negative too. Exact: it never passes through binary floating point.",
+            ),
+            example: Some(Value::from(1500)),
+            ..MetaSchema::new_with_format("number", "decimal")
+        }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+/// Only examples in the OpenAPI document take this way.
+impl ToJSON for Amount {
+    fn to_json(&self) -> Option<Value> {
+        serde_json::from_str(&self.0.to_string()).ok()
+    }
+}
+
+impl ParseFromJSON for Amount {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        value
+            .unwrap_or_default()
+            .to_string()
+            .parse()
+            .map(Self)
+            .map_err(ParseError::custom)
+    }
+}
+
+impl Example for Amount {
+    fn example() -> Self {
+        Self(entity::Amount::from(1500))
+    }
+}

@@ -1,0 +1,148 @@
+//! The group commit. Handlers hand their webhooks to a long-lived task that commits whatever waits as
+//! one batch, and tells each after the commit. A lone webhook is committed at once; company is what
+//! has come in the meantime.
+//!
+//! A handler's future is dropped when its client goes away, at any await. So no handler touches the
+//! database's write side: only the tasks here do, and nobody drops those.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::{
+    Webhook,
+    lifecycle::{self, Receipt, Received},
+};
+use sea_orm::{DatabaseConnection, DbErr};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::relay::{self, Committed};
+
+/// Webhooks that may wait for their batch. Beyond, senders are told to come back.
+const WAITING_MAX: usize = 8192;
+/// Webhooks in one batch.
+const BATCH_MAX: usize = 512;
+/// From a webhook's arrival here to its answer; leaves room in the 500 ms that senders are promised.
+const COMMIT_WITHIN: Duration = Duration::from_millis(450);
+
+/// Why a webhook got no receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum NotCommitted {
+    /// Too much waits, the database does not answer, or it takes too long. It may still be committed.
+    #[error("the webhook could not be committed in time; please send it again")]
+    InTime,
+    /// The database will not have it, now or ever.
+    #[error("the webhook cannot be stored faithfully")]
+    Refused,
+}
+
+struct Waiting {
+    received: Received,
+    answer: oneshot::Sender<Result<Receipt, NotCommitted>>,
+}
+
+/// The way to the group commit.
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::Sender<Waiting>);
+
+pub(crate) struct Inbox(mpsc::Receiver<Waiting>);
+
+/// A writer's two ends. The inbox ends when the last writer is dropped.
+pub(crate) fn channel() -> (Writer, Inbox) {
+    let (writer, inbox) = mpsc::channel(WAITING_MAX);
+    (Writer(writer), Inbox(inbox))
+}
+
+impl Writer {
+    /// Waits until the webhook is committed and says what became of it, within a bounded time.
+    pub(crate) async fn receive(&self, webhook: Webhook) -> Result<Receipt, NotCommitted> {
+        let (answer, answered) = oneshot::channel();
+        let received = Received {
+            id: Uuid::now_v7(),
+            webhook,
+        };
+        self.0
+            .try_send(Waiting { received, answer })
+            .map_err(|_| NotCommitted::InTime)?;
+        match tokio::time::timeout(COMMIT_WITHIN, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(NotCommitted::InTime),
+        }
+    }
+}
+
+/// Commits until the last [`Writer`] is dropped and everything that waited is answered.
+pub(crate) async fn run(
+    db: DatabaseConnection,
+    Inbox(mut inbox): Inbox,
+    committed: Committed,
+    commits_at_once: usize,
+) {
+    let slots = Arc::new(Semaphore::new(commits_at_once));
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    // First the slot, then the batch: what comes while all slots are taken makes the batch larger.
+    while let Ok(slot) = slots.clone().acquire_owned().await {
+        if inbox.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            break;
+        }
+        // Whoever has stopped waiting has been told to come back.
+        let batch: Vec<Waiting> = batch.drain(..).filter(|w| !w.answer.is_closed()).collect();
+        tokio::spawn(commit(db.clone(), batch, committed.clone(), slot));
+    }
+    // The commits still under way give their slots back.
+    let _ = slots.acquire_many(commits_at_once as u32).await;
+}
+
+async fn commit(
+    db: DatabaseConnection,
+    waiting: Vec<Waiting>,
+    committed: Committed,
+    _slot: OwnedSemaphorePermit,
+) {
+    let (batch, answers): (Vec<_>, Vec<_>) = waiting
+        .into_iter()
+        .map(|Waiting { received, answer }| (received, answer))
+        .unzip();
+    let outcomes = match receive(&db, &batch).await {
+        Ok(receipts) => receipts.into_iter().map(Ok).collect(),
+        Err(error) if lifecycle::refuses_the_data(&error) => one_by_one(&db, &batch).await,
+        Err(error) => {
+            tracing::error!(%error, webhooks = batch.len(), "a batch was not committed");
+            vec![Err(NotCommitted::InTime); batch.len()]
+        }
+    };
+    let new = batch.iter().zip(&outcomes);
+    let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
+    committed.tell(new.map(|(received, _)| received.id).collect());
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        // A caller that has gone asks again.
+        let _ = answer.send(outcome);
+    }
+}
+
+/// After the database refused a batch for its data: the good ones must not suffer for a bad one.
+async fn one_by_one(
+    db: &DatabaseConnection,
+    batch: &[Received],
+) -> Vec<Result<Receipt, NotCommitted>> {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for received in batch {
+        let outcome = receive(db, std::slice::from_ref(received)).await;
+        outcomes.push(match outcome.as_deref() {
+            Ok([receipt]) => Ok(*receipt),
+            Ok(_) => Err(NotCommitted::InTime),
+            Err(error) => {
+                tracing::error!(%error, "a webhook was not committed");
+                match lifecycle::refuses_the_data(error) {
+                    true => Err(NotCommitted::Refused),
+                    false => Err(NotCommitted::InTime),
+                }
+            }
+        });
+    }
+    outcomes
+}
+
+async fn receive(db: &DatabaseConnection, batch: &[Received]) -> Result<Vec<Receipt>, DbErr> {
+    lifecycle::receive(db, batch, relay::DUE_IN).await
+}
