@@ -1,0 +1,149 @@
+//! The settings: the only reader of the environment. A flag overrides its variable, a variable
+//! overrides `.env`, `.env` overrides the default.
+//!
+//! The order here is the order of `--help`, of the README's table and of `.env.example`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+/// Every setting, checked.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Settings")]
+pub struct Config {
+    /// Where transactions are kept: sqlite:FILE, or postgres://USER:PASSWORD@HOST/DATABASE
+    ///
+    /// For TLS add ?sslmode=verify-full&sslrootcert=FILE to a postgres address.
+    #[arg(
+        long, env, global = true, value_name = "DATABASE_URL", hide_env_values = true,
+        default_value = "sqlite:hookline.db", value_parser = database_url
+    )]
+    pub database_url: String,
+
+    /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST/VHOST [default: a queue inside the
+    /// process]
+    #[arg(
+        long, env, global = true, value_name = "AMQP_URL", hide_env_values = true,
+        value_parser = amqp_url
+    )]
+    pub amqp_url: Option<String>,
+
+    /// The queue's name on the broker
+    #[arg(
+        long,
+        env,
+        global = true,
+        value_name = "AMQP_QUEUE",
+        default_value = "hookline.transactions"
+    )]
+    pub amqp_queue: String,
+
+    /// A PEM file of certificate authorities to trust for amqps://, beside the system's
+    #[arg(long, env, global = true, value_name = "AMQP_CA_FILE")]
+    pub amqp_ca_file: Option<PathBuf>,
+
+    /// The address to listen on
+    #[arg(
+        long,
+        env,
+        global = true,
+        value_name = "HOST",
+        default_value = "127.0.0.1"
+    )]
+    pub host: String,
+
+    /// The port to listen on; 0 for any that is free
+    #[arg(
+        long, env, global = true, value_name = "PORT", default_value = "8000",
+        value_parser = port
+    )]
+    pub port: u16,
+
+    /// How long the simulated external call takes: 250ms, 30s, 0s
+    #[arg(
+        long, env, global = true, value_name = "PROCESSING_DELAY", default_value = "30s",
+        value_parser = length_of_time
+    )]
+    pub processing_delay: Duration,
+
+    /// Deliveries that a consumer may hold, all of them at work at once
+    ///
+    /// Work of 30 s at a rate of R webhooks per second needs 30 × R of them.
+    #[arg(
+        long, env, global = true, value_name = "PREFETCH", default_value = "300000",
+        value_parser = prefetch
+    )]
+    pub prefetch: u32,
+
+    /// How long a stop may take: after it, what is still in hand is left to be redelivered
+    #[arg(
+        long, env, global = true, value_name = "SHUTDOWN_GRACE", default_value = "10s",
+        value_parser = length_of_time
+    )]
+    pub shutdown_grace: Duration,
+
+    /// What to log: error, warn, info, debug, trace, or rules such as hookline=debug,lapin=warn
+    #[arg(
+        long = "rust-log",
+        env = "RUST_LOG",
+        global = true,
+        value_name = "RUST_LOG",
+        default_value = "info"
+    )]
+    pub rust_log: String,
+
+    /// How to log
+    #[arg(
+        long,
+        env,
+        global = true,
+        value_name = "LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// For machines: one JSON object a line
+    Json,
+}
+
+fn database_url(text: &str) -> Result<String, String> {
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    if text.contains(":memory:") {
+        Err("must name a file: a database in memory would forget what a 202 has promised".into())
+    } else if known.iter().any(|scheme| text.starts_with(scheme)) {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with sqlite:, postgres:// or postgresql://".into())
+    }
+}
+
+fn amqp_url(text: &str) -> Result<String, String> {
+    if text.starts_with("amqp://") || text.starts_with("amqps://") {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with amqp:// or amqps://".into())
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "must be a port, from 0 to 65535".into())
+}
+
+fn prefetch(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("must be a whole number from 1 to 1000000".into()),
+    }
+}
+
+fn length_of_time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "must be a length of time with its unit, such as 250ms, 30s or 0s".into())
+}

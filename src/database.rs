@@ -1,0 +1,225 @@
+//! Connections to the database, with the settings that the promises need, and a look at whether the
+//! server keeps them.
+
+use std::{fs::File, path::PathBuf, time::Duration};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use entity::lifecycle;
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    sqlx::{
+        Connection,
+        postgres::PgConnection,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+
+/// Opening a connection, TLS and login included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Waiting for a connection of the pool: short, because a webhook has 500 ms.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(2);
+/// A statement, by the server's clock.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
+/// PostgreSQL ends a session that sits in an open transaction for so long (milliseconds).
+const IDLE_IN_TRANSACTION_MS: &str = "5000";
+/// A connection that has rested for longer is tried before it is used.
+const RESTED: Duration = Duration::from_secs(5);
+/// SQLite: waiting for another process's write lock.
+const BUSY_WITHIN: Duration = Duration::from_secs(5);
+/// SQLite: connections that look up while one writes.
+const SQLITE_READERS: u32 = 4;
+/// Names the PostgreSQL advisory lock of [`claim`].
+const CLAIM: i64 = 0x686f_6f6b_2e6f_6e65; // "hook.one"
+
+/// A pool for one part of the process, so that no part can starve another.
+pub async fn connect(
+    url: &str,
+    part: &str,
+    connections: u32,
+) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .connect_timeout(CONNECT_WITHIN)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .test_before_acquire_if_idle_for(RESTED)
+        .statement_timeout(STATEMENT_WITHIN)
+        .set_application_name(format!("hookline {part}"))
+        .map_sqlx_postgres_opts(|options| {
+            options.options([(
+                "idle_in_transaction_session_timeout",
+                IDLE_IN_TRANSACTION_MS,
+            )])
+        });
+    open(options).await
+}
+
+/// A connection for migrations, which may take their time.
+pub async fn for_migrations(url: &str) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .connect_timeout(CONNECT_WITHIN)
+        .set_application_name("hookline migrate")
+        // "already exists, skipping" is what migrating twice is meant to do.
+        .map_sqlx_postgres_opts(|options| options.options([("client_min_messages", "warning")]));
+    open(options).await
+}
+
+/// Whether the database can be reached at all. A pool would try until its time is up and then not
+/// say why.
+pub async fn reach(url: &str) -> anyhow::Result<()> {
+    if is_sqlite(url) {
+        return Ok(());
+    }
+    let unreachable = "DATABASE_URL: the database cannot be reached";
+    tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect(url))
+        .await
+        .map_err(|_| anyhow!("no answer within {} s", CONNECT_WITHIN.as_secs()))
+        .context(unreachable)?
+        .context(unreachable)?
+        .close()
+        .await
+        .context(unreachable)
+}
+
+/// For SQLite: a pool that can only read. Its writer is one connection, and a look-up need not wait
+/// for it.
+pub async fn sqlite_readers(url: &str) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .map_sqlx_sqlite_opts(|options| options.pragma("query_only", "on"));
+    options.sqlx_logging(false).record_stmt_in_spans(false);
+    Database::connect(options)
+        .await
+        .context("DATABASE_URL: the database cannot be opened for reading")
+}
+
+async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection> {
+    options
+        // The text of statements is of no use in a log, and their data none of its business.
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY_WITHIN)
+        });
+    Database::connect(options)
+        .await
+        .context("DATABASE_URL: the database cannot be reached")
+}
+
+/// Whether `url` is a SQLite file's.
+pub fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+/// Warns where a commit would not survive a crash of the server.
+pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let (query, settings): (fn(&str) -> String, &[(&str, &[&str])]) =
+        match db.get_database_backend() {
+            DbBackend::Postgres => (
+                |setting| format!("SHOW {setting}"),
+                &[
+                    ("fsync", &["on"]),
+                    ("full_page_writes", &["on"]),
+                    (
+                        "synchronous_commit",
+                        &["on", "local", "remote_write", "remote_apply"],
+                    ),
+                ],
+            ),
+            _ => (
+                |setting| format!("SELECT CAST({setting} AS text) FROM pragma_{setting}"),
+                &[("journal_mode", &["wal"]), ("synchronous", &["2", "3"])],
+            ),
+        };
+    for (setting, safe) in settings {
+        let row = db
+            .query_one_raw(sea_orm::Statement::from_string(
+                db.get_database_backend(),
+                query(setting),
+            ))
+            .await?
+            .context("the database does not tell its settings")?;
+        let value: String = row.try_get_by_index(0)?;
+        if !safe.contains(&value.as_str()) {
+            tracing::warn!(
+                "the database runs with {setting} = {value}: a crash of it can lose webhooks that \
+                 were answered with 202"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the schema is the one this version needs.
+pub async fn check_schema(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let pending = Migrator::get_pending_migrations_read_only(db)
+        .await
+        .context("DATABASE_URL: the database does not tell its schema")?;
+    ensure!(
+        pending.is_empty(),
+        "DATABASE_URL: the database lacks {} migrations; run hookline migrate up",
+        pending.len()
+    );
+    Ok(())
+}
+
+/// Keeps a second process with a queue of its own away from the same database, for as long as it
+/// lives.
+pub enum Claim {
+    /// A lock on a file beside the database's.
+    File { _lock: File },
+    /// An advisory lock, held by a connection that does nothing else.
+    Session { _connection: DatabaseConnection },
+}
+
+/// Claims the database for a process whose queue is inside it, and makes everything unfinished due:
+/// what the last process held in memory is gone.
+pub async fn claim(url: &str, db: &DatabaseConnection) -> anyhow::Result<Claim> {
+    let taken = "DATABASE_URL: another hookline whose queue is inside the process uses this database; \
+                 give both the same AMQP_URL or stop one";
+    let claim = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let mut options = ConnectOptions::new(url);
+            options
+                .max_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .set_application_name("hookline claim");
+            let connection = open(options).await?;
+            let statement = sea_orm::Statement::from_string(
+                DbBackend::Postgres,
+                format!("SELECT pg_try_advisory_lock({CLAIM})"),
+            );
+            let row = connection.query_one_raw(statement).await?;
+            match row.map(|row| row.try_get_by_index(0)).transpose()? {
+                Some(true) => Claim::Session {
+                    _connection: connection,
+                },
+                _ => bail!(taken),
+            }
+        }
+        _ => {
+            let options: SqliteConnectOptions = url.parse()?;
+            let mut path = options.get_filename().as_os_str().to_owned();
+            path.push(".lock");
+            let path = PathBuf::from(path);
+            let lock =
+                File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+            match lock.try_lock() {
+                Ok(()) => Claim::File { _lock: lock },
+                Err(_) => bail!(taken),
+            }
+        }
+    };
+    lifecycle::make_all_due(db).await?;
+    Ok(claim)
+}

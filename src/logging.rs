@@ -1,0 +1,20 @@
+//! The log: to standard error, so that standard output stays free for what a command prints.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{Config, LogFormat};
+
+/// Starts logging, or says in one sentence why not.
+pub fn start(config: &Config) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
+        "RUST_LOG must be a level (error, warn, info, debug, trace) or rules such as hookline=debug"
+    })?;
+    let log = fmt().with_env_filter(filter).with_writer(stderr);
+    match config.log_format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The process: one binary, several roles. Owns the command line, the environment, the signals and
+//! the log; the only place where both halves of the service meet.
+
+mod cli;
+mod config;
+mod database;
+mod logging;
+mod migrate;
+mod serve;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // Before any thread exists: reading the file changes this process's environment.
+    match dotenvy::dotenv() {
+        Err(error) if !error.not_found() => {
+            return fail(2, &format!(".env cannot be read: {error}"));
+        }
+        _ => {}
+    }
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(cli::Stop::Told(code)) => return code,
+        Err(cli::Stop::BadValue(sentence)) => return fail(2, &sentence),
+    };
+    if let Err(sentence) = logging::start(&cli.config) {
+        return fail(2, &sentence);
+    }
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &sentence(&error)),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    if matches!(cli.command, Some(Command::Openapi)) {
+        println!("{}", api::openapi());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Some(Command::Migrate { command }) => migrate::run(command, &cli.config).await,
+            Some(Command::Api) => serve::run(serve::Role::Api, cli.config).await,
+            Some(Command::Consumer) => serve::run(serve::Role::Consumer, cli.config).await,
+            Some(Command::Openapi) | None => serve::run(serve::Role::Everything, cli.config).await,
+        }
+    });
+    // What is still running has had its grace period.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The whole chain of causes in one line. Some of our libraries repeat a cause in what it caused;
+/// nobody needs to read it twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if sentence.is_empty() {
+            sentence = cause;
+        } else if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence.replace('\n', " ")
+}
+
+/// One sentence, and no panic text.
+fn fail(code: u8, sentence: &str) -> ExitCode {
+    eprintln!("hookline: {sentence}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,216 @@
+//! Start and stop: connects what a role needs, runs it until a signal, and takes it down in order.
+
+use std::{io::ErrorKind, time::Duration};
+
+use anyhow::{Context, bail};
+use api::Databases;
+use consumer::Work;
+use migration::{Migrator, MigratorTrait};
+use queue::{Queue, amqp, memory};
+use sea_orm::DatabaseConnection;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, database};
+
+/// Batches that the group commit may have under way on PostgreSQL.
+const COMMITS_AT_ONCE: usize = 2;
+/// The API's connections for commits and the relay's for its notes and sweeps.
+const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 2;
+/// Connections for look-ups.
+const READ_CONNECTIONS: u32 = 4;
+/// The consumer's: one looks up while another commits.
+const CONSUMER_CONNECTIONS: u32 = 3;
+/// Exit code after a second signal, as shells report a death by SIGINT.
+const LEFT_AT_ONCE: i32 = 130;
+/// Of the grace period, what is left for taking down the rest when connections stay open.
+const GRACE_FOR_CONNECTIONS: f64 = 0.7;
+
+/// What a process runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// API, relay and consumer; migrates first.
+    Everything,
+    /// API and relay.
+    Api,
+    /// The consumer.
+    Consumer,
+}
+
+/// Runs a role until it is told to stop.
+pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
+    let queue = queue(role, &config)?;
+    database::reach(&config.database_url).await?;
+    if role == Role::Everything {
+        let db = database::for_migrations(&config.database_url).await?;
+        Migrator::up(&db, None)
+            .await
+            .context("DATABASE_URL: the schema cannot be migrated")?;
+        db.close().await?;
+    }
+    let db = connect(role, &config).await?;
+    database::check_schema(db.first()).await?;
+    database::check_durability(db.first()).await?;
+    let _claim = match queue.is_inside_the_process() {
+        true => Some(database::claim(&config.database_url, db.first()).await?),
+        false => None,
+    };
+    declare(&queue).await?;
+
+    let stop = CancellationToken::new();
+    let mut parts = JoinSet::new();
+    if let Some(databases) = db.api {
+        let listener = listen(&config).await?;
+        let (queue, stop) = (queue.clone(), stop.clone());
+        let grace = config.shutdown_grace.mul_f64(GRACE_FOR_CONNECTIONS);
+        parts.spawn(async move { api::run(listener, databases, queue, grace, stop).await });
+    }
+    if let Some(db) = db.consumer {
+        let work = Work::Simulate {
+            delay: config.processing_delay,
+        };
+        let (queue, stop) = (queue.clone(), stop.clone());
+        parts.spawn(async move { consumer::run(db, &queue, work, config.prefetch, stop).await });
+    }
+    run_until_signal(parts, stop, config.shutdown_grace).await
+}
+
+/// The pools that a role needs.
+struct Pools {
+    api: Option<Databases>,
+    consumer: Option<DatabaseConnection>,
+}
+
+impl Pools {
+    fn first(&self) -> &DatabaseConnection {
+        match (&self.api, &self.consumer) {
+            (Some(databases), _) => &databases.write,
+            (None, Some(db)) => db,
+            (None, None) => unreachable!("every role has a part"),
+        }
+    }
+}
+
+async fn connect(role: Role, config: &Config) -> anyhow::Result<Pools> {
+    let url = &config.database_url;
+    let runs = |part| role == Role::Everything || role == part;
+    if database::is_sqlite(url) {
+        let write = database::connect(url, "writer", 1).await?;
+        let api = Databases {
+            read: database::sqlite_readers(url).await?,
+            write: write.clone(),
+            commits_at_once: 1,
+        };
+        return Ok(Pools {
+            api: runs(Role::Api).then_some(api),
+            consumer: runs(Role::Consumer).then_some(write),
+        });
+    }
+    let mut pools = Pools {
+        api: None,
+        consumer: None,
+    };
+    if runs(Role::Api) {
+        pools.api = Some(Databases {
+            write: database::connect(url, "api", WRITE_CONNECTIONS).await?,
+            read: database::connect(url, "look-up", READ_CONNECTIONS).await?,
+            commits_at_once: COMMITS_AT_ONCE,
+        });
+    }
+    if runs(Role::Consumer) {
+        pools.consumer = Some(database::connect(url, "consumer", CONSUMER_CONNECTIONS).await?);
+    }
+    Ok(pools)
+}
+
+/// The queue that the settings name.
+fn queue(role: Role, config: &Config) -> anyhow::Result<Queue> {
+    let Some(url) = config.amqp_url.clone() else {
+        if role != Role::Everything {
+            bail!(
+                "AMQP_URL must be set, such as amqp://guest:guest@127.0.0.1:5672/%2f, because this process runs one role only"
+            );
+        }
+        return Ok(Queue::Memory(memory::Queue::new()));
+    };
+    let ca = match &config.amqp_ca_file {
+        Some(file) => Some(
+            std::fs::read_to_string(file)
+                .with_context(|| format!("AMQP_CA_FILE: cannot read {}", file.display()))?,
+        ),
+        None => None,
+    };
+    let host = gethostname::gethostname();
+    let settings = amqp::Settings {
+        url,
+        ca,
+        queue: config.amqp_queue.clone(),
+        process: format!("{}-{}", host.to_string_lossy(), std::process::id()),
+    };
+    Ok(Queue::Amqp(
+        amqp::Broker::new(settings).context("AMQP_URL or AMQP_QUEUE cannot be used")?,
+    ))
+}
+
+/// A broker that is merely away will be back, and webhooks need only the database; one that has
+/// something else under our names will not mend itself.
+async fn declare(queue: &Queue) -> anyhow::Result<()> {
+    match queue.declare().await {
+        Err(error @ (queue::Error::Mismatch(_) | queue::Error::Settings(_))) => {
+            Err(error).context("AMQP_QUEUE cannot be used")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "AMQP_URL: the broker does not answer; trying on");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let Config { host, port, .. } = config;
+    TcpListener::bind((host.as_str(), *port))
+        .await
+        .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))
+}
+
+/// First signal: stop, within the grace period. Second: leave at once.
+async fn run_until_signal(
+    mut parts: JoinSet<()>,
+    stop: CancellationToken,
+    grace: Duration,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = parts.join_next() => {
+            // No part ends by itself, except by a panic.
+            ended.context("a part of the process failed")?;
+            bail!(std::io::Error::from(ErrorKind::UnexpectedEof));
+        }
+    }
+    tracing::info!(?grace, "stopping");
+    stop.cancel();
+    let all_ended = async {
+        while let Some(ended) = parts.join_next().await {
+            ended.context("a part of the process failed")?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(grace, all_ended) => match ended {
+            Ok(ended) => ended?,
+            Err(_) => tracing::warn!("the grace period is over; what is in hand will be redelivered"),
+        },
+        _ = terminate.recv() => std::process::exit(LEFT_AT_ONCE),
+        _ = interrupt.recv() => std::process::exit(LEFT_AT_ONCE),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
