@@ -1,0 +1,188 @@
+//! A private PostgreSQL, and databases of one's own on any PostgreSQL.
+
+mod binaries;
+mod database;
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
+
+use self::binaries::Binaries;
+pub use self::{
+    binaries::installed,
+    database::{create_database, drop_database},
+};
+use crate::{
+    folder::Folder,
+    ports,
+    process::{LOOK_EVERY, Process, run, tail},
+    tls::Certificates,
+};
+
+/// The name of the server's process and log.
+const POSTGRES: &str = "postgres";
+
+/// How long a start may take, the recovery after a crash included.
+const START: Duration = Duration::from_secs(60);
+
+const MAX_CONNECTIONS: u16 = 200;
+
+/// How a private server differs from the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// With these the server accepts TLS too, and shows `cert`; without, plain connections only.
+    pub tls: Option<Certificates>,
+}
+
+/// A PostgreSQL of one's own on 127.0.0.1, as durable as a real one (`fsync` is on), which everybody may enter as
+/// `postgres`. Dropping it crashes it and removes its data.
+pub struct Server {
+    // Dropped in this order: the process ends before its folder goes.
+    process: Option<Process>,
+    folder: Folder,
+    binaries: Binaries,
+    port: u16,
+    tls: bool,
+}
+
+impl Server {
+    /// Starts a new, empty server, and returns once it accepts connections.
+    pub async fn start(options: Options) -> Result<Self> {
+        let binaries = Binaries::find().context("PostgreSQL's server is not installed")?;
+        ports::retry(async || Self::start_on_free_port(&options, binaries.clone()).await).await
+    }
+
+    async fn start_on_free_port(options: &Options, binaries: Binaries) -> Result<Self> {
+        let folder = Folder::new("hookline-postgres-")?;
+        if let Some(certificates) = &options.tls {
+            copy_for_server(&certificates.cert, &folder.path().join("cert.pem"))?;
+            copy_for_server(&certificates.key, &folder.path().join("key.pem"))?;
+        }
+        if binaries.need_own_user() {
+            let mut chown = Command::new("chown");
+            chown.args(["-R", "postgres:"]).arg(folder.path());
+            run(chown)
+                .await
+                .context("as root there must be a user postgres")?;
+        }
+        let mut initdb = binaries.command("initdb");
+        initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
+        // Only the empty data folder is not flushed; the server itself flushes as always.
+        initdb
+            .args(["--no-sync", "-D"])
+            .arg(folder.path().join("data"));
+        initdb.current_dir(folder.path());
+        run(initdb).await?;
+
+        let mut server = Self {
+            process: None,
+            folder,
+            binaries,
+            port: ports::free()?,
+            tls: options.tls.is_some(),
+        };
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// The URL of `database` on this server.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Makes an empty database with a name of its own and returns its URL.
+    pub async fn create_database(&self) -> Result<String> {
+        create_database(&self.url("postgres")).await
+    }
+
+    /// Stops the server in good order: clients are cut off, everything is written. Nothing if it is stopped already.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.end(Signal::INT).await
+    }
+
+    /// Crashes the server: it leaves at once, and recovers from its log when it starts again.
+    pub async fn kill(&mut self) -> Result<()> {
+        // Not SIGKILL, which would leave shared memory behind; for the data it is the same.
+        self.end(Signal::QUIT).await
+    }
+
+    async fn end(&mut self, signal: Signal) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.end(signal).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a stopped or crashed server on the same port with the same data, and returns once it accepts connections.
+    pub async fn start_again(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "PostgreSQL runs already");
+        let mut command = self.binaries.command(POSTGRES);
+        command.arg("-D").arg(self.folder.path().join("data"));
+        let mut set = |name: &str, value: &str| {
+            command.args(["-c", &format!("{name}={value}")]);
+        };
+        set("port", &self.port.to_string());
+        set("listen_addresses", "127.0.0.1");
+        set(
+            "unix_socket_directories",
+            &self.folder.path().to_string_lossy(),
+        );
+        set("max_connections", &MAX_CONNECTIONS.to_string());
+        if self.tls {
+            set("ssl", "on");
+            set(
+                "ssl_cert_file",
+                &self.folder.path().join("cert.pem").to_string_lossy(),
+            );
+            set(
+                "ssl_key_file",
+                &self.folder.path().join("key.pem").to_string_lossy(),
+            );
+        }
+        let process = Process::spawn(POSTGRES, command, &mut self.folder, Signal::QUIT)?;
+        self.process = Some(self.when_ready(process).await?);
+        Ok(())
+    }
+
+    /// Gives `process` back once it accepts connections; ends it if it never does.
+    async fn when_ready(&self, mut process: Process) -> Result<Process> {
+        let log = self.folder.log(POSTGRES);
+        let ready = async {
+            loop {
+                if let Some(status) = process.exited()? {
+                    bail!("PostgreSQL did not start ({status}): {}", tail(&log));
+                }
+                if self.says_ready(process.id()) {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        match tokio::time::timeout(START, ready).await {
+            Ok(outcome) => outcome.map(|()| process),
+            Err(_) => bail!("PostgreSQL did not start within {START:?}: {}", tail(&log)),
+        }
+    }
+
+    /// Whether the server `pid` accepts connections, by the file where `pg_ctl` reads it too: the process number is in
+    /// line 1 (after a crash the file of the one before is still there), the state in line 8.
+    fn says_ready(&self, pid: u32) -> bool {
+        let file =
+            fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap_or_default();
+        let mut lines = file.lines().map(str::trim);
+        lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
+    }
+}
+
+/// Copies a certificate or key so that only the owner can read it: PostgreSQL refuses a key that others can read.
+fn copy_for_server(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}

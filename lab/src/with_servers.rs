@@ -1,0 +1,161 @@
+//! Finds or starts the servers that the tests need, runs a command on them, and stops what it started.
+
+use std::{ffi::OsString, process::ExitCode, time::Instant};
+
+use anyhow::{Result, bail, ensure};
+use lab::{postgres, rabbitmq};
+
+use crate::{
+    command, compose,
+    signals::{Signals, exit_code},
+};
+
+const DATABASE_VARIABLE: &str = "TEST_DATABASE_URL";
+const AMQP_VARIABLE: &str = "TEST_AMQP_URL";
+
+/// The servers' names in `compose.yaml`.
+const POSTGRES: &str = "postgres";
+const RABBITMQ: &str = "rabbitmq";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A PostgreSQL to use, rather than to start one; its user must be allowed to create databases
+    #[arg(long, env = DATABASE_VARIABLE, value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+
+    /// A RabbitMQ to use, rather than to start one
+    #[arg(long, env = AMQP_VARIABLE, value_name = "URL", hide_env_values = true)]
+    amqp_url: Option<String>,
+
+    /// The command, which sees the two URLs in TEST_DATABASE_URL and TEST_AMQP_URL
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Where a server comes from.
+enum Source {
+    Given(String),
+    Private,
+    Compose,
+}
+
+/// Returns the command's exit code, or that of the signal that ended everything.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let database = source(args.database_url, postgres::installed()).await;
+    let broker = source(args.amqp_url, rabbitmq::installed()).await;
+    let (database, broker) = match (database, broker) {
+        (Some(database), Some(broker)) => (database, broker),
+        (None, _) => bail!(missing("PostgreSQL", "postgresql", DATABASE_VARIABLE)),
+        (_, None) => bail!(missing("RabbitMQ", "rabbitmq-server", AMQP_VARIABLE)),
+    };
+    let wanted = [(&database, POSTGRES), (&broker, RABBITMQ)];
+    let services: Vec<&str> = wanted
+        .iter()
+        .filter(|(source, _)| matches!(source, Source::Compose))
+        .map(|(_, service)| *service)
+        .collect();
+
+    let outcome = on_servers(database, broker, &services, &args.command, &mut signals).await;
+    if !services.is_empty() {
+        compose::down().await?;
+    }
+    outcome.map(ExitCode::from)
+}
+
+/// Fails unless private servers of both kinds can be started here.
+pub(crate) fn can_start() -> Result<()> {
+    ensure!(postgres::installed(), "PostgreSQL is not installed");
+    ensure!(rabbitmq::installed(), "RabbitMQ is not installed");
+    Ok(())
+}
+
+async fn on_servers(
+    database: Source,
+    broker: Source,
+    services: &[&str],
+    command: &[OsString],
+    signals: &mut Signals,
+) -> Result<u8> {
+    let starting = async {
+        tokio::try_join!(
+            start_compose(services),
+            start_postgres(database),
+            start_rabbitmq(broker)
+        )
+    };
+    let ((), (database_url, postgres), (amqp_url, rabbitmq)) = tokio::select! {
+        started = starting => started?,
+        signal = signals.next() => return Ok(exit_code(signal.as_raw())),
+    };
+    let variables = [
+        (DATABASE_VARIABLE, database_url.as_str()),
+        (AMQP_VARIABLE, amqp_url.as_str()),
+    ];
+    let code = command::run(command, &variables, signals).await;
+    let start = Instant::now();
+    if postgres.is_some() || rabbitmq.is_some() {
+        drop((postgres, rabbitmq));
+        say("the private servers are stopped", start);
+    }
+    code
+}
+
+/// What to use when the URL is `given` or not, or `None` if there is nothing.
+async fn source(given: Option<String>, installed: bool) -> Option<Source> {
+    match given.filter(|url| !url.is_empty()) {
+        Some(url) => Some(Source::Given(url)),
+        None if installed => Some(Source::Private),
+        None => compose::available().await.then_some(Source::Compose),
+    }
+}
+
+fn missing(server: &str, package: &str, variable: &str) -> String {
+    format!(
+        "there is no {server} to test on: install the package {package}, or start a Docker engine, or name a server \
+         in {variable}"
+    )
+}
+
+async fn start_compose(services: &[&str]) -> Result<()> {
+    if !services.is_empty() {
+        let start = Instant::now();
+        compose::up(services).await?;
+        say(
+            &format!("compose.yaml has started {}", services.join(" and ")),
+            start,
+        );
+    }
+    Ok(())
+}
+
+async fn start_postgres(source: Source) -> Result<(String, Option<postgres::Server>)> {
+    let start = Instant::now();
+    match source {
+        Source::Given(url) => Ok((url, None)),
+        Source::Compose => Ok((compose::DATABASE_URL.to_owned(), None)),
+        Source::Private => {
+            let server = postgres::Server::start(postgres::Options::default()).await?;
+            say("a private PostgreSQL is ready", start);
+            Ok((server.url("postgres"), Some(server)))
+        }
+    }
+}
+
+async fn start_rabbitmq(source: Source) -> Result<(String, Option<rabbitmq::Server>)> {
+    let start = Instant::now();
+    match source {
+        Source::Given(url) => Ok((url, None)),
+        Source::Compose => Ok((compose::AMQP_URL.to_owned(), None)),
+        Source::Private => {
+            let server = rabbitmq::Server::start(rabbitmq::Options::default()).await?;
+            say("a private RabbitMQ is ready", start);
+            Ok((server.amqp_url(), Some(server)))
+        }
+    }
+}
+
+/// One line for the person who waits: what is done, and how long it took.
+fn say(what: &str, start: Instant) {
+    eprintln!("lab: {what} ({:.1} s)", start.elapsed().as_secs_f64());
+}

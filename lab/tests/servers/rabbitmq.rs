@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use lab::{
+    management,
+    rabbitmq::{Message, Options, Server, delete_queue, get_message, message_count, publish},
+    tls::Certificates,
+};
+use lapin::{
+    Connection, ConnectionProperties,
+    options::QueueDeclareOptions,
+    tcp::OwnedTLSConfig,
+    types::{AMQPValue, FieldTable},
+};
+
+const QUEUE: &str = "a/quorum queue";
+
+#[tokio::test]
+#[ignore = "starts private servers: run scripts/test"]
+async fn a_confirmed_message_survives_a_crash_and_a_stop() {
+    let mut server = Server::start(Options::default()).await.unwrap();
+    let url = server.amqp_url();
+    declare_quorum_queue(&url).await;
+    server.flush_declarations().await.unwrap();
+    publish(&url, "", QUEUE, b"first").await.unwrap();
+    publish(&url, "", QUEUE, b"second").await.unwrap();
+    let unroutable = publish(&url, "", "no such queue", b"lost")
+        .await
+        .unwrap_err();
+    assert!(
+        unroutable.to_string().contains("no queue takes"),
+        "{unroutable}"
+    );
+
+    server.kill().await.unwrap();
+    assert!(message_count(&url, QUEUE).await.is_err());
+    server.start_again().await.unwrap();
+    assert_eq!(message_count(&url, QUEUE).await.unwrap(), 2);
+    assert_eq!(
+        get_message(&url, QUEUE).await.unwrap(),
+        Some(message("first"))
+    );
+
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(message_count(&url, QUEUE).await.unwrap(), 1);
+
+    // The figures of the management console come late, and are right in the end.
+    let depth = async {
+        loop {
+            match management::queue_depth(&server.management_url(), QUEUE)
+                .await
+                .unwrap()
+            {
+                Some(depth) if depth.total == 1 => break depth,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    };
+    let depth = tokio::time::timeout(Duration::from_secs(30), depth)
+        .await
+        .unwrap();
+    assert_eq!((depth.ready, depth.unacknowledged), (1, 0));
+    assert_eq!(
+        management::queue_depth(&server.management_url(), "none")
+            .await
+            .unwrap(),
+        None
+    );
+
+    assert_eq!(
+        get_message(&url, QUEUE).await.unwrap(),
+        Some(message("second"))
+    );
+    assert_eq!(get_message(&url, QUEUE).await.unwrap(), None);
+    delete_queue(&url, QUEUE).await.unwrap();
+    delete_queue(&url, QUEUE).await.unwrap();
+    assert!(message_count(&url, QUEUE).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "starts private servers: run scripts/test"]
+async fn a_client_that_trusts_the_authority_connects_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Certificates::generate(folder.path()).unwrap();
+    let server = Server::start(Options {
+        tls: Some(certificates.clone()),
+    })
+    .await
+    .unwrap();
+    let url = server.amqps_url().unwrap();
+
+    let trusting = std::fs::read_to_string(&certificates.ca).unwrap();
+    connect(&url, Some(trusting))
+        .await
+        .unwrap()
+        .create_channel()
+        .await
+        .unwrap();
+    assert!(connect(&url, None).await.is_err());
+    connect(&server.amqp_url(), None).await.unwrap();
+}
+
+async fn connect(url: &str, ca: Option<String>) -> lapin::Result<Connection> {
+    let tls = OwnedTLSConfig {
+        identity: None,
+        cert_chain: ca,
+    };
+    let runtime = lapin::runtime::default_runtime()?;
+    Connection::connect_with_config(url, ConnectionProperties::default(), tls, runtime).await
+}
+
+async fn declare_quorum_queue(url: &str) {
+    let channel = connect(url, None)
+        .await
+        .unwrap()
+        .create_channel()
+        .await
+        .unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    channel
+        .queue_declare(QUEUE.into(), durable, arguments)
+        .await
+        .unwrap();
+}
+
+fn message(body: &str) -> Message {
+    Message {
+        body: body.to_owned(),
+        message_id: None,
+    }
+}
