@@ -144,6 +144,11 @@ pub struct Deliveries {
 impl Deliveries {
     pub(crate) async fn next(&mut self) -> Vec<Delivery> {
         let queue = self.queue.clone();
+        if self.unsettled.len() >= self.prefetch {
+            // Only `settle` makes room, and it needs this future gone. A wake-up that came here would
+            // be missed by a consumer that has room.
+            return std::future::pending().await;
+        }
         loop {
             let arrived = queue.0.arrived.notified();
             let batch = self.take();
@@ -159,7 +164,7 @@ impl Deliveries {
         let mut state = self.queue.state();
         let count = room.min(BATCH_MAX).min(state.ready.len());
         let messages: Vec<Message> = state.ready.drain(..count).collect();
-        if !state.ready.is_empty() {
+        if count > 0 && !state.ready.is_empty() {
             // Another consumer may have room.
             self.queue.0.arrived.notify_one();
         }

@@ -13,7 +13,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
         BasicQosOptions, BasicRejectOptions,
     },
-    types::{FieldTable, ShortString},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
@@ -318,13 +318,14 @@ async fn subscribe(
     channel
         .basic_qos(prefetch, BasicQosOptions::default())
         .await?;
+    // When the queue goes away the broker first tries to consume from one of the same name. If that
+    // was declared a moment ago, RabbitMQ 3.10 can leave the consumer attached and without a
+    // delivery for ever; with this it tells us, and we come back.
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-cancel-on-ha-failover".into(), AMQPValue::Boolean(true));
+    let options = BasicConsumeOptions::default();
     let consumer = channel
-        .basic_consume(
-            queue,
-            consumer_tag.clone(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
+        .basic_consume(queue, consumer_tag.clone(), options, arguments)
         .await?;
     Ok((channel, consumer))
 }
