@@ -13,7 +13,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
         BasicQosOptions, BasicRejectOptions,
     },
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{FieldTable, ShortString},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ use crate::{BATCH_MAX, Backoff, Delivery, DeliveryTag, Error, Settlement};
 const CALL_WITHIN: Duration = Duration::from_secs(30);
 /// Batches that may wait on their way in either direction.
 const BATCHES_WAITING: usize = 16;
+/// Between two looks for messages that wait while a consumer with room hears nothing.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// A channel's prefetch travels as 16 bits; zero would mean 2,000 on a quorum queue.
 const CHANNEL_PREFETCH_MAX: u32 = u16::MAX as u32;
 
@@ -125,7 +127,34 @@ struct Session {
     connection: Connection,
     channels: Vec<Subscription>,
     incoming: ReadyChunks<SelectAll<Incoming>>,
+    watchdog: Watchdog,
     _up: LinkUp,
+}
+
+/// Notices a consumer that is attached and forgotten. RabbitMQ 3.10 does that to one whose queue was
+/// deleted and declared again at once: no cancel, no error, no delivery.
+struct Watchdog {
+    shared: Arc<Shared>,
+    prefetch: usize,
+    unsettled: usize,
+    heard: bool,
+    /// Messages waited at the last look already.
+    suspicious: bool,
+}
+
+impl Watchdog {
+    /// An error if messages have waited for two looks while there was room and nothing came.
+    async fn look(&mut self, connection: &Connection) -> Result<(), Error> {
+        let silent = !std::mem::take(&mut self.heard) && self.unsettled < self.prefetch;
+        let waits = silent && self.shared.topology.depth(connection).await?.ready > 0;
+        match waits && self.suspicious {
+            true => Err(Error::Refused("it holds messages and delivers none")),
+            false => {
+                self.suspicious = waits;
+                Ok(())
+            }
+        }
+    }
 }
 
 type Incoming =
@@ -175,6 +204,13 @@ impl Session {
             connection,
             channels,
             incoming: incoming.ready_chunks(BATCH_MAX),
+            watchdog: Watchdog {
+                shared: shared.clone(),
+                prefetch: prefetch as usize,
+                unsettled: 0,
+                heard: false,
+                suspicious: false,
+            },
             _up: shared.consuming.up(),
         })
     }
@@ -186,6 +222,7 @@ impl Session {
         settled: &mut mpsc::Receiver<Vec<(Delivery, Settlement)>>,
     ) -> Result<(), Error> {
         let mut waiting: Vec<Delivery> = Vec::new();
+        let mut watch = tokio::time::interval(WATCH_EVERY);
         loop {
             tokio::select! {
                 settled = settled.recv() => match settled {
@@ -197,7 +234,9 @@ impl Session {
                     // The consumer is going; what it has settled still comes.
                     Err(_) => waiting.clear(),
                 },
+                _ = watch.tick() => self.watchdog.look(&self.connection).await?,
                 news = self.incoming.next(), if waiting.is_empty() => {
+                    self.watchdog.heard = true;
                     for (index, news) in news.unwrap_or_default() {
                         waiting.extend(self.accept(index, news).await?);
                     }
@@ -223,11 +262,14 @@ impl Session {
             tag: message.delivery_tag,
         };
         match Uuid::try_parse_ascii(&message.data) {
-            Ok(id) => Ok(Some(Delivery {
-                id,
-                redelivered: message.redelivered,
-                receipt,
-            })),
+            Ok(id) => {
+                self.watchdog.unsettled += 1;
+                Ok(Some(Delivery {
+                    id,
+                    redelivered: message.redelivered,
+                    receipt,
+                }))
+            }
             Err(_) => {
                 tracing::warn!(
                     bytes = message.data.len(),
@@ -245,6 +287,7 @@ impl Session {
             if receipt.session != self.number {
                 continue;
             }
+            self.watchdog.unsettled = self.watchdog.unsettled.saturating_sub(1);
             let subscription = &mut self.channels[usize::from(receipt.channel)];
             match settlement {
                 Settlement::Ack => subscription.ledger.finish(receipt.tag),
@@ -318,14 +361,13 @@ async fn subscribe(
     channel
         .basic_qos(prefetch, BasicQosOptions::default())
         .await?;
-    // When the queue goes away the broker first tries to consume from one of the same name. If that
-    // was declared a moment ago, RabbitMQ 3.10 can leave the consumer attached and without a
-    // delivery for ever; with this it tells us, and we come back.
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-cancel-on-ha-failover".into(), AMQPValue::Boolean(true));
-    let options = BasicConsumeOptions::default();
     let consumer = channel
-        .basic_consume(queue, consumer_tag.clone(), options, arguments)
+        .basic_consume(
+            queue,
+            consumer_tag.clone(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
         .await?;
     Ok((channel, consumer))
 }
