@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use entity::lifecycle;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
     sqlx::{
         Connection,
         postgres::PgConnection,
@@ -120,32 +120,34 @@ pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
+/// Settings and the values with which a commit survives a crash.
+type Safe = &'static [(&'static str, &'static [&'static str])];
+
+const SAFE_POSTGRES: Safe = &[
+    ("fsync", &["on"]),
+    ("full_page_writes", &["on"]),
+    (
+        "synchronous_commit",
+        &["on", "local", "remote_write", "remote_apply"],
+    ),
+];
+const SAFE_SQLITE: Safe = &[("journal_mode", &["wal"]), ("synchronous", &["2", "3"])];
+
 /// Warns where a commit would not survive a crash of the server.
 pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let (query, settings): (fn(&str) -> String, &[(&str, &[&str])]) =
-        match db.get_database_backend() {
-            DbBackend::Postgres => (
-                |setting| format!("SHOW {setting}"),
-                &[
-                    ("fsync", &["on"]),
-                    ("full_page_writes", &["on"]),
-                    (
-                        "synchronous_commit",
-                        &["on", "local", "remote_write", "remote_apply"],
-                    ),
-                ],
-            ),
-            _ => (
-                |setting| format!("SELECT CAST({setting} AS text) FROM pragma_{setting}"),
-                &[("journal_mode", &["wal"]), ("synchronous", &["2", "3"])],
-            ),
+    let backend = db.get_database_backend();
+    let is_postgres = backend == DbBackend::Postgres;
+    for (setting, safe) in if is_postgres {
+        SAFE_POSTGRES
+    } else {
+        SAFE_SQLITE
+    } {
+        let query = match is_postgres {
+            true => format!("SHOW {setting}"),
+            false => format!("SELECT CAST({setting} AS text) FROM pragma_{setting}"),
         };
-    for (setting, safe) in settings {
         let row = db
-            .query_one_raw(sea_orm::Statement::from_string(
-                db.get_database_backend(),
-                query(setting),
-            ))
+            .query_one_raw(Statement::from_string(backend, query))
             .await?
             .context("the database does not tell its settings")?;
         let value: String = row.try_get_by_index(0)?;
@@ -195,7 +197,7 @@ pub async fn claim(url: &str, db: &DatabaseConnection) -> anyhow::Result<Claim> 
                 .max_lifetime(None)
                 .set_application_name("hookline claim");
             let connection = open(options).await?;
-            let statement = sea_orm::Statement::from_string(
+            let statement = Statement::from_string(
                 DbBackend::Postgres,
                 format!("SELECT pg_try_advisory_lock({CLAIM})"),
             );

@@ -1,13 +1,10 @@
 //! JSON in and out, by serde alone. poem-openapi's own payload goes through `serde_json::Value`, in
 //! which a number is binary floating point.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use poem::{
-    IntoResponse, Request, RequestBody, Response,
-    error::ReadBodyError,
-    http::{StatusCode, header},
-};
+use futures::TryStreamExt;
+use poem::{IntoResponse, Request, RequestBody, Response, error::ReadBodyError, http::StatusCode};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     error::ContentTypeError,
@@ -19,6 +16,9 @@ use serde::Serialize;
 
 /// The longest body that is read, in bytes. The longest webhook there can be needs about 8 KiB.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Of a longer body, what is read and thrown away before it is refused: a client that is still
+/// sending when the connection ends may never see the answer.
+const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// From the end of the headers to the end of the body.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -79,24 +79,34 @@ impl<T: Type> Payload for Body<T> {
 impl<T: Type> ParsePayload for Body<T> {
     const IS_REQUIRED: bool = true;
 
-    async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        if announced_length(request).is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            return Err(ReadBodyError::PayloadTooLarge.into());
-        }
-        let read = body.take()?.into_bytes_limit(BODY_BYTES_MAX);
+    async fn from_request(_: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let read = read(body.take()?);
         let bytes = tokio::time::timeout(BODY_WITHIN, read)
             .await
             .map_err(|_| poem::Error::from_status(StatusCode::REQUEST_TIMEOUT))??;
         Ok(Self {
-            bytes: bytes.into(),
+            bytes,
             documented: std::marker::PhantomData,
         })
     }
 }
 
-fn announced_length(request: &Request) -> Option<u64> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
+async fn read(body: poem::Body) -> Result<Vec<u8>, ReadBodyError> {
+    let mut chunks = pin!(body.into_bytes_stream());
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.try_next().await? {
+        length += chunk.len();
+        if length <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&chunk);
+        } else if length > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    match length <= BODY_BYTES_MAX {
+        true => Ok(bytes),
+        false => Err(ReadBodyError::PayloadTooLarge),
+    }
 }
 
 impl<'a, T: Type> ApiExtractor<'a> for Body<T> {

@@ -61,14 +61,7 @@ impl Problem {
     }
 
     /// The problem that a rejection by poem stands for. No word of a 5xx's cause leaves the house.
-    pub(crate) fn of(error: &poem::Error) -> Self {
-        let status = match error.status() {
-            // An id whose percent-encoding is not UTF-8 cannot be anybody's.
-            StatusCode::BAD_REQUEST if error.is::<poem_openapi::error::ParsePathError>() => {
-                StatusCode::NOT_FOUND
-            }
-            status => status,
-        };
+    pub(crate) fn of(status: StatusCode) -> Self {
         let detail = match status {
             StatusCode::NOT_FOUND => "there is nothing under this path",
             StatusCode::METHOD_NOT_ALLOWED => "this path does not answer to this method",
@@ -95,33 +88,39 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Turns every error that reaches the outside into a problem.
+/// Turns every error that reaches the outside into a problem, whether poem returns it or has made
+/// plain text of it already.
 pub(crate) async fn outermost<E: Endpoint>(
     endpoint: std::sync::Arc<E>,
     request: Request,
 ) -> poem::Result<Response> {
     let path = request.uri().path().to_owned();
-    let error = match endpoint.call(request).await {
-        Ok(response) => {
-            let response = response.into_response();
-            if response.status() != StatusCode::METHOD_NOT_ALLOWED {
-                return Ok(response);
+    let response = match endpoint.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(error) => {
+            if error.status().is_server_error() {
+                tracing::error!(%error, path, "a request failed");
             }
-            poem::error::MethodNotAllowedError.into()
+            error.into_response()
         }
-        Err(error) => error,
     };
-    let problem = Problem::of(&error);
-    if error.status().is_server_error() {
-        tracing::error!(%error, path, "a request failed");
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.content_type() == Some(CONTENT_TYPE) {
+        return Ok(response);
     }
-    let mut response = problem.into_response();
-    if error.status() == StatusCode::METHOD_NOT_ALLOWED {
+    // Where no body is read, poem's one reason for a 400 is a path whose percent-encoding is no text:
+    // there is nothing under that.
+    let status = match status {
+        StatusCode::BAD_REQUEST if path != crate::webhooks::PATH => StatusCode::NOT_FOUND,
+        status => status,
+    };
+    let mut response = Problem::of(status).into_response();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
         // RFC 9110, section 15.5.6: a 405 names the methods that would do.
-        let allow = if path == crate::webhooks::PATH {
-            "POST"
-        } else {
-            "GET, HEAD"
+        let allow = match path.as_str() {
+            crate::webhooks::PATH => "POST",
+            _ => "GET, HEAD",
         };
         let allow = poem::http::HeaderValue::from_static(allow);
         response.headers_mut().insert(header::ALLOW, allow);

@@ -219,7 +219,7 @@ impl From<NotCommitted> for Answer {
 
 /// What to answer when the body could not even be read.
 fn unreadable(error: poem::Error) -> Answer {
-    let problem = Problem::of(&error);
+    let problem = Problem::of(error.status());
     match error.status() {
         StatusCode::REQUEST_TIMEOUT => Answer::TooSlow(problem.json()),
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge(problem.json()),

@@ -1,5 +1,7 @@
 //! The statements of a transaction's life, each on SQLite and on PostgreSQL.
 
+#![cfg(test)]
+
 use std::time::Duration;
 
 use entity::{
@@ -34,7 +36,7 @@ macro_rules! on_both {
             $(#[tokio::test]
             #[ignore = "needs PostgreSQL: run scripts/test"]
             async fn $name() {
-                let server = std::env::var("TEST_DATABASE_URL").expect("run scripts/test");
+                let server = lab::given::postgres().unwrap();
                 let url = lab::postgres::create_database(&server).await.unwrap();
                 let db = super::open(&url).await;
                 super::$name(db.clone()).await;

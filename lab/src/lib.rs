@@ -6,6 +6,7 @@
 //! Refuses to know the product: nothing here depends on another crate of the workspace, and no crate of the product
 //! depends on this one. It never touches a server or a process that it did not start.
 
+pub mod given;
 pub mod management;
 pub mod postgres;
 pub mod rabbitmq;

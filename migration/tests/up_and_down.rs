@@ -1,5 +1,7 @@
 //! Every migration goes up and down, on both databases, and several processes may do it at once.
 
+#![cfg(test)]
+
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
@@ -12,7 +14,7 @@ async fn open(url: &str) -> DatabaseConnection {
 }
 
 async fn postgres() -> String {
-    let server = std::env::var("TEST_DATABASE_URL").expect("run scripts/test");
+    let server = lab::given::postgres().unwrap();
     lab::postgres::create_database(&server).await.unwrap()
 }
 

@@ -1,5 +1,7 @@
 //! One suite, held against both backends: what a consumer and a relay may rely on.
 
+#![cfg(test)]
+
 use std::{collections::HashSet, time::Duration};
 
 use queue::{Deliveries, Delivery, Depth, Publisher, Queue, Settlement, memory};
@@ -270,7 +272,7 @@ mod broker {
     impl Broker {
         pub(super) fn new() -> Self {
             Self {
-                url: std::env::var("TEST_AMQP_URL").expect("run scripts/test"),
+                url: lab::given::rabbitmq().unwrap(),
                 name: format!("test-{}", Uuid::now_v7()),
             }
         }

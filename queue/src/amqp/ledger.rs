@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_finished_run_is_acked_at_once_but_never_past_open_work() {
         let mut ledger = ledger(5);
-        [2, 3, 5].map(|tag| ledger.finish(tag));
+        [2, 3, 5].into_iter().for_each(|tag| ledger.finish(tag));
         assert_eq!(ledger.acks(), Acks::default());
         ledger.finish(1);
         assert_eq!(ledger.acks(), run(3));
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn a_tag_that_was_answered_otherwise_is_never_acked() {
         let mut ledger = ledger(4);
-        [1, 3].map(|tag| ledger.finish(tag));
-        [2, 4].map(|tag| ledger.answer(tag));
+        [1, 3].into_iter().for_each(|tag| ledger.finish(tag));
+        [2, 4].into_iter().for_each(|tag| ledger.answer(tag));
         assert_eq!(ledger.acks(), run(3));
         ledger.open(5);
         ledger.finish(5);

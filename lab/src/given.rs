@@ -1,0 +1,21 @@
+//! The servers that a test run was given: `lab with-servers` names them in the environment.
+
+use anyhow::{Context as _, Result};
+
+/// The PostgreSQL server's URL. A test makes [a database of its own](crate::postgres::create_database) there.
+pub fn postgres() -> Result<String> {
+    variable("TEST_DATABASE_URL")
+}
+
+/// The RabbitMQ broker's URL. A test uses a queue of its own there.
+pub fn rabbitmq() -> Result<String> {
+    variable("TEST_AMQP_URL")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a setting of the service: only tests are told their servers this way"
+)]
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: run scripts/test"))
+}

@@ -1,0 +1,116 @@
+//! What people read tells the truth.
+
+use std::path::Path;
+
+use crate::{house::House, processes::run};
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join(path)).expect(path)
+}
+
+/// The settings in the order of the help text.
+async fn settings() -> Vec<String> {
+    let house = House::embedded();
+    let help = run(house.folder.path(), &["--help"], &house.environment)
+        .await
+        .stdout;
+    let (_, settings) = help.split_once("Settings:").unwrap();
+    settings
+        .split("[env: ")
+        .skip(1)
+        .map(|rest| rest.split(['=', ']']).next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_the_committed_one() {
+    let house = House::embedded();
+    let printed = run(house.folder.path(), &["openapi"], &house.environment)
+        .await
+        .stdout;
+    assert!(
+        printed == read("docs/openapi.json"),
+        "the API has changed; if that is meant: cargo run -- openapi > docs/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn the_docs_are_served_and_need_no_internet() {
+    let mut house = House::embedded();
+    let api = house.start("").await.url();
+    let page = house
+        .get(&format!("{api}/docs"))
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("SwaggerUIBundle"));
+    for outside in [
+        "src=\"http",
+        "src='http",
+        "href=\"http",
+        "@import",
+        "url(http",
+    ] {
+        let head = page.split("<body>").next().unwrap();
+        assert!(!head.contains(&format!("<script {outside}")), "{outside}");
+        assert!(!head.contains(&format!("<link {outside}")), "{outside}");
+    }
+    let document = house
+        .get(&format!("{api}/openapi.json"))
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert_eq!(document.trim_end(), read("docs/openapi.json").trim_end());
+}
+
+#[test]
+fn every_operation_and_field_is_described() {
+    let document: serde_json::Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for text in ["summary", "description", "operationId"] {
+                assert!(operation[text].is_string(), "{method} {path} has no {text}");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let description = response["description"].as_str().unwrap();
+                assert!(!description.is_empty(), "{method} {path} {status}");
+            }
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let described = schema["description"].is_string()
+                || schema["allOf"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|part| part["description"].is_string()));
+            assert!(described, "{name}.{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_readme_and_the_example_list_every_setting_in_the_order_of_the_help() {
+    let settings = settings().await;
+    assert!(settings.len() > 8, "{settings:?}");
+    let in_order = |text: &str, mark: &dyn Fn(&str) -> String| {
+        let places: Vec<_> = settings
+            .iter()
+            .map(|name| text.find(&mark(name)).ok_or(name))
+            .collect();
+        assert!(
+            places.iter().all(Result::is_ok) && places.is_sorted(),
+            "{settings:?}: {places:?}"
+        );
+    };
+    in_order(&read("README.md"), &|name| format!("| `{name}`"));
+    in_order(&read(".env.example"), &|name| format!("{name}="));
+}
+
+#[test]
+fn the_readme_names_the_two_commands() {
+    let readme = read("README.md");
+    assert!(readme.contains("cargo run\n") && readme.contains("scripts/test\n"));
+}

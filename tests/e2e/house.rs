@@ -1,0 +1,278 @@
+//! A service of one's own for each test: fresh database, fresh queue, and a look at the end that
+//! nothing was left behind.
+
+use std::time::{Duration, Instant};
+
+use entity::{Status, conflict, outbox, transaction};
+use queue::{Depth, Queue, amqp};
+use reqwest::Response;
+use sea_orm::{
+    ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, PaginatorTrait,
+    QueryFilter,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::processes::{Environment, Process, SOON};
+
+/// Runs a test body on the embedded defaults and on PostgreSQL with RabbitMQ.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&mut crate::house::House::embedded()).await;
+            })*
+        }
+        mod servers {
+            $(#[tokio::test]
+            #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+            async fn $name() {
+                super::$name(&mut crate::house::House::on_servers().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// One installation of the service. Dropping it asserts that every webhook it accepted is processed
+/// and that nothing is left in the outbox, the queue or the dead-letter queue.
+pub(crate) struct House {
+    pub(crate) folder: TempDir,
+    pub(crate) environment: Environment,
+    pub(crate) client: reqwest::Client,
+    /// Dead letters that the test means to leave.
+    pub(crate) dead_letters: usize,
+    running: Vec<Process>,
+}
+
+impl House {
+    /// SQLite, and the queue inside the process.
+    pub(crate) fn embedded() -> Self {
+        let mut environment = Environment::new();
+        environment.insert("PORT", "0".into());
+        environment.insert("PROCESSING_DELAY", "100ms".into());
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            environment,
+            client: reqwest::Client::new(),
+            dead_letters: 0,
+            running: Vec::new(),
+        }
+    }
+
+    /// PostgreSQL and RabbitMQ, as the tests were given them.
+    pub(crate) async fn on_servers() -> Self {
+        let server = lab::given::postgres().unwrap();
+        let broker = lab::given::rabbitmq().unwrap();
+        Self::on(&server, &broker).await
+    }
+
+    pub(crate) async fn on(postgres: &str, broker: &str) -> Self {
+        let mut house = Self::embedded();
+        let database = lab::postgres::create_database(postgres).await.unwrap();
+        house.environment.insert("DATABASE_URL", database);
+        house.environment.insert("AMQP_URL", broker.into());
+        let name = format!("test-{}", uuid::Uuid::now_v7());
+        house.environment.insert("AMQP_QUEUE", name);
+        house
+    }
+
+    /// Starts a process that runs until the test ends; `""` is the role that runs everything.
+    pub(crate) async fn start(&mut self, role: &str) -> &Process {
+        let process = self.process(role).await;
+        self.running.push(process);
+        self.running.last().unwrap()
+    }
+
+    /// Starts a process that the test will end itself.
+    pub(crate) async fn process(&self, role: &str) -> Process {
+        Process::start(self.folder.path(), role, &self.environment).await
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> Response {
+        self.client.get(url).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, api: &str, body: impl Into<reqwest::Body>) -> Response {
+        self.client
+            .post(format!("{api}/v1/webhooks/transactions"))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Sends a webhook that must be accepted.
+    pub(crate) async fn send(&self, api: &str, transaction_id: &str) -> Value {
+        let response = self.post(api, webhook(transaction_id).to_string()).await;
+        assert_eq!(response.status(), 202);
+        response.json().await.unwrap()
+    }
+
+    /// Sends many at once; all must be accepted.
+    pub(crate) async fn send_all(&self, api: &str, ids: impl Iterator<Item = String>) {
+        use futures::StreamExt;
+        futures::stream::iter(ids)
+            .for_each_concurrent(32, async |id| {
+                self.send(api, &id).await;
+            })
+            .await;
+    }
+
+    pub(crate) async fn transaction(&self, api: &str, transaction_id: &str) -> Value {
+        let url = format!("{api}/v1/transactions/{transaction_id}");
+        let response = self.get(&url).await;
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
+    }
+
+    /// Waits until `transaction_id` is processed and returns it.
+    pub(crate) async fn processed(&self, api: &str, transaction_id: &str) -> Value {
+        let since = Instant::now();
+        loop {
+            let transaction = self.transaction(api, transaction_id).await;
+            if transaction["status"] == "PROCESSED" {
+                return transaction;
+            }
+            assert!(since.elapsed() < SOON, "{transaction}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn database(&self) -> DatabaseConnection {
+        let url = match self.environment.get("DATABASE_URL") {
+            Some(url) => url.clone(),
+            None => format!(
+                "sqlite:{}",
+                self.folder.path().join("hookline.db").display()
+            ),
+        };
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1);
+        Database::connect(options).await.unwrap()
+    }
+
+    pub(crate) async fn rows(&self) -> u64 {
+        let db = self.database().await;
+        transaction::Entity::find().count(&db).await.unwrap()
+    }
+
+    pub(crate) async fn conflicts(&self) -> Vec<conflict::Model> {
+        let db = self.database().await;
+        conflict::Entity::find().all(&db).await.unwrap()
+    }
+
+    /// The house's queue on its broker; `None` where the queue is inside the process.
+    pub(crate) fn queue(&self) -> Option<Queue> {
+        let settings = amqp::Settings {
+            url: self.environment.get("AMQP_URL")?.clone(),
+            ca: None,
+            queue: self.environment["AMQP_QUEUE"].clone(),
+            process: "test".into(),
+        };
+        Some(Queue::Amqp(amqp::Broker::new(settings).unwrap()))
+    }
+
+    /// What is not finished yet.
+    async fn left(&self) -> Left {
+        let db = self.database().await;
+        let unfinished = transaction::Column::Status.ne(Status::Processed);
+        let depth = match self.queue() {
+            Some(queue) => queue.depth().await.unwrap_or_default(),
+            None => Depth {
+                dead: self.dead_letters,
+                ready: 0,
+            },
+        };
+        Left {
+            unprocessed: transaction::Entity::find()
+                .filter(unfinished)
+                .count(&db)
+                .await
+                .unwrap(),
+            outbox: outbox::Entity::find().count(&db).await.unwrap(),
+            ready: depth.ready,
+            dead: depth.dead,
+        }
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn settled(&self) {
+        let settled = Left {
+            dead: self.dead_letters,
+            ..Left::default()
+        };
+        let since = Instant::now();
+        loop {
+            let left = self.left().await;
+            if left == settled {
+                return;
+            }
+            if since.elapsed() > SOON {
+                let logs: Vec<String> = self.running.iter().map(Process::log).collect();
+                panic!("left behind: {left:?}\n{}", logs.join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn clear(&mut self) {
+        self.running.clear();
+        if let (Some(url), Some(name)) = (
+            self.environment.get("AMQP_URL"),
+            self.environment.get("AMQP_QUEUE"),
+        ) {
+            for queue in [name.clone(), format!("{name}.dead-letter")] {
+                let _ = lab::rabbitmq::delete_queue(url, &queue).await;
+            }
+        }
+        if let Some(url) = self.environment.get("DATABASE_URL") {
+            let _ = lab::postgres::drop_database(url).await;
+        }
+    }
+}
+
+/// See [`House::left`].
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Left {
+    unprocessed: u64,
+    outbox: u64,
+    ready: usize,
+    dead: usize,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        let was_used = self.running.iter().any(|process| !process.url().is_empty());
+        // A drop cannot wait, and this thread's runtime is busy with it: another one can.
+        let outcome = std::thread::scope(|scope| {
+            let work = || {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async {
+                    if !failed && was_used {
+                        self.settled().await;
+                    }
+                    self.clear().await;
+                });
+            };
+            scope.spawn(work).join()
+        });
+        if outcome.is_err() && !failed {
+            panic!("the service left something behind; see above");
+        }
+    }
+}
+
+/// A good webhook.
+pub(crate) fn webhook(transaction_id: &str) -> Value {
+    json!({
+        "transaction_id": transaction_id,
+        "source_account": "acc_user_1",
+        "destination_account": "acc_merchant_1",
+        "amount": 1500,
+        "currency": "INR",
+    })
+}

@@ -1,0 +1,19 @@
+//! The service from the outside: the real binary, real sockets, real databases, a real broker.
+//!
+//! Tests of the embedded defaults need nothing; the others are ignored by a plain `cargo test` and run
+//! by `scripts/test`.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod receive;
+#[cfg(test)]
+mod settings;

@@ -1,0 +1,219 @@
+//! What is wrong with the settings is said in one sentence that names the variable.
+
+use lab::rabbitmq;
+use queue::{Queue, amqp};
+
+use crate::{
+    house::House,
+    processes::{Ended, run},
+};
+
+/// Starts with these settings, expects it to fail, and returns what it said.
+async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
+    let Ended {
+        code: ended,
+        stderr,
+        ..
+    } = run(house.folder.path(), arguments, &house.environment).await;
+    assert_eq!(ended, Some(code), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(!stderr.contains("s3cret"), "{stderr}");
+    let sentences: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("hookline: "))
+        .collect();
+    assert_eq!(sentences.len(), 1, "{stderr}");
+    sentences[0].to_owned()
+}
+
+#[tokio::test]
+async fn a_bad_value_is_named_with_what_would_be_right() {
+    for (variable, value, right) in [
+        (
+            "DATABASE_URL",
+            "mysql://root:s3cret@localhost/x",
+            "postgres://",
+        ),
+        ("DATABASE_URL", "sqlite::memory:", "file"),
+        ("AMQP_URL", "http://user:s3cret@localhost", "amqp://"),
+        ("AMQP_URL", "", "amqp://"),
+        ("PORT", "99999", "65535"),
+        ("PORT", "http", "65535"),
+        ("PROCESSING_DELAY", "30", "30s"),
+        ("PROCESSING_DELAY", "-1s", "30s"),
+        ("PREFETCH", "0", "from 1 to"),
+        ("PREFETCH", "many", "from 1 to"),
+        ("SHUTDOWN_GRACE", "soon", "30s"),
+        ("LOG_FORMAT", "xml", "json"),
+        ("RUST_LOG", "hookline=loud", "debug"),
+        ("AMQP_CA_FILE", "/nonexistent.pem", "cannot read"),
+    ] {
+        let mut house = House::embedded();
+        if variable == "AMQP_CA_FILE" {
+            house
+                .environment
+                .insert("AMQP_URL", "amqps://localhost".into());
+        }
+        house.environment.insert(variable, value.into());
+        let code = if variable == "AMQP_CA_FILE" { 1 } else { 2 };
+        let sentence = refused(&house, &[], code).await;
+        assert!(sentence.contains(variable), "{sentence}");
+        assert!(sentence.contains(right), "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_overrides_its_variable() {
+    let mut house = House::embedded();
+    house.environment.insert("PREFETCH", "10".into());
+    let sentence = refused(&house, &["--prefetch", "0"], 2).await;
+    assert!(sentence.contains("PREFETCH"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_variable_overrides_the_env_file_which_is_read() {
+    let mut house = House::embedded();
+    std::fs::write(
+        house.folder.path().join(".env"),
+        "PREFETCH=none\nLOG_FORMAT=xml\n",
+    )
+    .unwrap();
+    house.environment.insert("LOG_FORMAT", "json".into());
+    let sentence = refused(&house, &[], 2).await;
+    assert!(sentence.contains("PREFETCH"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_role_alone_needs_a_broker_and_says_so() {
+    for role in ["api", "consumer"] {
+        let sentence = refused(&House::embedded(), &[role], 1).await;
+        assert!(sentence.contains("AMQP_URL must be set"), "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_named() {
+    for url in [
+        "postgres://user:s3cret@127.0.0.1:1/x",
+        "sqlite:/nonexistent/folder/x.db",
+    ] {
+        let mut house = House::embedded();
+        house.environment.insert("DATABASE_URL", url.into());
+        let sentence = refused(&house, &[], 1).await;
+        assert!(sentence.contains("DATABASE_URL"), "{sentence}");
+        house.environment.remove("DATABASE_URL");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut house = House::embedded();
+    let port = taken.local_addr().unwrap().port().to_string();
+    house.environment.insert("PORT", port);
+    let sentence = refused(&house, &[], 1).await;
+    assert!(sentence.contains("PORT"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_file_is_refused() {
+    let mut house = House::embedded();
+    let api = house.start("").await.url();
+    let sentence = refused(&house, &[], 1).await;
+    assert!(sentence.contains("another hookline"), "{sentence}");
+    house.send(&api, "t1").await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn a_second_process_with_its_own_queue_on_the_same_postgres_is_refused() {
+    let mut house = House::on_servers().await;
+    let amqp = house.environment.remove("AMQP_URL").unwrap();
+    let api = house.start("").await.url();
+    let sentence = refused(&house, &[], 1).await;
+    assert!(sentence.contains("another hookline"), "{sentence}");
+    house.send(&api, "t1").await;
+    house.processed(&api, "t1").await;
+    let queue = house.environment["AMQP_QUEUE"].clone();
+    drop((amqp, queue));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_database_without_its_schema_is_named_with_the_command_that_helps() {
+    let house = House::on_servers().await;
+    for role in ["api", "consumer"] {
+        let sentence = refused(&house, &[role], 1).await;
+        assert!(sentence.contains("hookline migrate up"), "{sentence}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_queue_with_other_arguments_is_named() {
+    let house = House::on_servers().await;
+    let url = house.environment["AMQP_URL"].clone();
+    let name = house.environment["AMQP_QUEUE"].clone();
+    // The dead-letter queue of a shorter name is in our way.
+    let short = name.clone();
+    let settings = amqp::Settings {
+        url: url.clone(),
+        ca: None,
+        queue: short.clone(),
+        process: "test".into(),
+    };
+    Queue::Amqp(amqp::Broker::new(settings).unwrap())
+        .declare()
+        .await
+        .unwrap();
+    let mut environment = house.environment.clone();
+    environment.insert("AMQP_QUEUE", format!("{short}.dead-letter"));
+    let ended = run(house.folder.path(), &["migrate", "up"], &environment).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let ended = run(house.folder.path(), &[], &environment).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("AMQP_QUEUE"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("other arguments"), "{}", ended.stderr);
+    let _ = rabbitmq::delete_queue(&url, &format!("{short}.dead-letter.dead-letter")).await;
+}
+
+#[tokio::test]
+async fn migrations_go_up_down_and_tell_their_status() {
+    let house = House::embedded();
+    let folder = house.folder.path();
+    let status = async || {
+        run(folder, &["migrate", "status"], &house.environment)
+            .await
+            .stdout
+    };
+    assert!(status().await.starts_with("Pending"));
+    for (command, expected) in [
+        ("up", "Applied"),
+        ("down", "Pending"),
+        ("fresh", "Applied"),
+        ("refresh", "Applied"),
+        ("reset", "Pending"),
+    ] {
+        let ended = run(folder, &["migrate", command], &house.environment).await;
+        assert_eq!(ended.code, Some(0), "{command}: {}", ended.stderr);
+        assert!(status().await.starts_with(expected), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn logs_for_machines_are_json_lines_and_hold_no_secret() {
+    let mut house = House::embedded();
+    house.environment.insert("LOG_FORMAT", "json".into());
+    house.environment.insert("RUST_LOG", "debug".into());
+    house
+        .environment
+        .insert("AMQP_URL", "amqp://user:s3cret@127.0.0.1:1/%2f".into());
+    house.environment.insert("AMQP_QUEUE", "nowhere".into());
+    let process = house.process("").await;
+    let log = process.log();
+    assert!(!log.is_empty() && !log.contains("s3cret"), "{log}");
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    }
+    process.kill().await;
+}
