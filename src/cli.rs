@@ -69,7 +69,7 @@ fn bad_value(error: &clap::Error) -> Option<String> {
     match error.kind() {
         ErrorKind::ValueValidation => Some(format!("{variable} {}", error.source()?)),
         ErrorKind::InvalidValue => match error.get(ContextKind::ValidValue) {
-            Some(ContextValue::Strings(valid)) => {
+            Some(ContextValue::Strings(valid)) if !valid.is_empty() => {
                 Some(format!("{variable} must be one of: {}", valid.join(", ")))
             }
             _ => Some(format!("{variable} must have a value")),

@@ -82,7 +82,7 @@ pub struct Config {
     )]
     pub shutdown_grace: Duration,
 
-    /// What to log: error, warn, info, debug, trace, or rules such as hookline=debug,lapin=warn
+    /// What to log: error, warn, info, debug, trace, or rules such as info,api=debug
     #[arg(
         long = "rust-log",
         env = "RUST_LOG",

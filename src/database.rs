@@ -5,7 +5,6 @@ use std::{fs::File, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use entity::lifecycle;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
     sqlx::{
@@ -109,6 +108,12 @@ async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection>
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_WITHIN)
+        })
+        .map_sqlx_sqlite_before_acquire(|connection, _| {
+            // When the disk is full SQLite may roll back by itself. sqlx does not notice, and on such
+            // a connection the next "commit" would only release a savepoint. Such a connection goes.
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
         });
     Database::connect(options)
         .await
@@ -161,15 +166,15 @@ pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the schema is the one this version needs.
+/// Makes sure that the schema has what this version needs.
 pub async fn check_schema(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let pending = Migrator::get_pending_migrations_read_only(db)
+    let pending = migration::pending(db)
         .await
         .context("DATABASE_URL: the database does not tell its schema")?;
     ensure!(
         pending.is_empty(),
-        "DATABASE_URL: the database lacks {} migrations; run hookline migrate up",
-        pending.len()
+        "DATABASE_URL: the database lacks {}; run hookline migrate up",
+        pending.join(", ")
     );
     Ok(())
 }

@@ -6,11 +6,17 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Config, LogFormat};
 
+const LAPIN_OFF: &str = "lapin=off";
+
 /// Starts logging, or says in one sentence why not.
 pub fn start(config: &Config) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
-        "RUST_LOG must be a level (error, warn, info, debug, trace) or rules such as hookline=debug"
+    let mut filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
+        "RUST_LOG must be a level (error, warn, info, debug, trace) or rules such as info,api=debug"
     })?;
+    // What lapin reports it also returns, and whoever handles it logs it, once.
+    if !config.rust_log.contains("lapin") {
+        filter = filter.add_directive(LAPIN_OFF.parse().map_err(|_| LAPIN_OFF)?);
+    }
     let log = fmt().with_env_filter(filter).with_writer(stderr);
     match config.log_format {
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -46,11 +46,7 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let queue = queue(role, &config)?;
     database::reach(&config.database_url).await?;
     if role == Role::Everything {
-        let db = database::for_migrations(&config.database_url).await?;
-        Migrator::up(&db, None)
-            .await
-            .context("DATABASE_URL: the schema cannot be migrated")?;
-        db.close().await?;
+        migrate_up(&config).await?;
     }
     let db = connect(role, &config).await?;
     database::check_schema(db.first()).await?;
@@ -77,6 +73,16 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
         parts.spawn(async move { consumer::run(db, &queue, work, config.prefetch, stop).await });
     }
     run_until_signal(parts, stop, config.shutdown_grace).await
+}
+
+async fn migrate_up(config: &Config) -> anyhow::Result<()> {
+    let db = database::for_migrations(&config.database_url).await?;
+    let failed = "DATABASE_URL: the schema cannot be migrated";
+    // A newer version may have migrated already; what it added does not concern us.
+    if !migration::pending(&db).await.context(failed)?.is_empty() {
+        Migrator::up(&db, None).await.context(failed)?;
+    }
+    Ok(db.close().await?)
 }
 
 /// The pools that a role needs.

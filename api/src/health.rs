@@ -1,6 +1,5 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
-use migration::{Migrator, MigratorTrait};
 use poem::http::StatusCode;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use queue::Queue;
@@ -12,6 +11,7 @@ use crate::{
     json::Json,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     routes::Tag,
+    transactions::in_time,
 };
 
 pub(crate) struct Health {
@@ -113,13 +113,10 @@ impl Health {
 
     /// What is wrong with the database.
     async fn schema(&self) -> Vec<FieldError> {
-        match Migrator::get_pending_migrations_read_only(&self.db).await {
+        match in_time(migration::pending(&self.db)).await {
             Ok(pending) if pending.is_empty() => vec![],
             Ok(pending) => {
-                let reason = format!(
-                    "{} migrations are pending: run hookline migrate up",
-                    pending.len()
-                );
+                let reason = format!("lacks {}; run hookline migrate up", pending.join(", "));
                 vec![lacks("schema", reason)]
             }
             Err(error) => {

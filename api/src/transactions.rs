@@ -1,6 +1,6 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use entity::{lifecycle, transaction::Model};
 use poem::http::StatusCode;
@@ -10,7 +10,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
@@ -22,6 +22,9 @@ use crate::{
     webhook,
     webhooks::StatusSchema,
 };
+
+/// From the request to the database's answer.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Transactions {
     pub(crate) db: DatabaseConnection,
@@ -119,7 +122,7 @@ impl Transactions {
     ) -> Answer {
         // What cannot be an id is not asked for: a NUL would be an error to PostgreSQL.
         let found = match webhook::check_name(&transaction_id) {
-            Ok(()) => lifecycle::find(&self.db, &transaction_id).await,
+            Ok(()) => in_time(lifecycle::find(&self.db, &transaction_id)).await,
             Err(_) => Ok(None),
         };
         match found {
@@ -135,6 +138,15 @@ impl Transactions {
                 Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)
             }
         }
+    }
+}
+
+/// Bounds a look-up: a server that hangs without closing its connections would hold it for ever. (A
+/// query that only reads may be dropped half-way.)
+pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    match tokio::time::timeout(LOOK_UP_WITHIN, query).await {
+        Ok(answer) => answer,
+        Err(_) => Err(DbErr::Custom("no answer in time".into())),
     }
 }
 

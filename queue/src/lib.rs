@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// Deliveries that are handed over together, at most.
 const BATCH_MAX: usize = 1024;
 
-/// How often one message is delivered before it becomes a dead letter. High, because every loss of a
+/// How often one message may come back before it becomes a dead letter. High, because every loss of a
 /// connection counts once for each message in its hands; finite, because a message that kills its
 /// consumer must not do so for ever. The row survives it: the outbox still holds the id.
 const DELIVERY_LIMIT: u32 = 50;

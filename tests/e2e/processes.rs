@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
@@ -62,7 +62,37 @@ impl Process {
     /// Starts `hookline` and waits for the line that says it runs.
     pub(crate) async fn start(folder: &Path, role: &str, environment: &Environment) -> Self {
         let arguments: &[&str] = if role.is_empty() { &[] } else { &[role] };
-        let mut command = command(folder, arguments, environment);
+        Self::spawn(command(folder, arguments, environment), role).await
+    }
+
+    /// Starts `hookline` where no file can grow beyond `blocks` of 512 bytes, as on a disk that is full
+    /// then; [`make_room`](Self::make_room) ends that.
+    pub(crate) async fn start_on_a_small_disk(
+        folder: &Path,
+        blocks: u32,
+        environment: &Environment,
+    ) -> Self {
+        let limited = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\"");
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &limited, env!("CARGO_BIN_EXE_hookline")])
+            .current_dir(folder)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        Self::spawn(command, "").await
+    }
+
+    pub(crate) fn make_room(&self) {
+        let unlimited = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        prlimit(Some(self.pid()), Resource::Fsize, unlimited).unwrap();
+    }
+
+    async fn spawn(mut command: Command, role: &str) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (started, mut address) = watch::channel(None);
@@ -93,8 +123,12 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        Pid::from_raw(pid).unwrap()
     }
 
     /// Waits for its end and returns its exit code.
