@@ -46,10 +46,16 @@ pub async fn connect(
         .statement_timeout(STATEMENT_WITHIN)
         .set_application_name(format!("hookline {part}"))
         .map_sqlx_postgres_opts(|options| {
-            options.options([(
-                "idle_in_transaction_session_timeout",
-                IDLE_IN_TRANSACTION_MS,
-            )])
+            options.options([
+                (
+                    "idle_in_transaction_session_timeout",
+                    IDLE_IN_TRANSACTION_MS,
+                ),
+                // Every statement of ours that repeats asks by key. A plan that was made and kept
+                // while the tables were empty would read them whole, again and again, as they grow.
+                ("enable_seqscan", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
+            ])
         });
     open(options).await
 }

@@ -87,6 +87,9 @@ pub(crate) async fn run(
         }
         // Whoever has stopped waiting has been told to come back.
         let batch: Vec<Waiting> = batch.drain(..).filter(|w| !w.answer.is_closed()).collect();
+        if batch.is_empty() {
+            continue;
+        }
         tokio::spawn(commit(db.clone(), batch, committed.clone(), slot));
     }
     // The commits still under way give their slots back.

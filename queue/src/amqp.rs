@@ -8,7 +8,9 @@ mod connection;
 mod consume;
 mod ledger;
 mod publish;
+mod session;
 mod topology;
+mod watchdog;
 
 use std::sync::{
     Arc,
