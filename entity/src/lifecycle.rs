@@ -65,16 +65,16 @@ pub async fn published(
     ids: &[Uuid],
     again_in: Duration,
 ) -> Result<(), DbErr> {
-    let statement = sql::statement(
-        db,
-        format!(
-            "UPDATE outbox SET due_at = {} + $2 WHERE {}",
-            sql::now_millis(db),
-            sql::is_one_of_the_ids(db, "id")
-        ),
-        [sql::ids(db, ids.iter().copied()), millis(again_in).into()],
+    let update = format!(
+        "UPDATE outbox SET due_at = {} + $2 WHERE {}",
+        sql::now_millis(db),
+        sql::is_one_of_the_ids(db, "id")
     );
-    retrying(|| db.execute_raw(statement.clone())).await?;
+    retrying(|| {
+        let values = [sql::ids(db, ids.iter().copied()), millis(again_in).into()];
+        db.execute_raw(sql::statement(db, update.as_str(), values))
+    })
+    .await?;
     Ok(())
 }
 
@@ -109,8 +109,7 @@ pub async fn finish(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, 
     if db.get_database_backend() == DbBackend::Postgres {
         let both =
             format!("WITH done AS ({delete}), finished AS ({update}) SELECT id FROM finished");
-        let statement = sql::statement(db, both, ids());
-        return retrying(|| returned_ids(db, statement.clone())).await;
+        return retrying(|| returned_ids(db, sql::statement(db, both.as_str(), ids()))).await;
     }
     let transaction = db.begin_with_options(immediate()).await?;
     let finished = returned_ids(&transaction, sql::statement(db, update, ids())).await?;
@@ -138,7 +137,8 @@ async fn returned_ids(db: &impl ConnectionTrait, statement: Statement) -> Result
         .collect()
 }
 
-/// Repeats what lost a race (PostgreSQL's 40P01 and 40001).
+/// Repeats what lost a race (PostgreSQL's 40P01 and 40001). `run` makes its statement anew each time:
+/// there is hardly ever a second, and a copy kept for it would cost as much as the first.
 async fn retrying<T, F>(run: impl Fn() -> F) -> Result<T, DbErr>
 where
     F: Future<Output = Result<T, DbErr>>,

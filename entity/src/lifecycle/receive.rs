@@ -99,20 +99,19 @@ async fn insert_postgres(
     sorted: &[&Received],
     due_in: Duration,
 ) -> Result<Vec<Uuid>, DbErr> {
-    let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
-    values.push(millis(due_in).into());
-    let statement = sql::statement(
-        db,
-        format!(
+    let insert = || {
+        let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
+        values.push(millis(due_in).into());
+        let now = sql::now_millis(db);
+        let insert = format!(
             "WITH inserted AS (INSERT INTO transactions ({COLUMNS}) {select} \
                ON CONFLICT (transaction_id) DO NOTHING RETURNING id), \
-             due AS (INSERT INTO outbox (id, due_at) SELECT id, {} + $7 FROM inserted) \
-             SELECT id FROM inserted",
-            sql::now_millis(db)
-        ),
-        values,
-    );
-    retrying(|| returned_ids(db, statement.clone())).await
+             due AS (INSERT INTO outbox (id, due_at) SELECT id, {now} + $7 FROM inserted) \
+             SELECT id FROM inserted"
+        );
+        sql::statement(db, insert, values)
+    };
+    retrying(|| returned_ids(db, insert())).await
 }
 
 async fn insert_sqlite(
