@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Proof for Hookline: private servers for its tests
+/// Proof for Hookline: private servers for its tests, and its benchmark
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Task {
     /// Run a command with PostgreSQL and RabbitMQ of its own, and stop them afterwards
     WithServers(with_servers::Args),
+    /// Measure the service against what the same machine does without one
+    Bench(lab::bench::Args),
     /// Succeed if PostgreSQL and RabbitMQ are installed here; otherwise name what is missing
     CanStart,
 }
@@ -28,6 +30,7 @@ enum Task {
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::WithServers(args) => with_servers::run(args).await,
+        Task::Bench(args) => lab::bench::run(args).await.map(|()| ExitCode::SUCCESS),
         Task::CanStart => with_servers::can_start().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -96,9 +96,19 @@ impl Server {
         self.port
     }
 
+    /// A command that runs one of PostgreSQL's own programs as the server's user.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        self.binaries.command(name)
+    }
+
     /// Makes an empty database with a name of its own and returns its URL.
     pub async fn create_database(&self) -> Result<String> {
         create_database(&self.url("postgres")).await
+    }
+
+    /// The server's process number, unless it is stopped.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Stops the server in good order: clients are cut off, everything is written. Nothing if it is stopped already.
@@ -114,7 +124,7 @@ impl Server {
 
     async fn end(&mut self, signal: Signal) -> Result<()> {
         match self.process.take() {
-            Some(process) => process.end(signal).await,
+            Some(process) => process.end(signal).await.map(drop),
             None => Ok(()),
         }
     }

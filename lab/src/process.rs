@@ -80,13 +80,13 @@ impl Process {
         }
     }
 
-    /// Ends it with `signal`, and with SIGKILL if it has not obeyed after [`OBEY`]; returns once it is gone.
-    pub(crate) async fn end(mut self, signal: Signal) -> Result<()> {
+    /// Ends it with `signal`, and with SIGKILL if it has not obeyed after [`OBEY`]; returns how it went once it is gone.
+    pub(crate) async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal);
         if tokio::time::timeout(OBEY, self.exit()).await.is_err() {
             self.signal(Signal::KILL);
         }
-        self.exit().await.map(drop)
+        self.exit().await
     }
 
     /// Sends `signal` to the whole group, unless the child has ended.

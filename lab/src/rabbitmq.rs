@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use self::node::Node;
 pub use self::{
-    amqp::{Message, delete_queue, get_message, message_count, publish},
+    amqp::{Message, consumer_count, delete_queue, get_message, message_count, publish},
     node::installed,
 };
 use crate::{
@@ -125,6 +125,11 @@ impl Server {
         format!("http://guest:guest@127.0.0.1:{}", self.node.management_port)
     }
 
+    /// The server's process number, unless it is stopped.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Stops the server in good order. Nothing if it is stopped already.
     pub async fn stop(&mut self) -> Result<()> {
         self.end(Signal::TERM).await
@@ -138,7 +143,7 @@ impl Server {
 
     async fn end(&mut self, signal: Signal) -> Result<()> {
         match self.process.take() {
-            Some(process) => process.end(signal).await,
+            Some(process) => process.end(signal).await.map(drop),
             None => Ok(()),
         }
     }

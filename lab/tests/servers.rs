@@ -5,6 +5,7 @@
 #[cfg(test)] // which it always is; clippy takes only what says so for test code
 #[path = "servers"]
 mod private_servers {
+    mod bench;
     mod clearing_up;
     mod postgres;
     mod rabbitmq;

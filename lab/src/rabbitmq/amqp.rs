@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Queue,
     options::{
         BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
         QueueDeleteOptions,
@@ -24,6 +24,15 @@ pub struct Message {
 
 /// Returns how many messages of `queue` are ready to be delivered, exactly and now. The queue must exist.
 pub async fn message_count(amqp_url: &str, queue: &str) -> Result<u32> {
+    Ok(look(amqp_url, queue).await?.message_count())
+}
+
+/// Returns how many consumers `queue` has. The queue must exist.
+pub async fn consumer_count(amqp_url: &str, queue: &str) -> Result<u32> {
+    Ok(look(amqp_url, queue).await?.consumer_count())
+}
+
+async fn look(amqp_url: &str, queue: &str) -> Result<Queue> {
     on_channel(amqp_url, async |channel| {
         let passive = QueueDeclareOptions {
             passive: true,
@@ -32,7 +41,7 @@ pub async fn message_count(amqp_url: &str, queue: &str) -> Result<u32> {
         let queue = channel
             .queue_declare(short(queue)?, passive, FieldTable::default())
             .await?;
-        Ok(queue.message_count())
+        Ok(queue)
     })
     .await
 }

@@ -1,0 +1,190 @@
+//! The generator's loop.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail, ensure};
+use indicatif::ProgressBar;
+
+use super::{
+    Answers, Load, Pace,
+    connection::{Answer, Connection, News, UnderWay},
+    events::Events,
+    webhook::Request,
+};
+
+/// How long the last answers may take after the last request.
+const DRAIN_WITHIN: Duration = Duration::from_secs(60);
+/// Answers between two updates of the progress bar.
+const SHOW_EVERY: u64 = 512;
+
+struct Generator {
+    load: Load,
+    request: Request,
+    connections: Vec<Connection>,
+    idle: Vec<usize>,
+    sent: u64,
+    began: Instant,
+    /// When the last request was sent.
+    ended: Option<Instant>,
+    answers: Answers,
+}
+
+/// Applies the load on this thread.
+pub(super) fn run(load: Load, progress: &ProgressBar) -> Result<Answers> {
+    let mut events = Events::new()?;
+    let mut connections = Vec::with_capacity(load.connections);
+    for number in 0..load.connections {
+        let connection = Connection::open(load.address)?;
+        events.watch(&connection, number)?;
+        connections.push(connection);
+    }
+    let mut generator = Generator {
+        idle: (0..connections.len()).rev().collect(),
+        load,
+        request: Request::new(),
+        connections,
+        sent: 0,
+        began: Instant::now(),
+        ended: None,
+        answers: Answers::new()?,
+    };
+    generator.answers.began = SystemTime::now();
+    generator.drive(&mut events, progress)?;
+    generator.answers.took = generator.began.elapsed();
+    Ok(generator.answers)
+}
+
+impl Generator {
+    fn drive(&mut self, events: &mut Events, progress: &ProgressBar) -> Result<()> {
+        let mut readable = Vec::new();
+        loop {
+            self.send_what_is_due(events)?;
+            if let Some(ended) = self.ended {
+                if self.idle.len() == self.connections.len() {
+                    return Ok(());
+                }
+                ensure!(
+                    ended.elapsed() < DRAIN_WITHIN,
+                    "{} requests got no answer",
+                    self.connections.len() - self.idle.len()
+                );
+            }
+            events.wait(self.until_next(), &mut readable)?;
+            for number in readable.drain(..) {
+                self.receive(number, events, progress)?;
+            }
+        }
+    }
+
+    /// When webhook `number` should leave.
+    fn scheduled(&self, number: u64) -> Option<Instant> {
+        match self.load.pace {
+            Pace::Closed => None,
+            Pace::Open(rate) => Some(self.began + Duration::from_secs_f64(number as f64 / rate)),
+        }
+    }
+
+    fn send_what_is_due(&mut self, events: &Events) -> Result<()> {
+        while self.ended.is_none() {
+            let now = Instant::now();
+            let scheduled = self.scheduled(self.sent).unwrap_or(now);
+            if self.sent == self.load.count
+                || scheduled.duration_since(self.began) >= self.load.time
+            {
+                self.ended = Some(now);
+                break;
+            }
+            if scheduled > now {
+                break;
+            }
+            let Some(number) = self.idle.pop() else {
+                break;
+            };
+            let webhook = self.sent;
+            self.sent += 1;
+            self.send(number, UnderWay { webhook, scheduled }, events)?;
+        }
+        Ok(())
+    }
+
+    /// How long until the next request is due, if it waits for nothing else.
+    fn until_next(&self) -> Option<Duration> {
+        if self.ended.is_some() || self.idle.is_empty() {
+            return None;
+        }
+        let next = self.scheduled(self.sent)?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sends on connection `number`, on a new one in its place if the server has closed it.
+    fn send(&mut self, number: usize, under_way: UnderWay, events: &Events) -> Result<()> {
+        let request = self
+            .request
+            .with_id(self.load.ids.digits(under_way.webhook));
+        if self.connections[number].send(request, under_way).is_err() {
+            self.replace(number, Some(under_way), events)?;
+        }
+        Ok(())
+    }
+
+    /// The server closes connections that rest for long. What was sent on one at that very moment is sent again, as any
+    /// sender would.
+    fn replace(
+        &mut self,
+        number: usize,
+        under_way: Option<UnderWay>,
+        events: &Events,
+    ) -> Result<()> {
+        let mut connection = Connection::open(self.load.address)?;
+        events.watch(&connection, number)?;
+        if let Some(under_way) = under_way {
+            let request = self
+                .request
+                .with_id(self.load.ids.digits(under_way.webhook));
+            connection.send(request, under_way)?;
+        }
+        self.connections[number] = connection;
+        Ok(())
+    }
+
+    fn receive(&mut self, number: usize, events: &Events, progress: &ProgressBar) -> Result<()> {
+        let connection = &mut self.connections[number];
+        let answer = match connection.receive()? {
+            News::Nothing => return Ok(()),
+            News::Closed => {
+                let under_way = connection.under_way;
+                return self.replace(number, under_way, events);
+            }
+            News::Answer(answer) => answer,
+        };
+        let Some(under_way) = connection.under_way.take() else {
+            bail!("the service answered what nobody had asked");
+        };
+        self.idle.push(number);
+        self.note(answer, under_way)?;
+        if self.answers.latency.len().is_multiple_of(SHOW_EVERY) {
+            progress.set_position(self.answers.accepted);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, answer: Answer, under_way: UnderWay) -> Result<()> {
+        let now = Instant::now();
+        let answers = &mut self.answers;
+        let latency = now.duration_since(under_way.scheduled).as_micros();
+        answers.latency.saturating_record(u64::try_from(latency)?);
+        match answer {
+            Answer::Accepted => {
+                answers.accepted += 1;
+                let second = now.duration_since(self.began).as_secs() as usize;
+                if answers.per_second.len() <= second {
+                    answers.per_second.resize(second + 1, 0);
+                }
+                answers.per_second[second] += 1;
+            }
+            Answer::Later => answers.later.push(under_way.webhook),
+            Answer::Wrong(what) => bail!("the service answered: {what}"),
+        }
+        Ok(())
+    }
+}

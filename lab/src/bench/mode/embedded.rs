@@ -1,0 +1,63 @@
+//! The defaults, SQLite and a queue inside the process: how many webhooks per second are answered, and go all the way?
+
+use anyhow::Result;
+
+use super::{RUN_WITHIN, pipeline::peer_rate};
+use crate::bench::{
+    Bench,
+    report::Target,
+    site::Site,
+    trial::{self, Plan},
+    yardstick::bare_sqlite,
+};
+
+const MODE: &str = "embedded";
+
+pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
+    let count = bench.count(100_000);
+    let stack = bench.fastapi().await?;
+    let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
+    for run in bench.runs() {
+        bench.phase("bare SQLite", count);
+        let mut site = Site::embedded(&bench.binary).await?;
+        let took = bare_sqlite::run(&site, count, &bench.progress).await?;
+        site.check_new(count).await?;
+        site.clear().await?;
+        bare.push(count as f64 / took.as_secs_f64());
+
+        bench.phase("hookline", count);
+        let mut site = Site::embedded(&bench.binary).await?;
+        ours.push(trial::run(bench, &mut site, Plan::closed(bench, count, RUN_WITHIN)).await?);
+        site.clear().await?;
+        if let Some(stack) = &stack {
+            peer.push(peer_rate(bench, stack).await?);
+        }
+        if let (Some(bare), Some(ours)) = (bare.last(), ours.last()) {
+            bench.say(&format!(
+                "embedded {run}: bare {bare:.0}/s, hookline {:.0}/s",
+                ours.rate
+            ));
+        }
+    }
+    let report = &mut bench.report;
+    let bare = report.figure(MODE, "bare SQLite", "rows/s", bare);
+    let rates = ours.iter().map(|trial| trial.rate).collect();
+    let rate = report.figure(MODE, "0 s delay: PROCESSED", "webhooks/s", rates);
+    trial::note(report, MODE, "0 s delay", &ours);
+    report.verdict(
+        MODE,
+        "0 s delay : bare SQLite",
+        rate / bare,
+        Target::AtLeast(0.3),
+    );
+    if !peer.is_empty() {
+        let peer = report.figure(MODE, "FastAPI, 0 s delay: PROCESSED", "webhooks/s", peer);
+        report.verdict(
+            MODE,
+            "0 s delay : FastAPI",
+            rate / peer,
+            Target::AtLeast(40.0),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! How much memory does a webhook take while it is in flight?
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::RUN_WITHIN;
+use crate::{
+    bench::{
+        Bench,
+        load::{Ids, Load, Pace},
+        report::Target,
+        service::Service,
+        site::{Broker, Site},
+        usage::resident_bytes,
+    },
+    rabbitmq,
+};
+
+const MODE: &str = "inflight";
+
+/// No webhook is done before the run is.
+const DELAY: Duration = Duration::from_secs(3600);
+/// How long it may take until the consumer holds everything.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(180);
+/// How long the broker may take to take everything back.
+const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time for buffers to be given back.
+const CALM: Duration = Duration::from_secs(3);
+
+pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
+    let count = bench.count(300_000);
+    let (mut idle, mut per_webhook, mut broker) = (vec![], vec![], vec![]);
+    // Memory does not depend on who else is at work.
+    for _ in bench.runs().take(1) {
+        bench.phase("hookline", count);
+        let memory = hold(bench, count).await?;
+        idle.push(memory.idle as f64 / 1e6);
+        per_webhook.push(memory.consumer as f64 / count as f64);
+        broker.push(memory.broker as f64 / count as f64);
+    }
+    let report = &mut bench.report;
+    report.figure(MODE, "consumer, idle", "MB", idle);
+    report.figure(MODE, "RabbitMQ above idle", "bytes/webhook", broker);
+    let what = format!("consumer above idle, {count} in flight");
+    let bytes = report.figure(MODE, what, "bytes/webhook", per_webhook);
+    report.verdict(
+        MODE,
+        "consumer, bytes per webhook",
+        bytes,
+        Target::AtMost(700.0),
+    );
+    Ok(())
+}
+
+/// Resident memory, in bytes.
+struct Memory {
+    idle: u64,
+    /// Above idle.
+    consumer: u64,
+    broker: u64,
+}
+
+/// Fills the consumer, looks at its memory, kills the service, and checks that nothing is lost.
+async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
+    let site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let service = Service::start(&bench.binary, &site, DELAY).await?;
+    let consumer = service.consumer.as_ref().context("no consumer")?.pid();
+    let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
+    let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
+    let load = Load {
+        address: service.address,
+        connections: bench.args.connections,
+        pace: Pace::Closed,
+        count,
+        time: RUN_WITHIN,
+        ids: Ids::unique(),
+    };
+    let answers = load.apply_all_accepted(&bench.progress).await?;
+    ensure!(
+        answers.accepted == count,
+        "only {} webhooks were accepted in time",
+        answers.accepted
+    );
+    all_delivered(&site, count).await?;
+    tokio::time::sleep(CALM).await;
+    let memory = Memory {
+        idle,
+        consumer: resident_bytes(consumer)?.saturating_sub(idle),
+        broker: resident_bytes(rabbitmq)?.saturating_sub(broker_idle),
+    };
+
+    let Service { api, consumer, .. } = service;
+    api.kill().await?;
+    consumer.context("no consumer")?.kill().await?;
+    let rows = site.rows().await?;
+    let expected = i64::try_from(count)?;
+    ensure!(
+        (rows.all, rows.processed, rows.outbox) == (expected, 0, expected),
+        "{count} webhooks were in flight, and the database says {rows:?}: the check failed"
+    );
+    let Broker { amqp_url, queue } = site.broker()?;
+    let start = Instant::now();
+    while u64::from(rabbitmq::message_count(amqp_url, queue).await?) < count {
+        ensure!(
+            start.elapsed() < BACK_WITHIN,
+            "the broker has lost messages: the check failed"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    site.clear().await?;
+    Ok(memory)
+}
+
+/// Waits until every message is published and none waits in the queue: the consumer holds them all.
+async fn all_delivered(site: &Site, count: u64) -> Result<()> {
+    // What is published is due again only long after; what is not, within seconds.
+    let sql = "SELECT count(*) FROM outbox WHERE due_at > (extract(epoch FROM clock_timestamp()) + 60) * 1000";
+    let Broker { amqp_url, queue } = site.broker()?;
+    let start = Instant::now();
+    loop {
+        let published: i64 = site.one(sql, []).await?.unwrap_or(0);
+        if u64::try_from(published)? == count
+            && rabbitmq::message_count(amqp_url, queue).await? == 0
+        {
+            return Ok(());
+        }
+        ensure!(
+            start.elapsed() < DELIVERED_WITHIN,
+            "{published} of {count} webhooks are published, and not all delivered, within {DELIVERED_WITHIN:?}"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,194 @@
+//! What happens beyond what the service can carry: are its promises kept, and is it itself again soon after?
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::RUN_WITHIN;
+use crate::bench::{
+    Bench,
+    load::{Answers, Ids, Load, Pace},
+    report::Target,
+    service::Service,
+    site::Site,
+    trial::{self, DRAIN_WITHIN, Plan},
+    usage::resident_bytes,
+};
+
+const MODE: &str = "overload";
+
+/// How much more than the sustainable rate.
+const TIMES: f64 = 2.0;
+/// Webhooks that tell the sustainable rate.
+const COUNT: u64 = 50_000;
+/// Enough for twice any rate of one small machine when each answer takes as long as it may.
+const CONNECTIONS: usize = 8_000;
+const SMOKE_CONNECTIONS: usize = 200;
+/// After the overload, how long the service is watched.
+const AFTER: Duration = Duration::from_secs(10);
+/// The part of the rate from before that counts as full again.
+const FULL: f64 = 0.9;
+/// From when on memory should be flat, in seconds: connections and buffers are there.
+const WARM: usize = 10;
+
+pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
+    let count = bench.count(COUNT);
+    allow_many_files()?;
+    bench.phase("hookline, as much as it can carry", count);
+    let before = trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?;
+    let full = before.answers.rate();
+    let rate = bench.args.rate.unwrap_or(before.rate * TIMES);
+    let Overload {
+        during,
+        after,
+        api,
+        consumer,
+    } = overload(bench, rate).await?;
+
+    let all = during.latency.len() as f64;
+    let later = during.later.len() as f64;
+    let recovered = after
+        .per_second
+        .iter()
+        .position(|count| *count as f64 >= full * FULL);
+    let recovered = recovered.map_or(f64::INFINITY, |second| second as f64 + 1.0);
+    let report = &mut bench.report;
+    report.figure(MODE, "before: PROCESSED", "webhooks/s", vec![before.rate]);
+    report.figure(MODE, "before: 202s", "webhooks/s", vec![full]);
+    report.figure(MODE, "offered", "webhooks/s", vec![rate]);
+    report.figure(MODE, "answered with 202", "webhooks/s", vec![during.rate()]);
+    report.figure(MODE, "answered with 503", "of all", vec![later / all]);
+    report.figure(MODE, "p50", "ms", vec![during.latency_ms(50.0)]);
+    report.figure(MODE, "p99", "ms", vec![during.latency_ms(99.0)]);
+    let slow = report.figure(MODE, "p99.9", "ms", vec![during.latency_ms(99.9)]);
+    report.verdict(MODE, "p99.9, ms", slow, Target::AtMost(500.0));
+    for (name, resident) in [("api", api), ("consumer", consumer)] {
+        let megabytes: Vec<f64> = resident.iter().map(|bytes| *bytes as f64 / 1e6).collect();
+        let warm = megabytes
+            .get(WARM)
+            .or(megabytes.last())
+            .copied()
+            .unwrap_or(f64::NAN);
+        let most = megabytes.iter().copied().fold(0.0, f64::max);
+        report.figure(
+            MODE,
+            format!("memory of the {name}, most"),
+            "MB",
+            vec![most],
+        );
+        report.verdict(
+            MODE,
+            format!("memory of the {name}, most : after {WARM} s"),
+            most / warm,
+            Target::AtMost(1.1),
+        );
+        let points = (0..).map(f64::from).zip(megabytes).collect();
+        report.curve("overload-memory", "second", "MB", name, points);
+    }
+    report.verdict(
+        MODE,
+        "seconds until the full rate again",
+        recovered,
+        Target::AtMost(5.0),
+    );
+    report.curve(
+        "latency",
+        "percentile",
+        "ms",
+        "overload",
+        super::latency::by_percentile(&during.latency),
+    );
+    Ok(())
+}
+
+struct Overload {
+    during: Answers,
+    after: Answers,
+    /// Resident memory in each second, in bytes.
+    api: Vec<u64>,
+    consumer: Vec<u64>,
+}
+
+async fn overload(bench: &Bench, rate: f64) -> Result<Overload> {
+    let time = bench.time(60);
+    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
+    let api = watch(service.api.pid());
+    let consumer = watch(service.consumer.as_ref().context("no consumer")?.pid());
+    bench.phase(
+        &format!("hookline, {rate:.0}/s"),
+        (rate * time.as_secs_f64()) as u64,
+    );
+    let load = |pace, connections, time| Load {
+        address: service.address,
+        connections,
+        pace,
+        count: u64::MAX,
+        time,
+        ids: Ids::unique(),
+    };
+    let connections = if bench.args.smoke {
+        SMOKE_CONNECTIONS
+    } else {
+        CONNECTIONS
+    };
+    let over = load(Pace::Open(rate), connections, time);
+    let usual = load(
+        Pace::Closed,
+        bench.args.connections,
+        bench.time(AFTER.as_secs()).min(AFTER),
+    );
+    let ids = [over.ids, usual.ids];
+    let during = over.apply(&bench.progress).await?;
+    let after = usual.apply(&bench.progress).await?;
+    let (api, consumer) = (api.end().await?, consumer.end().await?);
+    site.all_done(&mut service, DRAIN_WITHIN).await?;
+    service.stop().await?;
+    let new = site.committed(&during, ids[0]).await? + site.committed(&after, ids[1]).await?;
+    site.check_new(new).await?;
+    site.clear().await?;
+    Ok(Overload {
+        during,
+        after,
+        api,
+        consumer,
+    })
+}
+
+/// Looks at a process's memory once a second.
+struct Watch {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Vec<u64>>,
+}
+
+fn watch(pid: u32) -> Watch {
+    let (stop, mut stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let mut looks = Vec::new();
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                _ = every.tick() => looks.push(resident_bytes(pid).unwrap_or(0)),
+                _ = &mut stopped => return looks,
+            }
+        }
+    });
+    Watch { stop, task }
+}
+
+impl Watch {
+    async fn end(self) -> Result<Vec<u64>> {
+        // An error says that the task is gone already, which the next line tells.
+        let _ = self.stop.send(());
+        Ok(self.task.await?)
+    }
+}
+
+/// A connection is a file, and the usual limit for those that do not ask is 1,024. The service inherits it.
+fn allow_many_files() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
+}

@@ -1,0 +1,87 @@
+//! How many webhooks per second go all the way, from the request to `PROCESSED`?
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::RUN_WITHIN;
+use crate::bench::{
+    Bench,
+    report::Target,
+    site::Site,
+    trial::{self, Clock, Plan, Processor},
+    yardstick::{
+        bare_pipeline::{self, Tuning},
+        fastapi::Stack,
+    },
+};
+
+const MODE: &str = "pipeline";
+
+/// Length of a run of the FastAPI stack, in seconds.
+const FASTAPI_SECONDS: u64 = 10;
+
+/// With no delay: a number of webhooks as fast as the service takes them, until the last is `PROCESSED`.
+pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
+    let count = bench.count(100_000);
+    let stack = bench.fastapi().await?;
+    let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
+    for run in bench.runs() {
+        bare.push(bare_rate(bench, count).await?);
+        bench.phase("hookline", count);
+        ours.push(trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?);
+        if let Some(stack) = &stack {
+            peer.push(peer_rate(bench, stack).await?);
+        }
+        if let (Some((bare, _)), Some(ours)) = (bare.last(), ours.last()) {
+            bench.say(&format!(
+                "pipeline {run}: bare {bare:.0}/s, hookline {:.0}/s",
+                ours.rate
+            ));
+        }
+    }
+    let report = &mut bench.report;
+    let (bare, processor): (Vec<f64>, Vec<Processor>) = bare.into_iter().unzip();
+    let bare = report.figure(MODE, "bare pipeline", "rows/s", bare);
+    let processor: Vec<&Processor> = processor.iter().collect();
+    trial::note_processor(report, MODE, "bare pipeline", &processor);
+    let rates = ours.iter().map(|trial| trial.rate).collect();
+    let rate = report.figure(MODE, "0 s delay: PROCESSED", "webhooks/s", rates);
+    trial::note(report, MODE, "0 s delay", &ours);
+    report.verdict(
+        MODE,
+        "0 s delay : bare pipeline",
+        rate / bare,
+        Target::AtLeast(0.5),
+    );
+    if !peer.is_empty() {
+        let peer = report.figure(MODE, "FastAPI, 0 s delay: PROCESSED", "webhooks/s", peer);
+        report.verdict(
+            MODE,
+            "0 s delay : FastAPI",
+            rate / peer,
+            Target::AtLeast(30.0),
+        );
+    }
+    Ok(())
+}
+
+/// Rows per second of the bare pipeline, checked, and the processor time that it took.
+pub(super) async fn bare_rate(bench: &Bench, count: u64) -> Result<(f64, Processor)> {
+    bench.phase("bare pipeline", count);
+    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let clock = Clock::of_servers(bench)?;
+    let took = bare_pipeline::run(&site, count, Tuning::BEST, &bench.progress).await?;
+    let processor = clock.per_webhook(count)?;
+    site.check_new(count).await?;
+    site.clear().await?;
+    Ok((count as f64 / took.as_secs_f64(), processor))
+}
+
+/// Webhooks per second of the FastAPI stack, from the request to `PROCESSED`.
+pub(super) async fn peer_rate(bench: &Bench, stack: &Stack) -> Result<f64> {
+    bench.phase("FastAPI", 0);
+    stack
+        .rate(bench, Duration::from_secs(FASTAPI_SECONDS))
+        .await
+}

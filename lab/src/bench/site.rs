@@ -1,0 +1,173 @@
+//! Where one run takes place: an empty, migrated database and a queue of its own.
+
+mod check;
+mod state;
+
+pub(super) use state::{Lag, Moment, Tables};
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+
+use super::service::Hookline;
+use crate::{folder::Folder, postgres, rabbitmq};
+
+/// The servers of a whole benchmark.
+pub(super) struct Servers {
+    pub(super) postgres: postgres::Server,
+    pub(super) rabbitmq: rabbitmq::Server,
+}
+
+impl Servers {
+    /// Starts both; `fsync` is on, as in every server of the lab.
+    pub(super) async fn start() -> Result<Self> {
+        let (postgres, rabbitmq) = tokio::try_join!(
+            postgres::Server::start(postgres::Options::default()),
+            rabbitmq::Server::start(rabbitmq::Options::default()),
+        )?;
+        Ok(Self { postgres, rabbitmq })
+    }
+}
+
+/// What a run leaves its traces on.
+pub(super) struct Site {
+    db: DatabaseConnection,
+    database_url: String,
+    broker: Option<Broker>,
+    /// Rows that were there before the service was.
+    prefilled: u64,
+    /// Rows of earlier runs on this site.
+    carried: u64,
+    /// The SQLite file's.
+    _folder: Option<Folder>,
+}
+
+/// The broker and the name of a queue there.
+#[derive(Clone)]
+pub(super) struct Broker {
+    pub(super) amqp_url: String,
+    pub(super) queue: String,
+}
+
+impl Site {
+    /// A new database on PostgreSQL and a new queue on RabbitMQ.
+    pub(super) async fn on_servers(servers: &Servers, binary: &Path) -> Result<Self> {
+        let database_url = servers.postgres.create_database().await?;
+        let broker = Broker {
+            amqp_url: servers.rabbitmq.amqp_url(),
+            queue: format!("bench.{:016x}", rand::random::<u64>()),
+        };
+        Self::open(database_url, Some(broker), None, binary).await
+    }
+
+    /// A new SQLite file.
+    pub(super) async fn embedded(binary: &Path) -> Result<Self> {
+        let folder = Folder::new("hookline-bench-")?;
+        let file = folder.path().join("hookline.db");
+        let database_url = format!("sqlite:{}", file.display());
+        Self::open(database_url, None, Some(folder), binary).await
+    }
+
+    async fn open(
+        database_url: String,
+        broker: Option<Broker>,
+        folder: Option<Folder>,
+        binary: &Path,
+    ) -> Result<Self> {
+        let migrate = [("DATABASE_URL", database_url.clone())];
+        Hookline::start(binary, "migrate up", &migrate)?
+            .finish()
+            .await?;
+        let mut options = ConnectOptions::new(&database_url);
+        options
+            .max_connections(1)
+            .sqlx_logging(false)
+            .test_before_acquire(false)
+            .idle_timeout(Duration::from_secs(3600));
+        let db = Database::connect(options)
+            .await
+            .context("cannot connect to the run's database")?;
+        let site = Self {
+            db,
+            database_url,
+            broker,
+            prefilled: 0,
+            carried: 0,
+            _folder: folder,
+        };
+        if site.broker.is_some() {
+            // Looking for the first row of the outbox must not read through all that have been deleted before it.
+            site.execute("SET enable_seqscan = off").await?;
+        }
+        site.settle().await?;
+        Ok(site)
+    }
+
+    /// The settings that lead a service here.
+    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("DATABASE_URL", self.database_url.clone())];
+        if let Some(Broker { amqp_url, queue }) = &self.broker {
+            variables.push(("AMQP_URL", amqp_url.clone()));
+            variables.push(("AMQP_QUEUE", queue.clone()));
+        }
+        variables
+    }
+
+    pub(super) fn is_embedded(&self) -> bool {
+        self.broker.is_none()
+    }
+
+    pub(super) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// The broker; an error on the embedded defaults.
+    pub(super) fn broker(&self) -> Result<&Broker> {
+        self.broker.as_ref().context("this run has no broker")
+    }
+
+    /// How many consumers the queue has; none while nobody has declared it.
+    pub(super) async fn consumers(&self) -> Result<u32> {
+        let Broker { amqp_url, queue } = self.broker()?;
+        Ok(rabbitmq::consumer_count(amqp_url, queue).await.unwrap_or(0))
+    }
+
+    /// Puts `rows` finished transactions into the empty table, as they would be after a long life.
+    pub(super) async fn prefill(&mut self, rows: u64) -> Result<()> {
+        // An index is built far faster than it grows.
+        self.execute("ALTER TABLE transactions DROP CONSTRAINT transactions_transaction_id_key")
+            .await?;
+        self.execute(&format!(
+            "INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, currency, \
+             status, created_at, processed_at) \
+             SELECT lpad(to_hex(n), 32, '0')::uuid, 'txn_' || substr(md5(n::text), 1, 16), 'acc_user_1', \
+             'acc_merchant_1', 1500, 'INR', 'PROCESSED', now() - interval '1 day', now() - interval '1 day' \
+             FROM generate_series(1, {rows}) AS n ON CONFLICT DO NOTHING"
+        ))
+        .await?;
+        self.execute(
+            "ALTER TABLE transactions ADD CONSTRAINT transactions_transaction_id_key UNIQUE (transaction_id)",
+        )
+        .await?;
+        self.execute("VACUUM ANALYZE transactions").await?;
+        self.prefilled = rows;
+        self.settle().await
+    }
+
+    /// Removes database and queue.
+    pub(super) async fn clear(self) -> Result<()> {
+        self.db.close().await?;
+        if let Some(Broker { amqp_url, queue }) = &self.broker {
+            postgres::drop_database(&self.database_url).await?;
+            rabbitmq::delete_queue(amqp_url, queue).await?;
+            rabbitmq::delete_queue(amqp_url, &dead_letter(queue)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the service puts messages that it cannot use.
+fn dead_letter(queue: &str) -> String {
+    format!("{queue}.dead-letter")
+}

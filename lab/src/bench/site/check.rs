@@ -1,0 +1,105 @@
+//! Whether a run kept the promises. A run that did not has no speed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use sea_orm::DbBackend;
+
+use super::{Site, dead_letter};
+use crate::{
+    bench::load::{Answers, Ids},
+    process::LOOK_EVERY,
+    rabbitmq,
+};
+
+/// Ids that one query looks for.
+const LOOKED_FOR: usize = 10_000;
+/// Within this time of its end a session has told what it did.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
+impl Site {
+    /// After the service has stopped: every webhook of `answers` has its row, every row was `PROCESSED` exactly once,
+    /// and outbox, queue and dead-letter queue are empty. The ids were all different.
+    pub(in crate::bench) async fn check(&mut self, answers: &Answers, ids: Ids) -> Result<()> {
+        let new = self.committed(answers, ids).await?;
+        self.check_new(new).await
+    }
+
+    /// How many rows `answers` must have made: one for each 202, and one for each that was told to come back later and
+    /// was committed all the same.
+    pub(in crate::bench) async fn committed(&self, answers: &Answers, ids: Ids) -> Result<u64> {
+        let mut committed = answers.accepted;
+        for numbers in answers.later.chunks(LOOKED_FOR) {
+            let ids: Vec<String> = numbers.iter().map(|number| ids.text(*number)).collect();
+            let sql = "SELECT count(*) FROM transactions WHERE transaction_id = ANY($1)";
+            let found: i64 = self.one(sql, [ids.into()]).await?.unwrap_or(0);
+            committed += u64::try_from(found)?;
+        }
+        Ok(committed)
+    }
+
+    /// The same for exactly `new` rows.
+    pub(in crate::bench) async fn check_new(&mut self, new: u64) -> Result<()> {
+        self.check_rows(new).await?;
+        self.check_updates().await?;
+        self.check_queues().await
+    }
+
+    /// Every one of `new` rows is there and `PROCESSED`, and the outbox is empty.
+    pub(in crate::bench) async fn check_rows(&mut self, new: u64) -> Result<()> {
+        let rows = self.rows().await?;
+        let expected = i64::try_from(self.prefilled + self.carried + new)?;
+        ensure!(
+            rows.all == expected,
+            "{} rows where {expected} webhooks were received: the check failed",
+            rows.all
+        );
+        ensure!(
+            rows.processed == expected && rows.outbox == 0,
+            "{} of {expected} rows are PROCESSED and {} are in the outbox: the check failed",
+            rows.processed,
+            rows.outbox
+        );
+        self.carried += new;
+        Ok(())
+    }
+
+    /// Once and not twice: PostgreSQL counts the updates, and tells all of them once the service's sessions have ended.
+    async fn check_updates(&self) -> Result<()> {
+        if self.db.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let sql = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'";
+        let start = Instant::now();
+        loop {
+            let updates: i64 = self.one(sql, []).await?.context("no statistics")?;
+            if u64::try_from(updates)? == self.carried {
+                return Ok(());
+            }
+            ensure!(
+                start.elapsed() < TOLD_WITHIN,
+                "{} rows were updated {updates} times: the check failed",
+                self.carried
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn check_queues(&self) -> Result<()> {
+        let Some(broker) = &self.broker else {
+            return Ok(());
+        };
+        let left = rabbitmq::message_count(&broker.amqp_url, &broker.queue).await?;
+        ensure!(left == 0, "{left} messages are left: the check failed");
+        let dead = dead_letter(&broker.queue);
+        // The bare pipeline has none.
+        let dead = rabbitmq::message_count(&broker.amqp_url, &dead)
+            .await
+            .unwrap_or(0);
+        ensure!(
+            dead == 0,
+            "{dead} messages are dead letters: the check failed"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! The stack that the service replaces: FastAPI, SQLAlchemy, psycopg2 and `BackgroundTasks`, in its best form (see
+//! `lab/peers/fastapi`), in a virtual environment of its own.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
+use tokio::net::TcpStream;
+
+use crate::{
+    bench::{
+        Bench,
+        load::{Ids, Load, Pace},
+        site::Site,
+    },
+    folder::Folder,
+    ports,
+    process::{LOOK_EVERY, Process, clean, run, tail},
+};
+
+const PROGRAM: &str = include_str!("../../../peers/fastapi/main.py");
+const REQUIREMENTS: &str = include_str!("../../../peers/fastapi/requirements.txt");
+
+/// The name of the log.
+const LOG: &str = "uvicorn";
+/// How long a start may take.
+const START: Duration = Duration::from_secs(30);
+/// How long the background tasks may take after the last request.
+const DRAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// A virtual environment with the stack in it.
+pub(in crate::bench) struct Stack {
+    python: PathBuf,
+}
+
+impl Stack {
+    /// Makes the environment beside the binary, once; a later benchmark finds it there.
+    pub(in crate::bench) async fn install(binary: &Path) -> Result<Self> {
+        let target = binary.parent().and_then(Path::parent);
+        let folder = target.context("no target folder")?.join("peer-fastapi");
+        let python = folder.join("bin/python");
+        // Written last, so that a broken installation is done again.
+        let installed = folder.join("installed.txt");
+        if std::fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) {
+            return Ok(Self { python });
+        }
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        run(venv)
+            .await
+            .context("this yardstick needs python3 and its module venv")?;
+        let requirements = folder.join("requirements.txt");
+        std::fs::write(&requirements, REQUIREMENTS)?;
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(&requirements);
+        run(pip)
+            .await
+            .context("the FastAPI stack cannot be installed")?;
+        std::fs::write(installed, REQUIREMENTS)?;
+        Ok(Self { python })
+    }
+
+    /// Webhooks per second, from the first request to the last `PROCESSED`, with no delay, at `time` of load.
+    pub(in crate::bench) async fn rate(&self, bench: &Bench, time: Duration) -> Result<f64> {
+        let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+        let (uvicorn, folder, address) = self.start(&site).await?;
+        let load = Load {
+            address,
+            connections: bench.args.connections,
+            pace: Pace::Closed,
+            count: u64::MAX,
+            time,
+            ids: Ids::unique(),
+        };
+        let answers = load.apply_all_accepted(&bench.progress).await?;
+        let start = Instant::now();
+        while u64::try_from(site.rows().await?.processed)? < answers.accepted {
+            ensure!(start.elapsed() < DRAIN_WITHIN, "FastAPI does not finish");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        uvicorn.end(Signal::TERM).await?;
+        drop(folder);
+        site.check_rows(answers.accepted).await?;
+        let last = site.last_processed().await?;
+        let took = last.duration_since(answers.began).context("clock")?;
+        site.clear().await?;
+        Ok(answers.accepted as f64 / took.as_secs_f64())
+    }
+
+    async fn start(&self, site: &Site) -> Result<(Process, Folder, SocketAddr)> {
+        let mut folder = Folder::new("hookline-fastapi-")?;
+        std::fs::write(folder.path().join("main.py"), PROGRAM)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let workers = std::thread::available_parallelism()?.to_string();
+        let port = address.port().to_string();
+        let mut command = clean(&self.python);
+        command.args([
+            "-m",
+            "uvicorn",
+            "main:app",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ]);
+        command.args(["--workers", &workers, "--port", &port]);
+        // SQLAlchemy knows PostgreSQL by its long name only.
+        let url = site
+            .database_url()
+            .replacen("postgres://", "postgresql://", 1);
+        command.env("DATABASE_URL", url).env("DELAY_SECONDS", "0");
+        let mut process = Process::spawn(LOG, command, &mut folder, Signal::TERM)?;
+        let start = Instant::now();
+        // The workers share one socket, which listens before they can answer; requests wait there.
+        while TcpStream::connect(address).await.is_err() {
+            let log = tail(&folder.log(LOG));
+            ensure!(process.exited()?.is_none(), "FastAPI did not start: {log}");
+            ensure!(start.elapsed() < START, "FastAPI does not listen");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.warm_up(address, site).await?;
+        Ok((process, folder, address))
+    }
+
+    /// Python imports and opens its connections on the first requests.
+    async fn warm_up(&self, address: SocketAddr, site: &Site) -> Result<()> {
+        let load = Load {
+            address,
+            connections: 64,
+            pace: Pace::Closed,
+            count: 500,
+            time: START,
+            ids: Ids::unique(),
+        };
+        load.apply_all_accepted(&indicatif::ProgressBar::hidden())
+            .await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        site.execute("TRUNCATE transactions").await
+    }
+}

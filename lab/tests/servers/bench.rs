@@ -1,0 +1,29 @@
+use std::process::{Command, Stdio};
+
+/// A few seconds of load, and every check that a benchmark makes before it tells a figure. `hookline` must have been
+/// built; `scripts/test` does that.
+fn smoke(mode: &[&str]) {
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.arg("bench").args(mode).arg("--smoke");
+    let output = lab.stdin(Stdio::null()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{mode:?}: {stderr}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn under_load_every_webhook_is_processed_once_on_postgresql_and_rabbitmq() {
+    smoke(&["pipeline"]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn under_load_every_webhook_is_processed_once_on_the_embedded_defaults() {
+    smoke(&["embedded"]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn under_load_with_a_delay_every_webhook_is_processed_once() {
+    smoke(&["pipeline", "--delay", "2s"]);
+}
