@@ -71,7 +71,7 @@ pub(super) async fn bare_rate(bench: &Bench, count: u64) -> Result<(f64, Process
     bench.phase("bare pipeline", count);
     let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
     let clock = Clock::of_servers(bench)?;
-    let took = bare_pipeline::run(&site, count, Tuning::BEST, &bench.progress).await?;
+    let took = bare_pipeline::run(&site, count, Tuning::TWO_CORES, &bench.progress).await?;
     let processor = clock.per_webhook(count)?;
     site.check_new(count).await?;
     site.clear().await?;
