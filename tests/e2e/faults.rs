@@ -151,8 +151,7 @@ async fn two_consumers_share_the_work_and_two_apis_the_same_ids() {
 }
 
 /// Stops with work in hand: exit 0, soon, and nothing lost.
-async fn stops_in_order(house: &House, mut process: Process) {
-    let _ = house;
+async fn stops_in_order(mut process: Process) {
     process.signal(Signal::TERM);
     assert_eq!(process.ended().await, Some(0), "{}", process.log());
     assert!(process.log().contains("stopped"), "{}", process.log());
@@ -166,7 +165,7 @@ async fn a_signal_stops_the_embedded_service_and_loses_nothing() {
     house
         .send_all(&first.url(), (0..50).map(|i| format!("t{i}")))
         .await;
-    stops_in_order(&house, first).await;
+    stops_in_order(first).await;
     house.environment.insert("PROCESSING_DELAY", "0s".into());
     house.start("").await;
     house.settled().await;
@@ -181,7 +180,7 @@ async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
     let first = house.process("consumer").await;
     house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
     until_delivered(&house).await;
-    stops_in_order(&house, first).await;
+    stops_in_order(first).await;
     assert_eq!(house.queue().unwrap().depth().await.unwrap().ready, 50);
     house.environment.insert("PROCESSING_DELAY", "0s".into());
     house.start("consumer").await;
