@@ -7,6 +7,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
+/// A shorter lease would be lost to any pause.
+const LEASE_MIN: Duration = Duration::from_secs(1);
+
 /// Every setting, checked.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Settings")]
@@ -75,6 +78,15 @@ pub struct Config {
     )]
     pub prefetch: u32,
 
+    /// How long after a consumer's last sign of life the others take over what it had in hand
+    ///
+    /// It counts where the queue is on a broker. A consumer renews its lease four times in this time.
+    #[arg(
+        long, env, global = true, value_name = "LEASE", default_value = "15s",
+        value_parser = lease
+    )]
+    pub lease: Duration,
+
     /// How long a stop may take: after it, what is still in hand is left to be redelivered
     #[arg(
         long, env, global = true, value_name = "SHUTDOWN_GRACE", default_value = "10s",
@@ -140,6 +152,13 @@ fn prefetch(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=1_000_000) => Ok(count),
         _ => Err("must be a whole number from 1 to 1000000".into()),
+    }
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    match length_of_time(text)? {
+        length if length >= LEASE_MIN => Ok(length),
+        _ => Err("must be 1s or longer".into()),
     }
 }
 

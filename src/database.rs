@@ -26,6 +26,11 @@ const IDLE_IN_TRANSACTION_MS: &str = "5000";
 const RESTED: Duration = Duration::from_secs(5);
 /// SQLite: waiting for another process's write lock.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
+/// SQLite: memory for pages, in KiB (a negative number, as SQLite wants it).
+const SQLITE_CACHE_KIB: &str = "-65536";
+/// SQLite: pages (4 KiB) that the write-ahead log gathers before they are moved to the file. The same
+/// page is then moved once instead of many times.
+const SQLITE_WAL_PAGES: &str = "8000";
 /// SQLite: connections that look up while one writes.
 const SQLITE_READERS: u32 = 4;
 /// Names the PostgreSQL advisory lock of [`claim`].
@@ -113,6 +118,8 @@ async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection>
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
+                .pragma("cache_size", SQLITE_CACHE_KIB)
+                .pragma("wal_autocheckpoint", SQLITE_WAL_PAGES)
                 .busy_timeout(BUSY_WITHIN)
         })
         .map_sqlx_sqlite_before_acquire(|connection, _| {

@@ -11,6 +11,11 @@ mod serve;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
+use mimalloc::MiMalloc;
+
+/// Chosen by measurement: see docs/BENCHMARKS.md.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Before any thread exists: reading the file changes this process's environment.

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, bail};
 use api::Databases;
-use consumer::Work;
+use consumer::{Company, Work};
 use migration::{Migrator, MigratorTrait};
 use queue::{Queue, amqp, memory};
 use sea_orm::DatabaseConnection;
@@ -23,8 +23,8 @@ const COMMITS_AT_ONCE: usize = 2;
 const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 2;
 /// Connections for look-ups.
 const READ_CONNECTIONS: u32 = 4;
-/// The consumer's: one looks up while another commits.
-const CONSUMER_CONNECTIONS: u32 = 3;
+/// The consumer's: one takes while another commits, and the lease waits for neither.
+const CONSUMER_CONNECTIONS: u32 = 4;
 /// Exit code after a second signal, as shells report a death by SIGINT.
 const LEFT_AT_ONCE: i32 = 130;
 /// Of the grace period, what is left for taking down the rest when connections stay open.
@@ -69,8 +69,14 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
         let work = Work::Simulate {
             delay: config.processing_delay,
         };
-        let (queue, stop) = (queue.clone(), stop.clone());
-        parts.spawn(async move { consumer::run(db, &queue, work, config.prefetch, stop).await });
+        let company = match queue.is_inside_the_process() {
+            true => Company::Nobody,
+            false => Company::Others {
+                lease: config.lease,
+            },
+        };
+        let (queue, prefetch, stop) = (queue.clone(), config.prefetch, stop.clone());
+        parts.spawn(async move { consumer::run(db, &queue, work, prefetch, company, stop).await });
     }
     run_until_signal(parts, stop, config.shutdown_grace).await
 }

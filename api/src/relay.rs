@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use entity::lifecycle;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use queue::{Backoff, Error, Publisher, Queue};
+use queue::{Backoff, Depth, Error, Publisher, Queue};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::mpsc,
@@ -14,28 +14,44 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use notes::Notes;
+
+mod notes;
+
 /// When the sweep takes up what was committed but not noted as published: long enough for the direct
-/// way, short enough for whoever waits after a crash.
+/// way and the note, short enough for whoever waits after a crash.
 pub(crate) const DUE_IN: Duration = Duration::from_secs(10);
-/// When the sweep looks again at what was published and is still unfinished: the broker may have lost
-/// it. Longer than any healthy wait; a message too many costs a look-up.
-const AGAIN_IN: Duration = Duration::from_secs(15 * 60);
 /// Between sweeps, at least.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The share of its time that a relay may spend on looking for what is due: one part in this many.
 const SWEEP_SHARE: u32 = 20;
 /// Ids that one sweep claims.
 const SWEEP_MAX: u32 = 2048;
+/// Messages that wait in the queue beyond which no sweep adds to them: what is due may be among them,
+/// and if it is not, it would wait behind them all the same.
+const BACKLOG_MAX: usize = 10_000;
+/// From one batch of hints to the next, at least. Nobody waits for these few milliseconds, and the
+/// broker carries what gathers in them at less cost.
+const PUBLISH_EVERY: Duration = Duration::from_millis(10);
 /// Ids on their way to the broker and not confirmed.
 const WINDOW: usize = 4096;
 /// Batches of just committed ids that may wait for the relay. Beyond, they wait in the outbox.
-const HINTS_MAX: usize = 256;
+const HINTS_MAX: usize = 4096;
+/// Batches of them that are published together, at most.
+const HINTS_AT_ONCE: usize = 8;
+/// A hint that has waited for longer is left to the sweep, which is about to find the id.
+const HINT_GOOD_FOR: Duration = Duration::from_secs(DUE_IN.as_secs() - 2);
 
 /// Where the group commit tells which ids it has just committed.
 #[derive(Clone)]
-pub(crate) struct Committed(mpsc::Sender<Vec<Uuid>>);
+pub(crate) struct Committed(mpsc::Sender<Hint>);
 
-pub(crate) struct Hints(mpsc::Receiver<Vec<Uuid>>);
+pub(crate) struct Hints(mpsc::Receiver<Hint>);
+
+struct Hint {
+    ids: Vec<Uuid>,
+    committed: Instant,
+}
 
 /// The two ends of the direct way. The hints end when the last `Committed` is dropped.
 pub(crate) fn channel() -> (Committed, Hints) {
@@ -47,7 +63,10 @@ impl Committed {
     /// Tells the relay, if it has room; the outbox has told it already.
     pub(crate) fn tell(&self, ids: Vec<Uuid>) {
         if !ids.is_empty() {
-            let _ = self.0.try_send(ids);
+            let _ = self.0.try_send(Hint {
+                ids,
+                committed: Instant::now(),
+            });
         }
     }
 }
@@ -61,6 +80,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new();
+    let mut notes = Notes::new(&db);
     loop {
         let publisher = tokio::select! {
             publisher = queue.publisher() => publisher,
@@ -69,7 +89,7 @@ pub(crate) async fn run(
         let failure = match publisher {
             Ok(publisher) => {
                 backoff.reset();
-                match Relay::new(&db, publisher).run(&mut hints).await {
+                match Relay::new(&db, publisher, &mut notes).run(&mut hints).await {
                     Ok(()) => return,
                     Err(failure) => failure,
                 }
@@ -89,13 +109,11 @@ pub(crate) async fn run(
 struct Relay<'a> {
     db: &'a DatabaseConnection,
     publisher: Publisher,
-    /// Confirmed by the broker, not noted in the outbox yet.
-    confirmed: Vec<Uuid>,
-    /// The note under way: at most one. What is confirmed meanwhile is the next one's batch.
-    noting: FuturesUnordered<BoxFuture<'a, Result<(), DbErr>>>,
+    notes: &'a mut Notes,
     /// The sweep under way: at most one.
-    sweeping: FuturesUnordered<BoxFuture<'a, Swept>>,
+    sweeping: FuturesUnordered<BoxFuture<'a, Result<Swept, Error>>>,
     next_sweep: Interval,
+    next_publish: tokio::time::Instant,
 }
 
 struct Swept {
@@ -104,58 +122,59 @@ struct Swept {
 }
 
 impl<'a> Relay<'a> {
-    fn new(db: &'a DatabaseConnection, publisher: Publisher) -> Self {
+    fn new(db: &'a DatabaseConnection, publisher: Publisher, notes: &'a mut Notes) -> Self {
         let mut next_sweep = tokio::time::interval(SWEEP_EVERY);
         next_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             db,
             publisher,
-            confirmed: Vec::new(),
-            noting: FuturesUnordered::new(),
+            notes,
             sweeping: FuturesUnordered::new(),
             next_sweep,
+            next_publish: tokio::time::Instant::now(),
         }
     }
 
-    async fn run(mut self, hints: &mut mpsc::Receiver<Vec<Uuid>>) -> Result<(), Error> {
+    async fn run(mut self, hints: &mut mpsc::Receiver<Hint>) -> Result<(), Error> {
         let mut hints_end = false;
+        let mut batch = Vec::new();
         while !hints_end || self.is_busy() {
-            self.start_noting();
             let has_room = self.publisher.unconfirmed() < WINDOW;
+            // What should have been noted by now would fall due for nothing.
+            let may_sweep =
+                has_room && !hints_end && self.sweeping.is_empty() && !self.notes.are_late();
+            let early = tokio::time::Instant::now() < self.next_publish;
             tokio::select! {
-                ids = hints.recv(), if has_room && !hints_end => match ids {
-                    Some(ids) => self.publisher.publish(&ids).await?,
-                    None => hints_end = true,
-                },
-                ids = self.publisher.confirmed() => self.confirmed.extend(ids?),
-                Some(noted) = self.noting.next() => {
-                    if let Err(error) = noted {
-                        tracing::warn!(%error, "relay could not note what is published; it may publish it again");
+                count = hints.recv_many(&mut batch, HINTS_AT_ONCE), if has_room && !hints_end && !early => {
+                    if count == 0 {
+                        hints_end = true;
+                        self.notes.hurry();
                     }
+                    self.publish(&mut batch).await?;
                 }
-                _ = self.next_sweep.tick(), if has_room && !hints_end && self.sweeping.is_empty() => {
-                    self.sweeping.push(sweep(self.db).boxed());
+                () = tokio::time::sleep_until(self.next_publish), if early => {}
+                ids = self.publisher.confirmed() => self.notes.add(ids?),
+                () = self.notes.write() => {}
+                _ = self.next_sweep.tick(), if may_sweep => {
+                    self.sweeping.push(sweep(self.db, self.publisher.depth()).boxed());
                 }
-                Some(swept) = self.sweeping.next() => self.publish_due(swept).await?,
+                Some(swept) = self.sweeping.next() => self.publish_due(swept?).await?,
             }
         }
         Ok(())
     }
 
-    fn is_busy(&self) -> bool {
-        self.publisher.unconfirmed() > 0
-            || !self.confirmed.is_empty()
-            || !self.noting.is_empty()
-            || !self.sweeping.is_empty()
+    async fn publish(&mut self, hints: &mut Vec<Hint>) -> Result<(), Error> {
+        self.next_publish = tokio::time::Instant::now() + PUBLISH_EVERY;
+        let good = hints
+            .drain(..)
+            .filter(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);
+        let ids: Vec<Uuid> = good.flat_map(|hint| hint.ids).collect();
+        self.publisher.publish(&ids).await
     }
 
-    fn start_noting(&mut self) {
-        if self.confirmed.is_empty() || !self.noting.is_empty() {
-            return;
-        }
-        let (db, ids) = (self.db, std::mem::take(&mut self.confirmed));
-        let note = async move { lifecycle::published(db, &ids, AGAIN_IN).await };
-        self.noting.push(note.boxed());
+    fn is_busy(&self) -> bool {
+        self.publisher.unconfirmed() > 0 || !self.notes.is_empty() || !self.sweeping.is_empty()
     }
 
     async fn publish_due(&mut self, Swept { due, took }: Swept) -> Result<(), Error> {
@@ -176,11 +195,17 @@ impl<'a> Relay<'a> {
     }
 }
 
-async fn sweep(db: &DatabaseConnection) -> Swept {
+async fn sweep(
+    db: &DatabaseConnection,
+    depth: impl Future<Output = Result<Depth, Error>>,
+) -> Result<Swept, Error> {
     let started = Instant::now();
-    let due = lifecycle::claim_due(db, SWEEP_MAX, DUE_IN).await;
-    Swept {
+    let due = match depth.await?.ready > BACKLOG_MAX {
+        true => Ok(Vec::new()),
+        false => lifecycle::claim_due(db, SWEEP_MAX, DUE_IN).await,
+    };
+    Ok(Swept {
         due,
         took: started.elapsed(),
-    }
+    })
 }

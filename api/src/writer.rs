@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use crate::relay::{self, Committed};
 
-/// Webhooks that may wait for their batch. Beyond, senders are told to come back.
-const WAITING_MAX: usize = 8192;
+/// Webhooks that may wait for their batch: a few batches, so that the wait stays far below the time
+/// that senders are promised. Beyond, they are told at once to come back, which costs little.
+const WAITING_MAX: usize = 2048;
 /// Webhooks in one batch.
 const BATCH_MAX: usize = 512;
 /// From a webhook's arrival here to its answer; leaves room in the 500 ms that senders are promised.

@@ -47,6 +47,15 @@ impl InHand {
             .map(move |delivery| (delivery, settlement))
     }
 
+    /// Lets go of everything.
+    pub(crate) fn release_all(&mut self, settlement: Settlement) -> Vec<(Delivery, Settlement)> {
+        std::mem::take(&mut self.0)
+            .into_values()
+            .flat_map(|held| std::iter::once(held.first).chain(held.joined))
+            .map(|delivery| (delivery, settlement))
+            .collect()
+    }
+
     /// Lets go of ids whose outcome has been committed.
     pub(crate) fn acks(&mut self, ids: Vec<Uuid>) -> Vec<(Delivery, Settlement)> {
         ids.into_iter()

@@ -1,25 +1,26 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
-//! [`receive`], [`claim_due`] and [`published`] (the relay's), [`load`] and [`finish`] (the
-//! consumer's).
+//! [`receive`], [`claim_due`] and [`published`] (the relay's), [`take`] and [`finish`] (the
+//! consumer's, who works under a [`lease`]).
 //!
 //! Every write carries its precondition and can be repeated: after an error whose outcome is
 //! unknown, the same call again does what is left to do.
 //!
-//! On PostgreSQL each function is one autocommitted statement, so that no pooled connection is ever
+//! On PostgreSQL each write is one autocommitted statement, so that no pooled connection is ever
 //! left inside a transaction (sqlx 0.9.0 can leave one behind when `begin` is cancelled). SQLite has
-//! no writing `WITH`, so there the same is a short transaction. Callers must not drop these futures
-//! half-way: they belong in long-lived tasks.
+//! no writing `WITH`, so there the same is several statements, from BEGIN to COMMIT, handed over in
+//! one call. Callers must not drop these futures half-way: they belong in long-lived tasks.
 
 use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
-    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    RuntimeErr, Statement, Value,
 };
 use uuid::Uuid;
 
 use crate::{Status, Webhook, conflict, sql, transaction};
 
+pub mod lease;
 mod receive;
 
 pub use receive::{Receipt, Received, receive};
@@ -51,31 +52,115 @@ pub async fn claim_due(
     returned_ids(db, statement).await
 }
 
-/// Makes every unfinished id due at once: for a queue that has forgotten what it held.
+/// Makes every unfinished id due at once and nobody's: for a queue that has forgotten what it held,
+/// whose only consumer is the caller.
 pub async fn make_all_due(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared("UPDATE outbox SET due_at = 0")
+    db.execute_unprepared("UPDATE outbox SET due_at = 0, holder = NULL")
         .await?;
     Ok(())
 }
 
 /// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
-/// now, and only if they are still unfinished then.
+/// now, and only if they are still unfinished then. What a consumer has in hand is left alone.
 pub async fn published(
     db: &DatabaseConnection,
     ids: &[Uuid],
     again_in: Duration,
 ) -> Result<(), DbErr> {
     let update = format!(
-        "UPDATE outbox SET due_at = {} + $2 WHERE {}",
+        "UPDATE outbox SET due_at = {} + $2 WHERE {} AND holder IS NULL",
         sql::now_millis(db),
         sql::is_one_of_the_ids(db, "id")
     );
     retrying(|| {
-        let values = [sql::ids(db, ids.iter().copied()), millis(again_in).into()];
+        let values = [sql::ids(db, ids), millis(again_in).into()];
         db.execute_raw(sql::statement(db, update.as_str(), values))
     })
     .await?;
     Ok(())
+}
+
+/// Who works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// One consumer of several, under a [`lease`].
+    Consumer(Uuid),
+    /// The only process there is: what others hold need not be asked.
+    Sole,
+}
+
+impl Holder {
+    fn id(self) -> Option<Uuid> {
+        match self {
+            Self::Consumer(id) => Some(id),
+            Self::Sole => None,
+        }
+    }
+}
+
+/// What a consumer gets of the ids that it wants to work on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// These are its own now: unfinished, and held by no other living consumer.
+    pub mine: Vec<Uuid>,
+    /// Where the others are in their life. `PROCESSING` means that another consumer holds it. An id
+    /// that names no row is neither here nor there.
+    pub others: HashMap<Uuid, Status>,
+}
+
+/// Takes what is unfinished and in no living consumer's hands, while the taker's own lease runs. If
+/// the holder dies, [`lease::reclaim`] makes it due again; at the latest it is due `again_in` from now.
+///
+/// `ids` are different from each other.
+pub async fn take(
+    db: &DatabaseConnection,
+    holder: Holder,
+    ids: Vec<Uuid>,
+    again_in: Duration,
+) -> Result<Taken, DbErr> {
+    let all = ids.len();
+    let these = sql::is_one_of_the_ids(db, "id");
+    let taken = match holder {
+        Holder::Sole => {
+            let count = format!("SELECT count(*) FROM outbox WHERE {these}");
+            count_of(db, sql::statement(db, count, [sql::ids(db, &ids)])).await?
+        }
+        Holder::Consumer(consumer) => {
+            let now = sql::now_millis(db);
+            let is_alive = lease::is_alive(db);
+            let take = format!(
+                "UPDATE outbox SET holder = $2, due_at = {now} + $3 \
+                 WHERE {these} AND {} AND (holder IS NULL OR holder = $2 OR NOT {})",
+                is_alive("$2"),
+                is_alive("outbox.holder"),
+            );
+            let done = retrying(|| {
+                let values = [
+                    sql::ids(db, &ids),
+                    consumer.into(),
+                    millis(again_in).into(),
+                ];
+                db.execute_raw(sql::statement(db, take.as_str(), values))
+            });
+            done.await?.rows_affected()
+        }
+    };
+    if taken == all as u64 {
+        return Ok(Taken {
+            mine: ids,
+            others: HashMap::new(),
+        });
+    }
+    // Not all of them: after a redelivery or a repeated message. Only now it matters which.
+    let mine = format!(
+        "SELECT id FROM outbox WHERE {these} AND {}",
+        sql::is_held(db, 2)
+    );
+    let values = [sql::ids(db, &ids), holder.id().into()];
+    let mine = returned_ids(db, sql::statement(db, mine, values)).await?;
+    let mut others = load(db, &ids).await?;
+    others.retain(|id, _| !mine.contains(id));
+    Ok(Taken { mine, others })
 }
 
 /// Where each of these transactions is in its life. An id that names no row is not in the answer.
@@ -86,7 +171,7 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
             "SELECT id, status FROM transactions WHERE {}",
             sql::is_one_of_the_ids(db, "id")
         ),
-        [sql::ids(db, ids.iter().copied())],
+        [sql::ids(db, ids)],
     );
     db.query_all_raw(statement)
         .await?
@@ -95,29 +180,36 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
         .collect()
 }
 
-/// Marks these transactions `PROCESSED` where they are still `PROCESSING`, and takes them all out of
-/// the outbox. Returns the ids that this call finished; the others had been final before.
-pub async fn finish(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
+/// Marks these transactions `PROCESSED` where they are still `PROCESSING` and the holder still holds
+/// them, and takes them out of the outbox. Returns how many this call finished; the others had been
+/// final before, or have been taken by another consumer since.
+pub async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Result<u64, DbErr> {
     let these = sql::is_one_of_the_ids(db, "id");
-    let ids = || [sql::ids(db, ids.iter().copied())];
-    let update = format!(
-        "UPDATE transactions SET status = 'PROCESSED', processed_at = {} \
-         WHERE {these} AND status = 'PROCESSING' RETURNING id",
-        sql::now(db)
-    );
-    let delete = format!("DELETE FROM outbox WHERE {these}");
-    if db.get_database_backend() == DbBackend::Postgres {
-        let both =
-            format!("WITH done AS ({delete}), finished AS ({update}) SELECT id FROM finished");
-        return retrying(|| returned_ids(db, sql::statement(db, both.as_str(), ids()))).await;
-    }
-    let transaction = db.begin_with_options(immediate()).await?;
-    let finished = returned_ids(&transaction, sql::statement(db, update, ids())).await?;
-    transaction
-        .execute_raw(sql::statement(db, delete, ids()))
-        .await?;
-    transaction.commit().await?;
-    Ok(finished)
+    let is_held = sql::is_held(db, 2);
+    let now = sql::now(db);
+    let finish = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH mine AS (DELETE FROM outbox WHERE {these} AND {is_held} RETURNING id), \
+             finished AS (UPDATE transactions SET status = 'PROCESSED', processed_at = {now} \
+               FROM mine WHERE transactions.id = mine.id AND status = 'PROCESSING' \
+               RETURNING transactions.id) \
+             SELECT count(*) FROM finished"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; \
+             UPDATE transactions SET status = 'PROCESSED', processed_at = {now} \
+               WHERE {these} AND status = 'PROCESSING' \
+               AND EXISTS (SELECT 1 FROM outbox WHERE outbox.id = transactions.id AND {is_held}); \
+             SELECT changes(); \
+             DELETE FROM outbox WHERE {these} AND {is_held}; \
+             COMMIT"
+        ),
+    };
+    retrying(|| {
+        let values = [sql::ids(db, ids), holder.id().into()];
+        count_of(db, sql::statement(db, finish.as_str(), values))
+    })
+    .await
 }
 
 /// Whether the database refuses the data itself, so that trying again is no use: SQLSTATE class 22
@@ -127,6 +219,16 @@ pub fn refuses_the_data(error: &DbErr) -> bool {
         Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 18 | 19),
         _ => code.starts_with("22") || code.starts_with("23"),
     })
+}
+
+/// The one number that a statement returns.
+async fn count_of(db: &DatabaseConnection, statement: Statement) -> Result<u64, DbErr> {
+    let row = db.query_all_raw(statement).await?;
+    let count: i64 = match row.as_slice() {
+        [row] => row.try_get_by_index(0)?,
+        _ => return Err(DbErr::RecordNotFound("a count".into())),
+    };
+    Ok(count.unsigned_abs())
 }
 
 async fn returned_ids(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Uuid>, DbErr> {
@@ -161,15 +263,6 @@ fn code(error: &DbErr) -> Option<String> {
             Some(error.as_database_error()?.code()?.into_owned())
         }
         _ => None,
-    }
-}
-
-/// SQLite: take the write lock at once. A reader that turns writer half-way gets `SQLITE_BUSY`
-/// without waiting.
-fn immediate() -> TransactionOptions {
-    TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
     }
 }
 

@@ -11,6 +11,12 @@ pub struct Model {
     /// When the relay should next hand the id to the queue: milliseconds since 1970 by the
     /// database's clock.
     pub due_at: i64,
+    /// The consumer that has the id in hand; it counts only while that one's lease runs.
+    pub holder: Option<Uuid>,
+    /// Attempts at its work that have failed.
+    pub attempt: i32,
+    /// Consumers that have died with it in hand.
+    pub crashes: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

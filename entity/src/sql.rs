@@ -4,11 +4,11 @@
 use sea_orm::{DatabaseConnection, DbBackend, Statement, Value};
 use uuid::Uuid;
 
-/// Milliseconds since 1970 by the database's clock, as an SQL expression.
+/// Milliseconds since 1970 by the database's clock, as an SQL expression; computed once per statement.
 pub(crate) fn now_millis(db: &DatabaseConnection) -> &'static str {
     match db.get_database_backend() {
-        DbBackend::Postgres => "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-        _ => "CAST(unixepoch('subsec') * 1000 AS integer)",
+        DbBackend::Postgres => "(SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint)",
+        _ => "(SELECT CAST(unixepoch('subsec') * 1000 AS integer))",
     }
 }
 
@@ -28,6 +28,14 @@ pub(crate) fn is_one_of_the_ids(db: &DatabaseConnection, column: &str) -> String
     }
 }
 
+/// `the outbox row's holder is $NUMBER`, as an SQL condition; with NULL bound, anybody's row will do.
+pub(crate) fn is_held(db: &DatabaseConnection, number: u8) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("(${number}::uuid IS NULL OR holder = ${number})"),
+        _ => format!("(${number} IS NULL OR holder = ${number})"),
+    }
+}
+
 /// `COLUMN is one of the texts in $1`, as an SQL condition; bind [`texts`].
 pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> String {
     match db.get_database_backend() {
@@ -37,10 +45,10 @@ pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> Stri
 }
 
 /// Ids as one parameter.
-pub(crate) fn ids(db: &DatabaseConnection, ids: impl IntoIterator<Item = Uuid>) -> Value {
+pub(crate) fn ids(db: &DatabaseConnection, ids: &[Uuid]) -> Value {
     match db.get_database_backend() {
-        DbBackend::Postgres => ids.into_iter().collect::<Vec<_>>().into(),
-        _ => json(ids.into_iter().map(|id| id.simple().to_string())),
+        DbBackend::Postgres => ids.to_vec().into(),
+        _ => json(ids.iter().map(|id| id.simple().to_string())),
     }
 }
 

@@ -10,6 +10,7 @@
 pub use sea_orm_migration::prelude::*;
 
 mod m20261123_000001_transactions;
+mod m20261123_000002_leases;
 mod migrator;
 
 pub use migrator::{Migrator, pending};
@@ -20,6 +21,9 @@ struct History;
 #[async_trait::async_trait]
 impl MigratorTrait for History {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_transactions::Migration)]
+        vec![
+            Box::new(m20261123_000001_transactions::Migration),
+            Box::new(m20261123_000002_leases::Migration),
+        ]
     }
 }

@@ -5,7 +5,14 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 3] = ["transactions", "outbox", "conflicts"];
+const TABLES: [&str; 6] = [
+    "transactions",
+    "outbox",
+    "conflicts",
+    "consumers",
+    "attempts",
+    "failures",
+];
 
 async fn open(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);

@@ -14,6 +14,7 @@ pub mod memory;
 
 pub use backoff::Backoff;
 
+use futures::{FutureExt, future::BoxFuture};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -178,6 +179,14 @@ impl Publisher {
         match self {
             Self::Amqp(publisher) => publisher.confirmed().await,
             Self::Memory(publisher) => publisher.confirmed().await,
+        }
+    }
+
+    /// Counts what waits, over the publisher's own connection and beside its other calls.
+    pub fn depth(&self) -> BoxFuture<'static, Result<Depth, Error>> {
+        match self {
+            Self::Amqp(publisher) => publisher.depth().boxed(),
+            Self::Memory(publisher) => std::future::ready(Ok(publisher.depth())).boxed(),
         }
     }
 

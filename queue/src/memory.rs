@@ -128,6 +128,10 @@ impl Publisher {
         Ok(std::mem::take(&mut self.confirmed))
     }
 
+    pub(crate) fn depth(&self) -> Depth {
+        self.queue.depth()
+    }
+
     pub(crate) fn unconfirmed(&self) -> usize {
         self.confirmed.len()
     }

@@ -42,7 +42,7 @@ pub async fn receive(
         DbBackend::Postgres => insert_postgres(db, &sorted, due_in).await?,
         _ => insert_sqlite(db, &sorted, due_in).await?,
     };
-    if inserted.len() == batch.len() {
+    if inserted == batch.len() as u64 {
         return Ok(vec![Receipt::New; batch.len()]);
     }
     compare_with_what_stands(db, batch).await
@@ -62,7 +62,7 @@ fn select<'a>(
         };
         let amounts: Vec<String> = rows.clone().map(|(_, w)| w.amount.to_string()).collect();
         let values = vec![
-            sql::ids(db, rows.clone().map(|(id, _)| id)),
+            sql::ids(db, &rows.clone().map(|(id, _)| id).collect::<Vec<_>>()),
             column(|w| &w.transaction_id),
             column(|w| &w.source_account),
             column(|w| &w.destination_account),
@@ -94,11 +94,12 @@ fn select<'a>(
     )
 }
 
+/// Inserts those whose `transaction_id` is new, each with its outbox entry. Returns how many.
 async fn insert_postgres(
     db: &DatabaseConnection,
     sorted: &[&Received],
     due_in: Duration,
-) -> Result<Vec<Uuid>, DbErr> {
+) -> Result<u64, DbErr> {
     let insert = || {
         let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
         values.push(millis(due_in).into());
@@ -107,40 +108,33 @@ async fn insert_postgres(
             "WITH inserted AS (INSERT INTO transactions ({COLUMNS}) {select} \
                ON CONFLICT (transaction_id) DO NOTHING RETURNING id), \
              due AS (INSERT INTO outbox (id, due_at) SELECT id, {now} + $7 FROM inserted) \
-             SELECT id FROM inserted"
+             SELECT count(*) FROM inserted"
         );
         sql::statement(db, insert, values)
     };
-    retrying(|| returned_ids(db, insert())).await
+    retrying(|| count_of(db, insert())).await
 }
 
+/// The same. A row that this call did not make, but an earlier try of it, may be finished already: it
+/// gets no second entry.
 async fn insert_sqlite(
     db: &DatabaseConnection,
     sorted: &[&Received],
     due_in: Duration,
-) -> Result<Vec<Uuid>, DbErr> {
-    let (select, values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
+) -> Result<u64, DbErr> {
+    let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
+    values.push(millis(due_in).into());
+    let now = sql::now_millis(db);
     let insert = format!(
-        "INSERT INTO transactions ({COLUMNS}) {select} \
-         ON CONFLICT (transaction_id) DO NOTHING RETURNING id"
+        "BEGIN IMMEDIATE; \
+         INSERT INTO transactions ({COLUMNS}) {select} ON CONFLICT (transaction_id) DO NOTHING; \
+         SELECT changes(); \
+         INSERT INTO outbox (id, due_at) SELECT id, {now} + $2 FROM transactions \
+           WHERE id IN (SELECT unhex(value ->> 0) FROM json_each($1)) AND status = 'PROCESSING' \
+           ON CONFLICT (id) DO NOTHING; \
+         COMMIT"
     );
-    let transaction = db.begin_with_options(immediate()).await?;
-    let inserted = returned_ids(&transaction, sql::statement(db, insert, values)).await?;
-    if !inserted.is_empty() {
-        let due = format!(
-            "INSERT INTO outbox (id, due_at) SELECT unhex(value), {} + $2 FROM json_each($1)",
-            sql::now_millis(db)
-        );
-        let values = [
-            sql::ids(db, inserted.iter().copied()),
-            millis(due_in).into(),
-        ];
-        transaction
-            .execute_raw(sql::statement(db, due, values))
-            .await?;
-    }
-    transaction.commit().await?;
-    Ok(inserted)
+    count_of(db, sql::statement(db, insert, values)).await
 }
 
 /// Looks up the row that stands for each webhook; keeps those that say something else.

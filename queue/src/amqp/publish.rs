@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,8 +15,8 @@ use lapin::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Broker, LinkUp, connection::within};
-use crate::Error;
+use super::{Broker, LinkUp, Shared, connection::within};
+use crate::{Depth, Error};
 
 /// Writing a batch to the socket. Longer means a blocked or stalled connection.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
@@ -36,7 +37,8 @@ pub struct Publisher {
     unconfirmed: VecDeque<(Uuid, PublisherConfirm)>,
     /// Since when the front of `unconfirmed` is in front.
     waiting_since: Instant,
-    _connection: Connection,
+    connection: Arc<Connection>,
+    shared: Arc<Shared>,
     _up: LinkUp,
 }
 
@@ -58,7 +60,8 @@ impl Broker {
             name: self.0.topology.queue.clone(),
             unconfirmed: VecDeque::new(),
             waiting_since: Instant::now(),
-            _connection: connection,
+            connection: Arc::new(connection),
+            shared: self.0.clone(),
             _up: self.0.publishing.up(),
         })
     }
@@ -123,6 +126,11 @@ impl Publisher {
             };
         }
         Ok(ids)
+    }
+
+    pub(crate) fn depth(&self) -> impl Future<Output = Result<Depth, Error>> + Send + use<> {
+        let (connection, shared) = (self.connection.clone(), self.shared.clone());
+        async move { shared.topology.depth(&connection).await }
     }
 
     pub(crate) fn unconfirmed(&self) -> usize {

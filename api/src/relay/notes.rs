@@ -1,0 +1,111 @@
+//! What the broker has confirmed is noted in the outbox, so that no sweep publishes it again. Not at
+//! once: most ids are in a consumer's hands or finished a moment later, and need no note.
+
+use std::{collections::VecDeque, time::Duration};
+
+use entity::lifecycle;
+use sea_orm::DatabaseConnection;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
+
+use super::DUE_IN;
+
+/// When the sweep looks again at what was published and is still unfinished: the broker may have lost
+/// it. Longer than any healthy wait; a message too many costs a look-up.
+const AGAIN_IN: Duration = Duration::from_secs(15 * 60);
+/// From a confirm to its note. What is not noted when it falls due is published again.
+const NOTE_IN: Duration = Duration::from_secs(DUE_IN.as_secs() / 2);
+/// Ids that are noted together, at most.
+const NOTE_MAX: usize = 4096;
+/// Ids that may wait for their note (16 MB of them). Beyond, the oldest are published again some day.
+const WAITING_MAX: usize = 1_000_000;
+
+pub(super) struct Notes {
+    db: DatabaseConnection,
+    /// Confirmed ids, each batch with the time for its note.
+    waiting: VecDeque<(Instant, Vec<Uuid>)>,
+    count: usize,
+    /// The note under way: at most one. A task, because a statement must not be dropped half-way.
+    writing: Option<JoinHandle<()>>,
+    hurry: bool,
+}
+
+impl Notes {
+    pub(super) fn new(db: &DatabaseConnection) -> Self {
+        Self {
+            db: db.clone(),
+            waiting: VecDeque::new(),
+            count: 0,
+            writing: None,
+            hurry: false,
+        }
+    }
+
+    /// Ids that the broker has confirmed just now.
+    pub(super) fn add(&mut self, ids: Vec<Uuid>) {
+        self.count += ids.len();
+        self.waiting.push_back((Instant::now() + NOTE_IN, ids));
+        while self.count > WAITING_MAX
+            && let Some((_, ids)) = self.waiting.pop_front()
+        {
+            self.count -= ids.len();
+        }
+    }
+
+    /// From now on everything is noted at once.
+    pub(super) fn hurry(&mut self) {
+        self.hurry = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.writing.is_none()
+    }
+
+    /// Whether something waits whose time has come.
+    pub(super) fn are_late(&self) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|(at, _)| *at <= Instant::now())
+    }
+
+    /// Writes the next note when its time has come; returns when it is written. May be dropped and
+    /// called again.
+    pub(super) async fn write(&mut self) {
+        if self.writing.is_none() {
+            match self.waiting.front() {
+                None => return std::future::pending().await,
+                Some((at, _)) if !self.hurry => sleep_until(*at).await,
+                Some(_) => {}
+            }
+            self.writing = Some(self.start());
+        }
+        if let Some(writing) = &mut self.writing {
+            let ended = writing.await;
+            self.writing = None;
+            if let Err(error) = ended {
+                tracing::error!(%error, "a note failed");
+            }
+        }
+    }
+
+    fn start(&mut self) -> JoinHandle<()> {
+        let now = Instant::now();
+        let mut ids = Vec::new();
+        while let Some((at, batch)) = self.waiting.front()
+            && (self.hurry || *at <= now)
+            && (ids.is_empty() || ids.len() + batch.len() <= NOTE_MAX)
+        {
+            self.count -= batch.len();
+            ids.extend_from_slice(batch);
+            self.waiting.pop_front();
+        }
+        let db = self.db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lifecycle::published(&db, &ids, AGAIN_IN).await {
+                tracing::warn!(%error, "relay could not note what is published; it may publish it again");
+            }
+        })
+    }
+}
