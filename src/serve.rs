@@ -1,6 +1,6 @@
 //! Start and stop: connects what a role needs, runs it until a signal, and takes it down in order.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use api::Databases;
@@ -9,7 +9,7 @@ use migration::{Migrator, MigratorTrait};
 use queue::{Queue, amqp, memory};
 use sea_orm::DatabaseConnection;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
@@ -25,6 +25,9 @@ const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 2;
 const READ_CONNECTIONS: u32 = 4;
 /// The consumer's: one takes while another commits, and the lease waits for neither.
 const CONSUMER_CONNECTIONS: u32 = 4;
+/// Connections that the kernel keeps until they are accepted. The usual 128 are gone in a moment when
+/// many senders connect at once, and whoever finds no place tries again only a second later.
+const BACKLOG: u32 = 4096;
 /// Exit code after a second signal, as shells report a death by SIGINT.
 const LEFT_AT_ONCE: i32 = 130;
 /// Of the grace period, what is left for taking down the rest when connections stay open.
@@ -185,9 +188,29 @@ async fn declare(queue: &Queue) -> anyhow::Result<()> {
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let Config { host, port, .. } = config;
-    TcpListener::bind((host.as_str(), *port))
-        .await
+    let open = async {
+        let mut failed = std::io::Error::from(ErrorKind::NotFound);
+        for address in tokio::net::lookup_host((host.as_str(), *port)).await? {
+            match listen_at(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    };
+    open.await
         .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))
+}
+
+fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` does: a restart need not wait for the last process's connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// First signal: stop, within the grace period. Second: leave at once.

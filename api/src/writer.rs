@@ -20,7 +20,7 @@ use crate::relay::{self, Committed};
 
 /// Webhooks that may wait for their batch: a few batches, so that the wait stays far below the time
 /// that senders are promised. Beyond, they are told at once to come back, which costs little.
-const WAITING_MAX: usize = 2048;
+const WAITING_MAX: usize = 1024;
 /// Webhooks in one batch.
 const BATCH_MAX: usize = 512;
 /// From a webhook's arrival here to its answer; leaves room in the 500 ms that senders are promised.

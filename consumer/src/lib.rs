@@ -129,9 +129,8 @@ impl Consumer {
             if now >= self.next_finish {
                 self.start_finishing();
             }
-            let may_take = now >= self.next_take
-                && self.taking.is_empty()
-                && self.lease.holder().is_some();
+            let may_take =
+                now >= self.next_take && self.taking.is_empty() && self.lease.holder().is_some();
             tokio::select! {
                 () = stop.cancelled() => return,
                 change = self.lease.change() => match change {

@@ -61,14 +61,17 @@ pub async fn make_all_due(db: &DatabaseConnection) -> Result<(), DbErr> {
 }
 
 /// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
-/// now, and only if they are still unfinished then. What a consumer has in hand is left alone.
+/// now, and only if they are still unfinished then. What a consumer has in hand is left alone, and so
+/// is what has come back from one: that has a time of its own to fall due, which a note that comes
+/// late must not put off.
 pub async fn published(
     db: &DatabaseConnection,
     ids: &[Uuid],
     again_in: Duration,
 ) -> Result<(), DbErr> {
     let update = format!(
-        "UPDATE outbox SET due_at = {} + $2 WHERE {} AND holder IS NULL",
+        "UPDATE outbox SET due_at = {} + $2 \
+         WHERE {} AND holder IS NULL AND attempt = 0 AND crashes = 0",
         sql::now_millis(db),
         sql::is_one_of_the_ids(db, "id")
     );
@@ -135,11 +138,7 @@ pub async fn take(
                 is_alive("outbox.holder"),
             );
             let done = retrying(|| {
-                let values = [
-                    sql::ids(db, &ids),
-                    consumer.into(),
-                    millis(again_in).into(),
-                ];
+                let values = [sql::ids(db, &ids), consumer.into(), millis(again_in).into()];
                 db.execute_raw(sql::statement(db, take.as_str(), values))
             });
             done.await?.rows_affected()

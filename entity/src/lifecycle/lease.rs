@@ -20,11 +20,7 @@ pub(super) fn is_alive(db: &DatabaseConnection) -> impl Fn(&str) -> String + use
 }
 
 /// Begins a lease. Until this has succeeded nothing may be taken under it.
-pub async fn begin(
-    db: &DatabaseConnection,
-    consumer: Uuid,
-    length: Duration,
-) -> Result<(), DbErr> {
+pub async fn begin(db: &DatabaseConnection, consumer: Uuid, length: Duration) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let insert = format!(
         "INSERT INTO consumers (id, alive_until) VALUES ($1, {now} + $2) \
@@ -79,7 +75,9 @@ pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
     let mut freed = 0;
     loop {
         let values = [sql::ids(db, &dead), RECLAIM_MAX.into()];
-        let some = db.execute_raw(sql::statement(db, free.as_str(), values)).await?;
+        let some = db
+            .execute_raw(sql::statement(db, free.as_str(), values))
+            .await?;
         if some.rows_affected() == 0 {
             break;
         }
