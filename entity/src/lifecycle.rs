@@ -151,11 +151,14 @@ pub async fn take(
         });
     }
     // Not all of them: after a redelivery or a repeated message. Only now it matters which.
-    let mine = format!(
-        "SELECT id FROM outbox WHERE {these} AND {}",
-        sql::is_held(db, 2)
-    );
-    let values = [sql::ids(db, &ids), holder.id().into()];
+    let mine = match holder {
+        Holder::Sole => format!("SELECT id FROM outbox WHERE {these}"),
+        Holder::Consumer(_) => format!(
+            "SELECT id FROM outbox WHERE {these} AND holder = $2 AND {}",
+            lease::is_alive(db)("$2")
+        ),
+    };
+    let values = std::iter::once(sql::ids(db, &ids)).chain(holder.id().map(Value::from));
     let mine = returned_ids(db, sql::statement(db, mine, values)).await?;
     let mut others = load(db, &ids).await?;
     others.retain(|id, _| !mine.contains(id));

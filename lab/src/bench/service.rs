@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(30);
 /// The name of the log.
 const LOG: &str = "hookline";
 
+/// Enough for 20,000 webhooks a second that are each at work for 30 s.
+const PREFETCH: &str = "600000";
+
 /// One process.
 pub(super) struct Hookline {
     // Dropped in this order: the process ends before its folder goes.
@@ -125,6 +128,7 @@ impl Service {
             "PROCESSING_DELAY",
             humantime::format_duration(delay).to_string(),
         ));
+        variables.push(("PREFETCH", PREFETCH.into()));
         variables.push(("RUST_LOG", "warn".into()));
         let (role, consumer) = match site.is_embedded() {
             true => ("", None),
