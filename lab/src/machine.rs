@@ -10,7 +10,7 @@ use crate::{
     servers::Servers,
 };
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,

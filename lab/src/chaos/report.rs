@@ -192,3 +192,55 @@ impl Report {
         std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Outcomes, Report, Run};
+    use crate::{chaos::check::Violation, machine::Machine};
+
+    fn report(violations: BTreeMap<Violation, u64>, broken: Vec<String>) -> Report {
+        let run = Run {
+            fault: "kill-api".into(),
+            row: "A1",
+            seed: 1,
+            schedule: Vec::new(),
+            outcomes: Outcomes::default(),
+            violations,
+            examples: vec!["txn_1".into()],
+            recovered_in_s: None,
+            quiet_in_s: 0.0,
+            restarts: 0,
+            dead_letters: 0,
+            looks: 0,
+            overlapping_runs: None,
+            repeated_calls: None,
+            time_lapse: false,
+            notes: Vec::new(),
+            took_s: 0.0,
+        };
+        Report {
+            command: String::new(),
+            machine: Machine::default(),
+            runs: vec![run],
+            skipped: BTreeMap::new(),
+            broken,
+        }
+    }
+
+    #[test]
+    fn a_report_is_clean_only_without_any_violation_and_without_a_broken_run() {
+        let none = || Violation::ALL.map(|violation| (violation, 0)).into();
+        assert!(report(none(), Vec::new()).is_clean());
+        assert!(!report(none(), vec!["no server".into()]).is_clean());
+        for violation in Violation::ALL {
+            let mut one: BTreeMap<Violation, u64> = none();
+            one.insert(violation, 1);
+            let report = report(one, Vec::new());
+            assert!(!report.is_clean(), "{violation:?}");
+            assert!(report.table().contains(&format!("{violation:?} 1")));
+            assert!(report.table().contains("txn_1"));
+        }
+    }
+}
