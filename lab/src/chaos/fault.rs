@@ -12,7 +12,7 @@ mod table;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
@@ -195,7 +195,6 @@ impl Serialize for Fault {
 
 /// The only broker, or one of the cluster.
 fn broker(ground: &mut Ground) -> Result<&mut crate::rabbitmq::Server> {
-    use anyhow::Context as _;
     ground.brokers.first_mut().context("there is no broker")
 }
 

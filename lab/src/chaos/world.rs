@@ -16,6 +16,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use reqwest::Url;
 use tokio::sync::watch;
 
+use self::instance::{Program, Proxies};
 pub(super) use self::{
     database::{Db, open},
     ground::{Ground, Kind},
@@ -163,12 +164,17 @@ impl<'g> World<'g> {
         if let Some(far_side) = &far_side {
             variables.push(("PROCESS_URL", format!("http://{}/", far_side.address())));
         }
-        let binary = plan.binary.to_owned();
-        let logs = plan.logs.map(Into::into);
-        Instance::start(
-            role, number, binary, variables, database, amqp, far_side, logs,
-        )
-        .await
+        let program = Program {
+            binary: plan.binary.to_owned(),
+            variables,
+            logs: plan.logs.map(Into::into),
+        };
+        let proxies = Proxies {
+            database,
+            amqp,
+            far_side,
+        };
+        Instance::start(role, number, program, proxies).await
     }
 
     /// Waits until every process runs and is connected.

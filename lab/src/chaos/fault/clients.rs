@@ -1,6 +1,6 @@
 //! Faults of the senders.
 
-use std::time::Duration;
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use anyhow::Result;
 use rand::RngExt as _;
@@ -56,22 +56,22 @@ async fn slow_clients(world: &mut World<'_>, lasts: Duration) -> Result<()> {
         let api = world.pick(Role::Api);
         let address = world.instances[api].address();
         let in_body = world.random.random_bool(0.5);
-        senders.spawn(async move {
-            let mut stream = TcpStream::connect(address).await?;
-            let head = "POST /v1/webhooks/transactions HTTP/1.1\r\nhost: slow\r\n";
-            stream.write_all(head.as_bytes()).await?;
-            if in_body {
-                let rest = "content-type: application/json\r\ncontent-length: 1000\r\n\r\n{";
-                stream.write_all(rest.as_bytes()).await?;
-            }
-            loop {
-                tokio::time::sleep(SLOWLY).await;
-                // The service's closing is an error here, and the end.
-                stream.write_all(b"x").await?;
-            }
-            #[expect(unreachable_code, reason = "it tells the type of the error")]
-            std::io::Result::Ok(())
-        });
+        senders.spawn(dawdle(address, in_body));
     }
     world.hold(lasts).await
+}
+
+/// Says one byte after the other until the service has had enough, and has closed the connection.
+async fn dawdle(address: SocketAddr, in_body: bool) -> io::Result<Infallible> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = "POST /v1/webhooks/transactions HTTP/1.1\r\nhost: slow\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    if in_body {
+        let rest = "content-type: application/json\r\ncontent-length: 1000\r\n\r\n{";
+        stream.write_all(rest.as_bytes()).await?;
+    }
+    loop {
+        tokio::time::sleep(SLOWLY).await;
+        stream.write_all(b"x").await?;
+    }
 }

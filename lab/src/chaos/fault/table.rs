@@ -607,14 +607,22 @@ pub(in crate::chaos) const TABLE: &[About] = &[
         row: "B11",
         says: "the far side answers every third call with 500 and hangs up on every sixth",
         lasts: (6, 10),
-        traits: USUAL,
+        traits: Traits {
+            // What fails for good becomes a dead letter.
+            dead_letters: true,
+            ..USUAL
+        },
     },
     About {
         fault: Fault::FarSideDown,
         row: "B11",
         says: "the far side cannot be reached",
         lasts: (4, 8),
-        traits: USUAL,
+        traits: Traits {
+            // What fails for good becomes a dead letter.
+            dead_letters: true,
+            ..USUAL
+        },
     },
     About {
         fault: Fault::ClusterLeaderKill,

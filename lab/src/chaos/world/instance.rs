@@ -24,6 +24,21 @@ pub(in crate::chaos) enum Role {
     Consumer,
 }
 
+/// What runs.
+pub(super) struct Program {
+    pub(super) binary: PathBuf,
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Where what it says is kept.
+    pub(super) logs: Option<PathBuf>,
+}
+
+/// What it reaches others through.
+pub(super) struct Proxies {
+    pub(super) database: Proxy,
+    pub(super) amqp: Proxy,
+    pub(super) far_side: Option<Proxy>,
+}
+
 pub(in crate::chaos) struct Instance {
     pub(in crate::chaos) role: Role,
     pub(in crate::chaos) name: String,
@@ -48,22 +63,15 @@ pub(in crate::chaos) struct Instance {
 
 impl Instance {
     /// Starts the process; it need not be up yet.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an instance is made in one place only"
-    )]
     pub(super) async fn start(
         role: Role,
         number: u32,
-        binary: PathBuf,
-        mut variables: Vec<(&'static str, String)>,
-        database: Proxy,
-        amqp: Proxy,
-        far_side: Option<Proxy>,
-        logs: Option<PathBuf>,
+        mut program: Program,
+        proxies: Proxies,
     ) -> Result<Self> {
         let listens = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        variables.push(("PORT", listens.port().to_string()));
+        let port = listens.port().to_string();
+        program.variables.push(("PORT", port));
         let http = match role {
             Role::Api => Some(Proxy::start(ports::free()?, vec![listens]).await?),
             Role::Consumer => None,
@@ -71,17 +79,17 @@ impl Instance {
         let mut instance = Self {
             name: format!("{}-{number}", role.argument()),
             role,
-            database,
-            amqp,
+            database: proxies.database,
+            amqp: proxies.amqp,
             http,
-            far_side,
+            far_side: proxies.far_side,
             panics: 0,
             failpoint: None,
-            binary,
+            binary: program.binary,
             listens,
-            variables,
+            variables: program.variables,
             process: None,
-            logs,
+            logs: program.logs,
             started: 0,
         };
         instance.spawn()?;
