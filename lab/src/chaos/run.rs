@@ -31,6 +31,8 @@ const RECOVER_WITHIN: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
 const EMPTY_LOOKS: u32 = 3;
+/// How long after the end of its work a message may be unacked.
+const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// What has been waiting for so long waits for the outbox's quarter of an hour.
 const LAPSE_AFTER: Duration = Duration::from_secs(4);
 
@@ -56,7 +58,7 @@ pub(super) struct Task<'a> {
 /// Carries `task` out on `ground`. An error says that the harness itself could not go on.
 pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let began = Instant::now();
-    let seed = task.plan.seed;
+    let (seed, delay) = (task.plan.seed, task.plan.delay);
     let webhooks = Webhooks {
         run: format!("{}-{seed}", task.name),
     };
@@ -81,6 +83,8 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     world.hold(AFTER).await?;
     recording.end_load().await?;
     let drained = drain(&mut world, task.lapse).await?;
+    // A run whose outcome another one has brought about is still in hand, and its message unacked, until it ends.
+    world.hold(delay + ACK_WITHIN).await?;
     let worst = recording.end_observation().await?;
     world.stop().await?;
 
