@@ -25,6 +25,8 @@ pub(crate) const DUE_IN: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The share of its time that a relay may spend on looking for what is due: one part in this many.
 const SWEEP_SHARE: u32 = 20;
+/// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
+const SWEEP_WITHIN: Duration = DUE_IN;
 /// Ids that one sweep claims.
 const SWEEP_MAX: u32 = 2048;
 /// Messages that wait in the queue beyond which no sweep adds to them: what is due may be among them,
@@ -190,7 +192,7 @@ impl<'a> Relay<'a> {
             Err(error) => tracing::warn!(%error, "relay could not look for what is due"),
         }
         self.next_sweep
-            .reset_after(SWEEP_EVERY.max(took * SWEEP_SHARE));
+            .reset_after((took * SWEEP_SHARE).clamp(SWEEP_EVERY, SWEEP_WITHIN));
         Ok(())
     }
 }

@@ -1,9 +1,7 @@
 //! The benchmark: starts what it measures, beside it what the same machine does with no service, checks every run, and
 //! tells the ratio. It knows the product from the outside only: the binary, its settings, HTTP, and the tables.
 
-mod binary;
 mod load;
-mod machine;
 mod mode;
 mod plot;
 mod report;
@@ -19,7 +17,8 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::{machine::Machine, report::Report, site::Servers, yardstick::fastapi::Stack};
+use self::{report::Report, yardstick::fastapi::Stack};
+use crate::{hookline::binary, machine::Machine, servers::Servers};
 
 /// Webhooks of a smoke run.
 const SMOKE_COUNT: u64 = 2_000;

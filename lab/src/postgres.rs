@@ -2,13 +2,21 @@
 
 mod binaries;
 mod database;
+mod small_disk;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
-use self::binaries::Binaries;
+use self::{binaries::Binaries, small_disk::SmallDisk};
 pub use self::{
     binaries::installed,
     database::{create_database, drop_database},
@@ -33,6 +41,8 @@ const MAX_CONNECTIONS: u16 = 200;
 pub struct Options {
     /// With these the server accepts TLS too, and shows `cert`; without, plain connections only.
     pub tls: Option<Certificates>,
+    /// With this the data is on a disk of its own, of so many MiB, which [`Server::fill_disk`] fills. Root only.
+    pub small_disk_mib: Option<u32>,
 }
 
 /// A PostgreSQL of one's own on 127.0.0.1, as durable as a real one (`fsync` is on), which everybody may enter as
@@ -40,6 +50,7 @@ pub struct Options {
 pub struct Server {
     // Dropped in this order: the process ends before its folder goes.
     process: Option<Process>,
+    small_disk: Option<SmallDisk>,
     folder: Folder,
     binaries: Binaries,
     port: u16,
@@ -54,7 +65,7 @@ impl Server {
     }
 
     async fn start_on_free_port(options: &Options, binaries: Binaries) -> Result<Self> {
-        let folder = Folder::new("hookline-postgres-")?;
+        let mut folder = Folder::new("hookline-postgres-")?;
         if let Some(certificates) = &options.tls {
             copy_for_server(&certificates.cert, &folder.path().join("cert.pem"))?;
             copy_for_server(&certificates.key, &folder.path().join("key.pem"))?;
@@ -66,17 +77,24 @@ impl Server {
                 .await
                 .context("as root there must be a user postgres")?;
         }
+        let data = folder.path().join("data");
+        let small_disk = match options.small_disk_mib {
+            Some(mib) => Some(SmallDisk::mount(&mut folder, &data, mib).await?),
+            None => None,
+        };
         let mut initdb = binaries.command("initdb");
         initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
         // Only the empty data folder is not flushed; the server itself flushes as always.
-        initdb
-            .args(["--no-sync", "-D"])
-            .arg(folder.path().join("data"));
+        initdb.args(["--no-sync", "-D"]).arg(data);
+        if let Some(disk) = &small_disk {
+            initdb = disk.inside(&initdb);
+        }
         initdb.current_dir(folder.path());
         run(initdb).await?;
 
         let mut server = Self {
             process: None,
+            small_disk,
             folder,
             binaries,
             port: ports::free()?,
@@ -94,6 +112,36 @@ impl Server {
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Whether the server's process is there.
+    pub(crate) fn runs(&mut self) -> Result<bool> {
+        if let Some(process) = &mut self.process
+            && process.exited()?.is_some()
+        {
+            self.process = None;
+        }
+        Ok(self.process.is_some())
+    }
+
+    /// Leaves no byte free on the server's small disk.
+    pub(crate) fn fill_disk(&self) -> Result<()> {
+        self.disk()?.fill()
+    }
+
+    /// Gives the space back.
+    pub(crate) fn free_disk(&self) -> Result<()> {
+        self.disk()?.free()
+    }
+
+    fn disk(&self) -> Result<&SmallDisk> {
+        let disk = self.small_disk.as_ref();
+        disk.context("this PostgreSQL has no small disk")
     }
 
     /// A command that runs one of PostgreSQL's own programs as the server's user.
@@ -120,6 +168,12 @@ impl Server {
     pub async fn kill(&mut self) -> Result<()> {
         // Not SIGKILL, which would leave shared memory behind; for the data it is the same.
         self.end(Signal::QUIT).await
+    }
+
+    /// `kill -9` on the server alone: its sessions notice by themselves. What it leaves in shared memory, the next start
+    /// clears up.
+    pub(crate) async fn kill_hard(&mut self) -> Result<()> {
+        self.end(Signal::KILL).await
     }
 
     async fn end(&mut self, signal: Signal) -> Result<()> {
@@ -155,6 +209,12 @@ impl Server {
                 &self.folder.path().join("key.pem").to_string_lossy(),
             );
         }
+        if let Some(disk) = &self.small_disk {
+            for size in ["max_wal_size=48MB", "min_wal_size=32MB"] {
+                command.args(["-c", size]);
+            }
+            command = disk.inside(&command);
+        }
         let process = Process::spawn(POSTGRES, command, &mut self.folder, Signal::QUIT)?;
         self.process = Some(self.when_ready(process).await?);
         Ok(())
@@ -180,11 +240,18 @@ impl Server {
         }
     }
 
+    /// The data folder as this process can reach it.
+    fn data(&self) -> PathBuf {
+        match &self.small_disk {
+            Some(disk) => disk.data(),
+            None => self.folder.path().join("data"),
+        }
+    }
+
     /// Whether the server `pid` accepts connections, by the file where `pg_ctl` reads it too: the process number is in
     /// line 1 (after a crash the file of the one before is still there), the state in line 8.
     fn says_ready(&self, pid: u32) -> bool {
-        let file =
-            fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap_or_default();
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let mut lines = file.lines().map(str::trim);
         lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
     }

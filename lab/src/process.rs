@@ -90,7 +90,7 @@ impl Process {
     }
 
     /// Sends `signal` to the whole group, unless the child has ended.
-    fn signal(&mut self, signal: Signal) {
+    pub(crate) fn signal(&mut self, signal: Signal) {
         if let Ok(None) = self.child.try_wait() {
             // The group may have gone since: nothing left to do then.
             let _ = kill_process_group(Pid::from_child(&self.child), signal);

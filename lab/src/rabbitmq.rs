@@ -1,15 +1,22 @@
 //! A private RabbitMQ, and what a test does to the queues of any RabbitMQ.
 
 mod amqp;
+mod cluster;
 mod node;
 
-use std::{fs, net::Ipv4Addr, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use self::node::Node;
+pub(crate) use self::{amqp::on_channel, cluster::cluster};
 pub use self::{
     amqp::{Message, consumer_count, delete_queue, get_message, message_count, publish},
     node::installed,
@@ -52,21 +59,28 @@ pub struct Options {
 pub struct Server {
     // Dropped in this order: the node ends before the daemon that knows its name, and both before their folder goes.
     process: Option<Process>,
-    _epmd: Process,
+    _epmd: Option<Process>,
     folder: Folder,
     node: Node,
+    cookie: String,
+}
+
+/// What a node of a cluster takes over from the first one.
+struct Membership {
+    epmd_port: u16,
+    cookie: String,
 }
 
 impl Server {
     /// Starts a new, empty server, and returns once it accepts connections.
     pub async fn start(options: Options) -> Result<Self> {
         ensure!(installed(), "RabbitMQ is not installed");
-        ports::retry(async || Self::start_on_free_ports(&options).await).await
+        ports::retry(async || Self::start_on_free_ports(&options, None).await).await
     }
 
-    async fn start_on_free_ports(options: &Options) -> Result<Self> {
+    async fn start_on_free_ports(options: &Options, member: Option<&Membership>) -> Result<Self> {
         let mut folder = Folder::new("hookline-rabbitmq-")?;
-        let node = Node::new(folder.path(), options.tls.is_some())?;
+        let mut node = Node::new(folder.path(), options.tls.is_some())?;
         fs::write(
             folder.path().join("rabbitmq.conf"),
             node.configuration(options.tls.as_ref()),
@@ -75,38 +89,49 @@ impl Server {
             folder.path().join("enabled_plugins"),
             "[rabbitmq_management].\n",
         )?;
-        let cookie = folder.path().join(".erlang.cookie");
-        fs::write(&cookie, format!("{:016X}", rand::random::<u64>()))?;
-        fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400))?;
-
-        // As a child, unlike the one that Erlang would start by itself, it ends with us.
-        let mut epmd = clean(EPMD);
-        epmd.args([
-            "-address",
-            "127.0.0.1",
-            "-port",
-            &node.epmd_port.to_string(),
-        ]);
-        let mut epmd = Process::spawn(EPMD, epmd, &mut folder, Signal::KILL)?;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, node.epmd_port))
-            .await
-            .is_err()
-        {
-            ensure!(
-                epmd.exited()?.is_none(),
-                "epmd did not start: {}",
-                tail(&folder.log(EPMD))
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let cookie = match member {
+            Some(member) => member.cookie.clone(),
+            None => format!("{:016X}", rand::random::<u64>()),
+        };
+        let cookie_file = folder.path().join(".erlang.cookie");
+        fs::write(&cookie_file, &cookie)?;
+        fs::set_permissions(&cookie_file, fs::Permissions::from_mode(0o400))?;
+        let epmd = match member {
+            Some(member) => {
+                node.epmd_port = member.epmd_port;
+                None
+            }
+            None => Some(start_epmd(&node, &mut folder).await?),
+        };
         let mut server = Self {
             process: None,
             _epmd: epmd,
             folder,
             node,
+            cookie,
         };
         server.boot().await?;
         Ok(server)
+    }
+
+    /// Where it listens for AMQP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.node.amqp_port))
+    }
+
+    /// The node's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.node.name
+    }
+
+    /// Whether the server's process is there.
+    pub(crate) fn runs(&mut self) -> Result<bool> {
+        if let Some(process) = &mut self.process
+            && process.exited()?.is_some()
+        {
+            self.process = None;
+        }
+        Ok(self.process.is_some())
     }
 
     /// The AMQP URL of the virtual host `/`.
@@ -213,4 +238,29 @@ impl Server {
         }
         Ok(process)
     }
+}
+
+/// Starts the daemon that knows the nodes' names. As a child, unlike the one that Erlang would start by itself, it ends
+/// with us.
+async fn start_epmd(node: &Node, folder: &mut Folder) -> Result<Process> {
+    let mut epmd = clean(EPMD);
+    epmd.args([
+        "-address",
+        "127.0.0.1",
+        "-port",
+        &node.epmd_port.to_string(),
+    ]);
+    let mut epmd = Process::spawn(EPMD, epmd, folder, Signal::KILL)?;
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, node.epmd_port))
+        .await
+        .is_err()
+    {
+        ensure!(
+            epmd.exited()?.is_none(),
+            "epmd did not start: {}",
+            tail(&folder.log(EPMD))
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(epmd)
 }

@@ -6,6 +6,7 @@
 #[path = "servers"]
 mod private_servers {
     mod bench;
+    mod chaos;
     mod clearing_up;
     mod postgres;
     mod rabbitmq;

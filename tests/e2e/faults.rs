@@ -333,6 +333,7 @@ mod private_servers {
         let certificates = Certificates::generate(folder.path()).unwrap();
         let options = postgres::Options {
             tls: Some(certificates.clone()),
+            ..postgres::Options::default()
         };
         let postgres = postgres::Server::start(options).await.unwrap();
         let options = rabbitmq::Options {

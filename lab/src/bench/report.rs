@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::machine::Machine;
+use crate::machine::Machine;
 
 /// All results of one invocation.
 #[derive(Debug, Serialize)]

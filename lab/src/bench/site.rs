@@ -10,25 +10,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-use super::service::Hookline;
-use crate::{folder::Folder, postgres, rabbitmq};
-
-/// The servers of a whole benchmark.
-pub(super) struct Servers {
-    pub(super) postgres: postgres::Server,
-    pub(super) rabbitmq: rabbitmq::Server,
-}
-
-impl Servers {
-    /// Starts both; `fsync` is on, as in every server of the lab.
-    pub(super) async fn start() -> Result<Self> {
-        let (postgres, rabbitmq) = tokio::try_join!(
-            postgres::Server::start(postgres::Options::default()),
-            rabbitmq::Server::start(rabbitmq::Options::default()),
-        )?;
-        Ok(Self { postgres, rabbitmq })
-    }
-}
+use crate::{folder::Folder, hookline::Hookline, postgres, rabbitmq, servers::Servers};
 
 /// What a run leaves its traces on.
 pub(super) struct Site {

@@ -113,7 +113,10 @@ pub async fn publish(amqp_url: &str, exchange: &str, routing_key: &str, body: &[
 }
 
 /// Connects, does `work` on a channel, and disconnects.
-async fn on_channel<T>(amqp_url: &str, work: impl AsyncFnOnce(&Channel) -> Result<T>) -> Result<T> {
+pub(crate) async fn on_channel<T>(
+    amqp_url: &str,
+    work: impl AsyncFnOnce(&Channel) -> Result<T>,
+) -> Result<T> {
     let properties = ConnectionProperties::default().with_connection_name("hookline lab".into());
     let connection = Connection::connect(amqp_url, properties)
         .await

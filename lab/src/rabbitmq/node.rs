@@ -70,6 +70,8 @@ impl Node {
         let mut lines = vec![
             format!("listeners.tcp.default = 127.0.0.1:{}", self.amqp_port),
             "management.tcp.ip = 127.0.0.1".to_owned(),
+            // Of a cluster, what is cut off stops to serve. A single node has nobody to be cut off from.
+            "cluster_partition_handling = pause_minority".to_owned(),
             format!("management.tcp.port = {}", self.management_port),
         ];
         if let (Some(port), Some(certificates)) = (self.amqps_port, tls) {

@@ -66,6 +66,7 @@ async fn a_client_that_trusts_the_authority_connects_over_tls() {
     let stranger = Certificates::generate(stranger.path()).unwrap();
     let server = Server::start(Options {
         tls: Some(certificates.clone()),
+        ..Options::default()
     })
     .await
     .unwrap();

@@ -9,10 +9,11 @@ use crate::bench::{
     load::{Answers, Ids, Load, Pace},
     report::Target,
     service::Service,
-    site::{Servers, Site},
+    site::Site,
     trial::{self, DRAIN_WITHIN, Plan},
     yardstick::single_inserts,
 };
+use crate::servers::Servers;
 
 const MODE: &str = "ingest";
 

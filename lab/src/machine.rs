@@ -5,11 +5,13 @@ use std::{fs, path::Path};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::site::Servers;
-use crate::process::{clean, run};
+use crate::{
+    process::{clean, run},
+    servers::Servers,
+};
 
-#[derive(Debug, Serialize)]
-pub(super) struct Machine {
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Machine {
     processor: String,
     cores: usize,
     memory_gib: f64,
@@ -20,7 +22,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) async fn describe(binary: &Path, servers: Option<&Servers>) -> Result<Self> {
+    pub(crate) async fn describe(binary: &Path, servers: Option<&Servers>) -> Result<Self> {
         let mut version = clean(binary);
         version.arg("--version");
         let (mut postgresql, mut rabbitmq) = (None, None);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 /// Finds `hookline` where cargo has put it: beside the lab, or beside the tests' folder `deps`. A figure is only worth
 /// something from an optimised build; a smoke run takes any.
-pub(super) fn find(smoke: bool) -> Result<PathBuf> {
+pub(crate) fn find(smoke: bool) -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program's own file")?;
     let folders = this.ancestors().skip(1).take(2);
     let found = folders

@@ -1,0 +1,341 @@
+//! The fake far side: what the work calls, when it is an HTTP call. It records every call, and fails, dawdles or hangs
+//! up as it is told.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    future::poll_fn,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// Bytes of a call's body.
+const BODY_MAX: usize = 64 * 1024;
+
+/// How the far side behaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Manners {
+    /// How long a call takes.
+    pub(super) delay: Duration,
+    /// The part of the calls that are answered with 500.
+    pub(super) fail: f64,
+    /// The part of the calls that are answered with nothing: the connection is closed.
+    pub(super) hang_up: f64,
+}
+
+impl Manners {
+    /// Every call succeeds after `delay`.
+    pub(super) fn good(delay: Duration) -> Self {
+        Self {
+            delay,
+            fail: 0.0,
+            hang_up: 0.0,
+        }
+    }
+}
+
+/// One call, with times since the far side was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// The idempotency key.
+    pub(super) key: String,
+    /// Which attempt the caller says it is.
+    pub(super) attempt: Option<String>,
+    pub(super) began: Duration,
+    /// When it was answered, or the caller was gone; `None` while it goes on.
+    pub(super) ended: Option<Duration>,
+    /// The answer; `None` if there was none.
+    pub(super) status: Option<u16>,
+}
+
+/// A listening far side. Dropping it ends it.
+pub(super) struct FarSide {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    began: Instant,
+    calls: Mutex<Vec<Call>>,
+    manners: Mutex<Manners>,
+    random: Mutex<StdRng>,
+}
+
+impl FarSide {
+    /// Starts it; failures follow from `seed`.
+    pub(super) async fn start(seed: u64, manners: Manners) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("the far side cannot listen")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            began: Instant::now(),
+            calls: Mutex::default(),
+            manners: Mutex::new(manners),
+            random: Mutex::new(StdRng::seed_from_u64(seed)),
+        });
+        let task = tokio::spawn(serve(listener, shared.clone()));
+        Ok(Self {
+            address,
+            shared,
+            task,
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on behaves like that.
+    pub(super) fn set(&self, manners: Manners) {
+        *locked(&self.shared.manners) = manners;
+    }
+
+    /// How it behaves now.
+    pub(super) fn manners(&self) -> Manners {
+        *locked(&self.shared.manners)
+    }
+
+    /// Every call so far.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        locked(&self.shared.calls).clone()
+    }
+}
+
+impl Drop for FarSide {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How often a call of one key began before an earlier one of the same key had ended.
+pub(super) fn overlaps(calls: &[Call]) -> u64 {
+    let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+    for call in calls {
+        by_key.entry(&call.key).or_default().push(call);
+    }
+    let mut overlaps = 0;
+    for mut calls in by_key.into_values() {
+        calls.sort_by_key(|call| call.began);
+        let mut busy_until = Duration::ZERO;
+        for call in calls {
+            overlaps += u64::from(call.began < busy_until);
+            busy_until = busy_until.max(call.ended.unwrap_or(Duration::MAX));
+        }
+    }
+    overlaps
+}
+
+/// How many calls were not the first of their key.
+pub(super) fn repeats(calls: &[Call]) -> u64 {
+    let mut keys: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    (calls.len() - keys.len()) as u64
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                connections.spawn(converse(stream, shared.clone()));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(|request| answer(request, shared.clone()));
+    // An error is the caller's end, or our own hanging up.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The far side's answer; an error hangs up.
+async fn answer(
+    mut request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<String>, HangUp> {
+    let header = |name: &str| {
+        let mut headers = request.headers().iter();
+        let found = headers.find(|(found, _)| found.as_str().ends_with(name));
+        found.and_then(|(_, value)| value.to_str().ok().map(str::to_owned))
+    };
+    let key = header("idempotency-key").unwrap_or_default();
+    let attempt = header("attempt");
+    let call = UnderWay::begin(&shared, key, attempt);
+    read(request.body_mut()).await;
+    let manners = *locked(&shared.manners);
+    let luck: f64 = locked(&shared.random).random();
+    tokio::time::sleep(manners.delay).await;
+    if luck < manners.hang_up {
+        return Err(HangUp);
+    }
+    let status = if luck < manners.hang_up + manners.fail {
+        500
+    } else {
+        200
+    };
+    call.answered(status);
+    let mut response = Response::new(String::new());
+    if let Ok(status) = status.try_into() {
+        *response.status_mut() = status;
+    }
+    Ok(response)
+}
+
+/// Reads a body to its end, or as far as it may go.
+async fn read(body: &mut Incoming) {
+    let mut length = 0;
+    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        length += frame.data_ref().map_or(0, |data| data.len());
+        if length > BODY_MAX {
+            return;
+        }
+    }
+}
+
+/// Closes the connection without an answer.
+#[derive(Debug)]
+struct HangUp;
+
+impl std::fmt::Display for HangUp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("told to hang up")
+    }
+}
+
+impl std::error::Error for HangUp {}
+
+impl From<Infallible> for HangUp {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// A call that goes on; it ends when this is dropped, which hyper does too when the caller has gone.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    at: usize,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(shared: &'a Shared, key: String, attempt: Option<String>) -> Self {
+        let mut calls = locked(&shared.calls);
+        calls.push(Call {
+            key,
+            attempt,
+            began: shared.began.elapsed(),
+            ended: None,
+            status: None,
+        });
+        Self {
+            shared,
+            at: calls.len() - 1,
+        }
+    }
+
+    fn answered(&self, status: u16) {
+        locked(&self.shared.calls)[self.at].status = Some(status);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        locked(&self.shared.calls)[self.at].ended = Some(self.shared.began.elapsed());
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{FarSide, Manners, overlaps, repeats};
+
+    async fn call(far_side: &FarSide, key: &str) -> Result<u16, reqwest::Error> {
+        let url = format!("http://{}/", far_side.address());
+        let request = reqwest::Client::new().post(url);
+        let request = request
+            .header("idempotency-key", key)
+            .header("hookline-attempt", "2")
+            .body("{}");
+        Ok(request.send().await?.status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn every_call_is_recorded_with_its_key_its_attempt_and_its_answer() {
+        let far_side = FarSide::start(1, Manners::good(Duration::ZERO))
+            .await
+            .unwrap();
+        assert_eq!(call(&far_side, "a").await.unwrap(), 200);
+        far_side.set(Manners {
+            fail: 1.0,
+            ..Manners::good(Duration::ZERO)
+        });
+        assert_eq!(call(&far_side, "a").await.unwrap(), 500);
+        far_side.set(Manners {
+            hang_up: 1.0,
+            ..Manners::good(Duration::ZERO)
+        });
+        assert!(call(&far_side, "b").await.is_err());
+        let calls = far_side.calls();
+        let told: Vec<_> = calls
+            .iter()
+            .map(|call| (call.key.as_str(), call.attempt.as_deref(), call.status))
+            .collect();
+        let two = Some("2");
+        assert_eq!(
+            told,
+            [
+                ("a", two, Some(200)),
+                ("a", two, Some(500)),
+                ("b", two, None)
+            ]
+        );
+        assert!(calls.iter().all(|call| call.ended.is_some()));
+        assert_eq!((overlaps(&calls), repeats(&calls)), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_ends_its_call() {
+        let far_side = FarSide::start(1, Manners::good(Duration::from_secs(60)))
+            .await
+            .unwrap();
+        let patience = Duration::from_millis(200);
+        let left = tokio::time::timeout(patience, call(&far_side, "a")).await;
+        assert!(left.is_err());
+        let ended = async {
+            while far_side.calls().iter().any(|call| call.ended.is_none()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended)
+            .await
+            .unwrap();
+        assert_eq!(far_side.calls()[0].status, None);
+    }
+}

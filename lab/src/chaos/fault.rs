@@ -1,0 +1,233 @@
+//! The faults: a closed set, each with its name, its row of the fault matrix, and what it does.
+
+mod broker;
+mod clients;
+mod cluster;
+mod database;
+mod far_side;
+mod messages;
+mod network;
+mod process;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use serde::{Serialize, Serializer};
+
+pub(super) use self::table::{About, TABLE, Traits};
+use super::world::{Ground, Work, World};
+
+/// Everything that can be broken. The names on the command line are these, in kebab case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Fault {
+    None,
+    KillApi,
+    KillConsumer,
+    KillAll,
+    FailpointLoop,
+    StopApi,
+    StopConsumer,
+    StopTwice,
+    PauseApi,
+    PauseConsumer,
+    PauseConsumerMinute,
+    ProcessMix,
+    FewFiles,
+    BrokerStop,
+    BrokerStopQuarter,
+    BrokerKill,
+    AmqpReset,
+    AmqpCut,
+    AmqpBlackhole,
+    AmqpDeaf,
+    AmqpSlow,
+    AmqpDelay,
+    BrokerAlarm,
+    QueueDeleted,
+    QueueReplaced,
+    BindingRemoved,
+    ConsumerTimeout,
+    PoisonMessages,
+    PoisonWork,
+    DuplicateMessages,
+    CredentialsRevoked,
+    VhostRemoved,
+    DatabaseStop,
+    DatabaseCrash,
+    DatabaseKill,
+    BackendKill,
+    BackendsTerminated,
+    ClientsLeave,
+    DatabaseReset,
+    DatabaseCut,
+    DatabaseBlackhole,
+    DatabaseAnswersLost,
+    DatabaseSlow,
+    DatabaseLocked,
+    SlowFsync,
+    FsyncError,
+    DiskFull,
+    ConnectionsExhausted,
+    Deadlocks,
+    Serialization,
+    ReadOnly,
+    PoisonBodies,
+    MigrationRace,
+    ClockJump,
+    SlowClients,
+    HttpReset,
+    HttpCut,
+    HttpAnswersLost,
+    DuplicateStorm,
+    RetryStorm,
+    BothDown,
+    BrokerFlapping,
+    DatabaseFlapping,
+    InFlightCut,
+    FarSideFails,
+    FarSideDown,
+    ClusterLeaderKill,
+    ClusterRollingRestart,
+    ClusterMinorityCut,
+}
+
+impl Fault {
+    /// What the table says about it.
+    pub(super) fn about(self) -> &'static About {
+        // A test sees to it that each has its entry.
+        let entry = TABLE.iter().find(|about| about.fault == self);
+        entry.unwrap_or(&TABLE[0])
+    }
+
+    /// Its name on the command line.
+    pub(super) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Why it cannot be injected here, or `None` if it can.
+    pub(super) fn obstacle(self, work: Work, has_failpoints: bool) -> Option<String> {
+        match self {
+            Self::SlowFsync | Self::FsyncError => database::strace_obstacle(),
+            Self::DiskFull => database::small_disk_obstacle(),
+            Self::ClockJump => Some(
+                "the clock is everybody's here: setting it would hit what is not ours, a time namespace moves no \
+                 calendar clock, and libfaketime is not among what the tests need"
+                    .into(),
+            ),
+            Self::PoisonWork if !has_failpoints => {
+                Some("needs --failpoints-binary: work that kills its process".into())
+            }
+            Self::FarSideFails | Self::FarSideDown if work == Work::Simulate => {
+                Some("needs --work http: the simulated work has no far side".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Breaks something in `world` for about as long as `lasts`, and mends it. What it forgets, [`World::heal`] mends.
+    pub(super) async fn strike(self, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+        match self {
+            Self::None | Self::MigrationRace => world.hold(lasts).await,
+            Self::KillApi
+            | Self::KillConsumer
+            | Self::KillAll
+            | Self::FailpointLoop
+            | Self::StopApi
+            | Self::StopConsumer
+            | Self::StopTwice
+            | Self::PauseApi
+            | Self::PauseConsumer
+            | Self::PauseConsumerMinute
+            | Self::ProcessMix
+            | Self::FewFiles => process::strike(self, world, lasts).await,
+            Self::BrokerStop
+            | Self::BrokerStopQuarter
+            | Self::BrokerKill
+            | Self::BrokerAlarm
+            | Self::QueueDeleted
+            | Self::QueueReplaced
+            | Self::BindingRemoved
+            | Self::ConsumerTimeout
+            | Self::CredentialsRevoked
+            | Self::VhostRemoved
+            | Self::BrokerFlapping
+            | Self::BothDown => broker::strike(self, world, lasts).await,
+            Self::AmqpReset
+            | Self::AmqpCut
+            | Self::AmqpBlackhole
+            | Self::AmqpDeaf
+            | Self::AmqpSlow
+            | Self::AmqpDelay
+            | Self::DatabaseReset
+            | Self::DatabaseCut
+            | Self::DatabaseBlackhole
+            | Self::DatabaseAnswersLost
+            | Self::DatabaseSlow
+            | Self::HttpReset
+            | Self::HttpCut
+            | Self::HttpAnswersLost
+            | Self::InFlightCut => network::strike(self, world, lasts).await,
+            Self::PoisonMessages | Self::PoisonWork | Self::DuplicateMessages => {
+                messages::strike(self, world, lasts).await
+            }
+            Self::ClientsLeave
+            | Self::PoisonBodies
+            | Self::SlowClients
+            | Self::DuplicateStorm
+            | Self::RetryStorm => clients::strike(self, world, lasts).await,
+            Self::FarSideFails | Self::FarSideDown => far_side::strike(self, world, lasts).await,
+            Self::ClusterLeaderKill | Self::ClusterRollingRestart | Self::ClusterMinorityCut => {
+                cluster::strike(self, world, lasts).await
+            }
+            _ => database::strike(self, world, lasts).await,
+        }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// The only broker, or one of the cluster.
+fn broker(ground: &mut Ground) -> Result<&mut crate::rabbitmq::Server> {
+    ground.brokers.first_mut().context("there is no broker")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::{Fault, TABLE};
+
+    #[test]
+    fn every_fault_stands_in_the_table_once() {
+        for fault in Fault::value_variants() {
+            let entries = TABLE.iter().filter(|about| about.fault == *fault);
+            assert_eq!(entries.count(), 1, "{}", fault.name());
+        }
+        assert_eq!(TABLE.len(), Fault::value_variants().len());
+    }
+
+    #[test]
+    fn every_row_of_the_matrix_that_is_asked_for_has_a_fault() {
+        let asked = [
+            ("A", 1..=5),
+            ("B", 1..=13),
+            ("C", 1..=11),
+            ("D", 1..=1),
+            ("E", 3..=5),
+            ("F", 1..=3),
+        ];
+        for (letter, numbers) in asked {
+            for number in numbers {
+                let row = format!("{letter}{number}");
+                assert!(TABLE.iter().any(|about| about.row == row), "{row}");
+            }
+        }
+    }
+}

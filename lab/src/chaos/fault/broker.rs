@@ -1,0 +1,156 @@
+//! Faults of the broker itself.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use lapin::{
+    options::{ExchangeDeleteOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+
+use super::{Fault, broker};
+use crate::{
+    chaos::{proxy::Mode, world::World},
+    rabbitmq,
+};
+
+/// How long the broker can be reached, and cannot, when it flaps.
+const FLAP: Duration = Duration::from_secs(3);
+/// Long enough for every connection to be reset.
+const MOMENT: Duration = Duration::from_millis(300);
+
+pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    match fault {
+        Fault::BrokerStop | Fault::BrokerStopQuarter => {
+            control(world, &["stop_app"]).await?;
+            world.hold(lasts).await?;
+            control(world, &["start_app"]).await
+        }
+        Fault::BrokerKill => {
+            broker(world.ground)?.kill().await?;
+            world.hold(lasts).await?;
+            broker(world.ground)?.start_again().await
+        }
+        Fault::BothDown => {
+            let (database, broker) = (&mut world.ground.postgres, &mut world.ground.brokers);
+            tokio::try_join!(database.kill(), broker[0].kill())?;
+            world.hold(lasts).await?;
+            let (database, broker) = (&mut world.ground.postgres, &mut world.ground.brokers);
+            tokio::try_join!(database.start_again(), broker[0].start_again()).map(drop)
+        }
+        Fault::BrokerAlarm => alarm(world, lasts).await,
+        Fault::QueueDeleted => {
+            rabbitmq::delete_queue(&broker(world.ground)?.amqp_url(), &world.queue).await?;
+            world.hold(lasts).await
+        }
+        Fault::QueueReplaced => replace_queue(world, lasts).await,
+        Fault::BindingRemoved => remove_binding(world, lasts).await,
+        Fault::ConsumerTimeout => time_out(world, lasts).await,
+        Fault::CredentialsRevoked => {
+            control(world, &["change_password", "guest", "another"]).await?;
+            control(world, &["close_all_connections", "revoked"]).await?;
+            world.hold(lasts).await?;
+            control(world, &["change_password", "guest", "guest"]).await
+        }
+        Fault::VhostRemoved => {
+            control(world, &["delete_vhost", "/"]).await?;
+            world.hold(lasts).await?;
+            control(world, &["add_vhost", "/"]).await?;
+            control(
+                world,
+                &["set_permissions", "-p", "/", "guest", ".*", ".*", ".*"],
+            )
+            .await
+        }
+        _ => flap(world, lasts).await,
+    }
+}
+
+async fn control(world: &mut World<'_>, arguments: &[&str]) -> Result<()> {
+    broker(world.ground)?.control(arguments).await.map(drop)
+}
+
+/// Half of the time no memory, and then no disk.
+async fn alarm(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    control(world, &["set_vm_memory_high_watermark", "0"]).await?;
+    world.hold(lasts / 2).await?;
+    control(world, &["set_vm_memory_high_watermark", "0.4"]).await?;
+    control(world, &["set_disk_free_limit", "100000GB"]).await?;
+    world.hold(lasts / 2).await?;
+    control(world, &["set_disk_free_limit", "50MB"]).await
+}
+
+/// A classic queue under the name of the service's quorum queue.
+async fn replace_queue(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let url = broker(world.ground)?.amqp_url();
+    let queue = world.queue.clone();
+    let until = Instant::now() + lasts;
+    // The service may be faster and declare its own queue again: then once more.
+    while Instant::now() < until {
+        rabbitmq::delete_queue(&url, &queue).await?;
+        let declared = rabbitmq::on_channel(&url, async |channel| {
+            let declared = channel.queue_declare(
+                queue.as_str().into(),
+                QueueDeclareOptions::durable(),
+                FieldTable::default(),
+            );
+            Ok(declared.await?)
+        });
+        if declared.await.is_ok() {
+            world
+                .hold(until.saturating_duration_since(Instant::now()))
+                .await?;
+        }
+    }
+    rabbitmq::delete_queue(&url, &queue).await
+}
+
+/// First the binding goes, and half-way the exchange too.
+async fn remove_binding(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let url = broker(world.ground)?.amqp_url();
+    let queue = world.queue.clone();
+    rabbitmq::on_channel(&url, async |channel| {
+        let name = || queue.as_str().into();
+        let unbound = channel.queue_unbind(name(), name(), name(), FieldTable::default());
+        Ok(unbound.await?)
+    })
+    .await?;
+    world.hold(lasts / 2).await?;
+    rabbitmq::on_channel(&url, async |channel| {
+        let deleted =
+            channel.exchange_delete(queue.as_str().into(), ExchangeDeleteOptions::default());
+        Ok(deleted.await?)
+    })
+    .await?;
+    world.hold(lasts / 2).await
+}
+
+/// The broker's patience is an environment variable of its own, which each channel reads when it opens.
+async fn time_out(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    set_patience(world, 5_000, 1_000).await?;
+    world.hold(lasts).await?;
+    set_patience(world, 1_800_000, 60_000).await
+}
+
+async fn set_patience(world: &mut World<'_>, timeout_ms: u32, look_ms: u32) -> Result<()> {
+    let set = format!(
+        "application:set_env(rabbit, consumer_timeout, {timeout_ms}), \
+         application:set_env(rabbit, channel_tick_interval, {look_ms})."
+    );
+    broker(world.ground)?.evaluate(&set).await?;
+    world.set_all(|instance| Some(&instance.amqp), Mode::Reset);
+    world.hold(MOMENT).await?;
+    world.set_all(|instance| Some(&instance.amqp), Mode::Pass);
+    Ok(())
+}
+
+async fn flap(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let until = Instant::now() + lasts;
+    while Instant::now() < until {
+        world.set_all(|instance| Some(&instance.amqp), Mode::Reset);
+        world.hold(FLAP).await?;
+        world.set_all(|instance| Some(&instance.amqp), Mode::Pass);
+        world.hold(FLAP).await?;
+    }
+    Ok(())
+}

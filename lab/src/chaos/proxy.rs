@@ -1,0 +1,147 @@
+//! A TCP proxy that can be told to misbehave: one stands in front of every connection.
+
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use self::link::link;
+
+/// What a proxy does to the connections that go through it: to those that stand, and to new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Everything passes at once.
+    Pass,
+    /// Everything passes, each piece so much later.
+    Delay(Duration),
+    /// So many bytes per second pass, in each direction of each connection.
+    Drip(u32),
+    /// Nothing passes and nobody is told, as if a cable were cut. What is under way passes when it is mended.
+    Blackhole,
+    /// The same for what travels this way; the other way is open.
+    Deaf(Way),
+    /// Every connection is reset, and so is every new one.
+    Reset,
+    /// Each connection is reset once so many bytes have passed, both ways counted, most often amid a message.
+    CutAfter(u64),
+    /// Nobody listens. Connections that stand are left alone.
+    Refuse,
+}
+
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    ToServer,
+    ToClient,
+}
+
+/// A listening proxy. Dropping it ends every connection through it.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on `port` of 127.0.0.1, or on any free one for 0, and passes each connection on to the first of
+    /// `servers` that takes it.
+    pub(crate) async fn start(port: u16, servers: Vec<SocketAddr>) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .context("a proxy cannot listen")?;
+        let address = listener.local_addr()?;
+        let (mode, modes) = watch::channel(Mode::Pass);
+        let task = tokio::spawn(serve(listener, address, servers, modes));
+        Ok(Self {
+            address,
+            mode,
+            task,
+        })
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on does that.
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    servers: Vec<SocketAddr>,
+    mut mode: watch::Receiver<Mode>,
+) {
+    let mut links = JoinSet::new();
+    let mut listener = Some(listener);
+    let first = Arc::new(Mutex::new(0));
+    let modes = mode.clone();
+    loop {
+        let Some(open) = &listener else {
+            // An error says that the proxy is gone.
+            if mode.wait_for(|mode| *mode != Mode::Refuse).await.is_err() {
+                return;
+            }
+            // The port is below those that the kernel gives away; should somebody have it all the same, try on.
+            listener = TcpListener::bind(address).await.ok();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        tokio::select! {
+            accepted = open.accept() => if let Ok((client, _)) = accepted {
+                links.spawn(connect(client, servers.clone(), first.clone(), modes.clone()));
+            },
+            refuse = mode.wait_for(|mode| *mode == Mode::Refuse) => match refuse {
+                Ok(_) => listener = None,
+                Err(_) => return,
+            },
+            Some(_) = links.join_next() => {}
+        }
+    }
+}
+
+/// Connects to a server and lets the two talk. `first` remembers which server took the last connection.
+async fn connect(
+    client: TcpStream,
+    servers: Vec<SocketAddr>,
+    first: Arc<Mutex<usize>>,
+    mut mode: watch::Receiver<Mode>,
+) {
+    // Through a cut cable no connection comes about; the client's own has, for all it knows.
+    let open = mode.wait_for(|mode| !matches!(mode, Mode::Blackhole | Mode::Deaf(_)));
+    if open.await.is_err() {
+        return;
+    }
+    let start = *first.lock().unwrap_or_else(PoisonError::into_inner);
+    for turn in 0..servers.len() {
+        let at = (start + turn) % servers.len();
+        if let Ok(server) = TcpStream::connect(servers[at]).await {
+            *first.lock().unwrap_or_else(PoisonError::into_inner) = at;
+            return link(client, server, mode).await;
+        }
+    }
+    // Nobody there: the client hears what it would hear from a closed port.
+    let _ = client.set_zero_linger();
+}

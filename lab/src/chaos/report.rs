@@ -1,0 +1,246 @@
+//! What came out, for people and for machines.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::{
+    check::{State, Violation},
+    history::{Outcome, Request},
+    schedule::Step,
+    webhook::Webhooks,
+};
+use crate::machine::Machine;
+
+/// Everything that a command did.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) command: String,
+    pub(super) machine: Machine,
+    pub(super) runs: Vec<Run>,
+    /// What could not be injected here, and why.
+    pub(super) skipped: BTreeMap<String, String>,
+    /// Runs that the harness could not carry out.
+    pub(super) broken: Vec<String>,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub(super) struct Run {
+    pub(super) fault: String,
+    pub(super) row: &'static str,
+    pub(super) seed: u64,
+    pub(super) schedule: Vec<Step>,
+    #[serde(flatten)]
+    pub(super) outcomes: Outcomes,
+    pub(super) violations: BTreeMap<Violation, u64>,
+    pub(super) examples: Vec<String>,
+    /// From the healing until everything that was committed before it was final; the longest of all steps.
+    pub(super) recovered_in_s: Option<f64>,
+    /// From the last request until nothing was left to do.
+    pub(super) quiet_in_s: f64,
+    pub(super) restarts: u64,
+    pub(super) dead_letters: u64,
+    /// How often somebody looked at a transaction meanwhile.
+    pub(super) looks: u64,
+    /// Runs of one id that overlapped; `None` where nobody can see them.
+    pub(super) overlapping_runs: Option<u64>,
+    /// Calls of the far side that were not the first of their id.
+    pub(super) repeated_calls: Option<u64>,
+    /// Whether the outbox's quarter of an hour was let pass at once.
+    pub(super) time_lapse: bool,
+    pub(super) notes: Vec<String>,
+    pub(super) took_s: f64,
+}
+
+/// What became of the requests.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Outcomes {
+    pub(super) requests: u64,
+    pub(super) accepted: u64,
+    pub(super) duplicates: u64,
+    pub(super) conflicts: u64,
+    pub(super) later: u64,
+    pub(super) refused: u64,
+    pub(super) unanswered: u64,
+    pub(super) left: u64,
+    /// Transactions in the database.
+    pub(super) rows: u64,
+    /// Those of them for which nobody ever got a 202.
+    pub(super) recovered: u64,
+    /// The slowest 202, in milliseconds.
+    pub(super) slowest_ms: u64,
+}
+
+impl Run {
+    pub(super) fn is_clean(&self) -> bool {
+        self.violations.values().all(|count| *count == 0)
+    }
+
+    fn count(&self, violation: Violation) -> u64 {
+        self.violations.get(&violation).copied().unwrap_or(0)
+    }
+
+    /// One line about it.
+    pub(super) fn line(&self) -> String {
+        let Outcomes {
+            requests, accepted, ..
+        } = self.outcomes;
+        let recovered = self
+            .recovered_in_s
+            .map_or("-".into(), |s| format!("{s:.1} s"));
+        let verdict = match self.is_clean() {
+            true => "clean".to_owned(),
+            false => {
+                let found = self.violations.iter().filter(|(_, count)| **count > 0);
+                let found = found.map(|(violation, count)| format!("{violation:?} {count}"));
+                found.collect::<Vec<_>>().join(", ")
+            }
+        };
+        format!(
+            "{} (seed {}): {requests} requests, {accepted} accepted, {} restarts, recovered in {recovered}: {verdict}",
+            self.fault, self.seed, self.restarts
+        )
+    }
+}
+
+impl Outcomes {
+    pub(super) fn of(webhooks: &Webhooks, requests: &[Request], state: &State) -> Self {
+        let mut outcomes = Self {
+            requests: requests.len() as u64,
+            rows: state.rows.len() as u64,
+            ..Self::default()
+        };
+        let mut accepted = std::collections::BTreeSet::new();
+        for request in requests {
+            match &request.outcome {
+                Outcome::Accepted {
+                    duplicate,
+                    conflict,
+                } => {
+                    outcomes.accepted += 1;
+                    outcomes.duplicates += u64::from(*duplicate);
+                    outcomes.conflicts += u64::from(*conflict);
+                    let took = u64::try_from(request.took.as_millis()).unwrap_or(u64::MAX);
+                    outcomes.slowest_ms = outcomes.slowest_ms.max(took);
+                    accepted.insert(request.number);
+                }
+                Outcome::Later => outcomes.later += 1,
+                Outcome::Refused(_) | Outcome::Wrong(_) => outcomes.refused += 1,
+                Outcome::Unknown => outcomes.unanswered += 1,
+                Outcome::Left => outcomes.left += 1,
+            }
+        }
+        let numbers = state.rows.iter();
+        let numbers = numbers.filter_map(|row| webhooks.number(&row.content.transaction_id));
+        outcomes.recovered = numbers.filter(|number| !accepted.contains(number)).count() as u64;
+        outcomes
+    }
+}
+
+impl Report {
+    /// Whether everything that must be none is none, and every run took place.
+    pub(super) fn is_clean(&self) -> bool {
+        self.broken.is_empty() && self.runs.iter().all(Run::is_clean)
+    }
+
+    /// The table for the terminal: one line per fault.
+    pub(super) fn table(&self) -> String {
+        let mut by_fault: BTreeMap<(&str, &str), Vec<&Run>> = BTreeMap::new();
+        for run in &self.runs {
+            by_fault.entry((run.row, &run.fault)).or_default().push(run);
+        }
+        let mut text = format!(
+            "{:4} {:24} {:>4} {:>9} {:>6} {:>6} {:>11} {:>6} {:>10}\n",
+            "row", "fault", "runs", "requests", "lost", "stuck", "duplicated", "other", "recovered"
+        );
+        for ((row, fault), runs) in by_fault {
+            let sum = |value: &dyn Fn(&Run) -> u64| runs.iter().map(|run| value(run)).sum::<u64>();
+            let named = [Violation::Lost, Violation::Stuck, Violation::Duplicated];
+            let counts = named.map(|violation| sum(&|run| run.count(violation)));
+            let all = sum(&|run| run.violations.values().sum());
+            let recovered = runs.iter().filter_map(|run| run.recovered_in_s);
+            let recovered = recovered.fold(0.0, f64::max);
+            let [lost, stuck, duplicated] = counts;
+            let other = all - counts.iter().sum::<u64>();
+            let requests = sum(&|run| run.outcomes.requests);
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "{row:4} {fault:24} {:>4} {requests:>9} {lost:>6} {stuck:>6} {duplicated:>11} {other:>6} {recovered:>8.1} s",
+                runs.len()
+            );
+        }
+        for (fault, reason) in &self.skipped {
+            let _ = writeln!(text, "skipped {fault}: {reason}");
+        }
+        for broken in &self.broken {
+            let _ = writeln!(text, "BROKEN {broken}");
+        }
+        for run in self.runs.iter().filter(|run| !run.is_clean()) {
+            let _ = writeln!(text, "VIOLATED {}", run.line());
+            for example in &run.examples {
+                let _ = writeln!(text, "    {example}");
+            }
+        }
+        text
+    }
+
+    pub(super) fn write(&self, file: &Path) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Outcomes, Report, Run};
+    use crate::{chaos::check::Violation, machine::Machine};
+
+    fn report(violations: BTreeMap<Violation, u64>, broken: Vec<String>) -> Report {
+        let run = Run {
+            fault: "kill-api".into(),
+            row: "A1",
+            seed: 1,
+            schedule: Vec::new(),
+            outcomes: Outcomes::default(),
+            violations,
+            examples: vec!["txn_1".into()],
+            recovered_in_s: None,
+            quiet_in_s: 0.0,
+            restarts: 0,
+            dead_letters: 0,
+            looks: 0,
+            overlapping_runs: None,
+            repeated_calls: None,
+            time_lapse: false,
+            notes: Vec::new(),
+            took_s: 0.0,
+        };
+        Report {
+            command: String::new(),
+            machine: Machine::default(),
+            runs: vec![run],
+            skipped: BTreeMap::new(),
+            broken,
+        }
+    }
+
+    #[test]
+    fn a_report_is_clean_only_without_any_violation_and_without_a_broken_run() {
+        let none = || Violation::ALL.map(|violation| (violation, 0)).into();
+        assert!(report(none(), Vec::new()).is_clean());
+        assert!(!report(none(), vec!["no server".into()]).is_clean());
+        for violation in Violation::ALL {
+            let mut one: BTreeMap<Violation, u64> = none();
+            one.insert(violation, 1);
+            let report = report(one, Vec::new());
+            assert!(!report.is_clean(), "{violation:?}");
+            assert!(report.table().contains(&format!("{violation:?} 1")));
+            assert!(report.table().contains("txn_1"));
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! One run: a world, load, faults, quiet, and the check.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    check::{DeadLetters, Findings, State, Violation, check},
+    far_side::{overlaps, repeats},
+    history::History,
+    load::Senders,
+    observer::{Observer, Worst},
+    report::{Outcomes, Run},
+    schedule::Step,
+    webhook::Webhooks,
+    world::{Db, Ground, Plan, Role, World},
+};
+use crate::rabbitmq;
+
+/// Load goes on for so long after the last fault.
+const AFTER: Duration = Duration::from_secs(3);
+/// How long everything may take to become quiet. What is not quiet then is stuck.
+const QUIET_WITHIN: Duration = Duration::from_secs(120);
+/// How long what came before the healing may take to become final.
+const RECOVER_WITHIN: Duration = Duration::from_secs(180);
+/// Between two looks for whether it is quiet.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
+const EMPTY_LOOKS: u32 = 3;
+/// How long after the end of its work a message may be unacked.
+const ACK_WITHIN: Duration = Duration::from_millis(500);
+/// What has been waiting for so long waits for the outbox's quarter of an hour.
+const LAPSE_AFTER: Duration = Duration::from_secs(4);
+
+/// What to do in a run.
+pub(super) struct Task<'a> {
+    pub(super) name: String,
+    pub(super) row: &'static str,
+    pub(super) steps: Vec<Step>,
+    pub(super) plan: Plan<'a>,
+    /// Webhooks per second.
+    pub(super) rate: f64,
+    /// Whether the outbox's quarter of an hour passes at once when everything waits for it.
+    pub(super) lapse: bool,
+    /// Whether the broker may give messages up.
+    pub(super) dead_letters: bool,
+    /// Whether two runs of one id may overlap, because one of the two processes could not know that it had been given
+    /// up.
+    pub(super) overlaps: bool,
+    /// How many times the usual rate.
+    pub(super) times: f64,
+}
+
+/// Carries `task` out on `ground`. An error says that the harness itself could not go on.
+pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
+    let began = Instant::now();
+    let (seed, delay) = (task.plan.seed, task.plan.delay);
+    let webhooks = Webhooks {
+        run: format!("{}-{seed}", task.name),
+    };
+    let mut world = World::start(ground, task.plan).await?;
+    if task.dead_letters {
+        world.dead_letters = DeadLetters::Any;
+    }
+    world.habits.send_modify(|habits| habits.times = task.times);
+    let usual = *world.habits.borrow();
+    let history = Arc::new(History::default());
+    let recording = Recording::start(&world, &webhooks, &history, task.rate, seed)?;
+
+    let mut recovery = Vec::new();
+    for step in &task.steps {
+        world.hold(step.after()).await?;
+        let struck = step.fault.strike(&mut world, step.lasts()).await;
+        world.heal().await?;
+        world.habits.send_replace(usual);
+        struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
+        recovery.push(Recovery::watch(&world).await?);
+    }
+    world.hold(AFTER).await?;
+    recording.end_load().await?;
+    let drained = drain(&mut world, task.lapse).await?;
+    // A run whose outcome another one has brought about is still in hand, and its message unacked, until it ends.
+    world.hold(delay + ACK_WITHIN).await?;
+    let worst = recording.end_observation().await?;
+    world.stop().await?;
+
+    let state = state(&world, worst).await?;
+    let requests = history.requests();
+    let seen = history.seen();
+    let mut findings = check(&webhooks, &requests, &seen, &state, world.dead_letters);
+    let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
+    let overlapping = calls.as_deref().map(overlaps);
+    if !task.overlaps {
+        let what = "runs of one id overlapped";
+        findings.add(Violation::Overlap, overlapping.unwrap_or(0), what);
+    }
+    let mut recovered_in = Vec::new();
+    for watch in recovery {
+        recovered_in.push(watch.end().await?);
+    }
+    findings.merge(std::mem::take(&mut world.findings));
+    let run = Run {
+        fault: task.name,
+        row: task.row,
+        seed,
+        schedule: task.steps,
+        outcomes: Outcomes::of(&webhooks, &requests, &state),
+        violations: findings.all(),
+        examples: findings.examples,
+        recovered_in_s: recovered_in.into_iter().flatten().fold(None, most),
+        quiet_in_s: drained.as_secs_f64(),
+        restarts: world.restarts,
+        dead_letters: state.dead_letters,
+        looks: seen.len() as u64,
+        overlapping_runs: overlapping,
+        repeated_calls: calls.as_deref().map(repeats),
+        time_lapse: task.lapse,
+        notes: std::mem::take(&mut world.notes),
+        took_s: began.elapsed().as_secs_f64(),
+    };
+    world.clear().await?;
+    Ok(run)
+}
+
+fn most(most: Option<f64>, next: f64) -> Option<f64> {
+    Some(most.map_or(next, |most| most.max(next)))
+}
+
+/// Senders and readers at their work.
+struct Recording {
+    load: JoinHandle<Result<()>>,
+    observation: JoinHandle<Result<Worst>>,
+    end_load: watch::Sender<bool>,
+    end_observation: watch::Sender<bool>,
+}
+
+impl Recording {
+    fn start(
+        world: &World<'_>,
+        webhooks: &Webhooks,
+        history: &Arc<History>,
+        rate: f64,
+        seed: u64,
+    ) -> Result<Self> {
+        let apis = || {
+            world
+                .instances
+                .iter()
+                .filter(|instance| instance.role == Role::Api)
+        };
+        let senders = Senders {
+            targets: apis()
+                .filter_map(|api| api.http.as_ref())
+                .map(|http| http.address())
+                .collect(),
+            webhooks: webhooks.clone(),
+            history: history.clone(),
+            rate,
+            seed,
+            began: Instant::now(),
+            habits: world.habits.subscribe(),
+            next: 0.into(),
+        };
+        let observer = Observer {
+            apis: apis().map(|api| api.address()).collect(),
+            db: world.db.clone(),
+            webhooks: webhooks.clone(),
+            history: history.clone(),
+            seed,
+        };
+        if senders.targets.is_empty() {
+            bail!("there is no API to send to");
+        }
+        let (end_load, load_ends) = watch::channel(false);
+        let (end_observation, observation_ends) = watch::channel(false);
+        Ok(Self {
+            load: tokio::spawn(senders.run(load_ends)),
+            observation: tokio::spawn(observer.run(observation_ends)),
+            end_load,
+            end_observation,
+        })
+    }
+
+    /// Ends the load, and returns once every request has ended.
+    async fn end_load(&self) -> Result<()> {
+        self.end_load.send_replace(true);
+        while !self.load.is_finished() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    async fn end_observation(self) -> Result<Worst> {
+        self.end_observation.send_replace(true);
+        self.load.await??;
+        self.observation.await?
+    }
+}
+
+/// Waits until nothing is left to do, or until it has waited long enough: the check tells what is left. Returns how long
+/// it took.
+async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
+    let start = Instant::now();
+    let mut lapsed = Instant::now();
+    let mut empty = 0;
+    while empty < EMPTY_LOOKS && start.elapsed() < QUIET_WITHIN {
+        world.hold(LOOK_EVERY).await?;
+        let done = match world.db.unfinished().await {
+            Ok(left) => left.rows == 0 && left.outbox == 0,
+            // Right after a crash, a look may fail.
+            Err(_) => false,
+        };
+        let queue = &world.queue;
+        let ready = async |url: &str| rabbitmq::message_count(url, queue).await;
+        let ready = world.on_broker(ready).await;
+        empty = if done && ready.is_ok_and(|ready| ready == 0) {
+            empty + 1
+        } else {
+            0
+        };
+        if lapse && !done && lapsed.elapsed() > LAPSE_AFTER {
+            world.db.let_time_pass().await?;
+            lapsed = Instant::now();
+        }
+    }
+    Ok(start.elapsed())
+}
+
+/// What is there now that every process has stopped.
+async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
+    let count = async |queue: &str| {
+        world
+            .on_broker(async |url| rabbitmq::message_count(url, queue).await)
+            .await
+            .map(u64::from)
+    };
+    let unfinished = world.db.unfinished().await?;
+    let outbox = unfinished.outbox.unsigned_abs();
+    Ok(State {
+        rows: world.db.rows().await?,
+        conflicts: world.db.conflicts().await?,
+        outbox: outbox.max(worst.orphaned),
+        unguarded: worst.unguarded.max(unfinished.unguarded.unsigned_abs()),
+        rewrites: world.db.rewrites().await?,
+        ready: count(&world.queue).await?,
+        // A consumer that died with the whole virtual host has declared none since.
+        dead_letters: count(&world.dead_letter()).await.unwrap_or(0),
+        idle_in_transaction: worst.idle_in_transaction,
+    })
+}
+
+/// Watches until everything that was committed before the healing is final.
+struct Recovery(JoinHandle<Option<f64>>);
+
+impl Recovery {
+    async fn watch(world: &World<'_>) -> Result<Self> {
+        let start = Instant::now();
+        let db = world.db.clone();
+        let healed = loop {
+            match db.now().await {
+                Ok(now) => break now,
+                Err(error) if start.elapsed() > RECOVER_WITHIN => return Err(error),
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
+        Ok(Self(tokio::spawn(recovered(db, healed, start))))
+    }
+
+    /// Seconds, or `None` if it has not come to that.
+    async fn end(self) -> Result<Option<f64>> {
+        Ok(self.0.await?)
+    }
+}
+
+async fn recovered(db: Db, healed: String, start: Instant) -> Option<f64> {
+    while start.elapsed() < RECOVER_WITHIN {
+        if let Ok(0) = db.open_until(&healed).await {
+            return Some(start.elapsed().as_secs_f64());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    None
+}
+
+impl Findings {
+    /// Takes over what `other` has found.
+    fn merge(&mut self, other: Self) {
+        for (violation, count) in other.all() {
+            self.add(violation, count, other.examples.join("; "));
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The world of one run: servers, several processes of the service, a proxy before every connection, and a far side.
+
+mod database;
+mod ground;
+mod hoard;
+mod instance;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use indicatif::ProgressBar;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use reqwest::Url;
+use tokio::sync::watch;
+
+use self::instance::{Program, Proxies};
+pub(super) use self::{
+    database::{Db, open},
+    ground::{Ground, Kind},
+    hoard::Hoard,
+    instance::{Instance, Role},
+};
+use super::{
+    check::{DeadLetters, Findings, Violation},
+    far_side::{FarSide, Manners},
+    load::Habits,
+    proxy::{Mode, Proxy},
+};
+use crate::{hookline::Hookline, postgres, rabbitmq};
+
+/// Processes of each role.
+const PROCESSES: u32 = 2;
+/// How long the service may take to come up.
+const READY: Duration = Duration::from_secs(60);
+/// Between two looks at the processes.
+const KEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// What the work of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Work {
+    /// The service waits by itself; overlapping runs cannot be seen from outside.
+    Simulate,
+    /// The service calls the fake far side, which sees every run.
+    Http,
+}
+
+/// How a world is furnished.
+pub(super) struct Plan<'a> {
+    pub(super) binary: &'a Path,
+    /// A binary with failpoints, if there is one.
+    pub(super) failpoints: Option<&'a Path>,
+    /// Where the processes' logs are kept, if they are.
+    pub(super) logs: Option<&'a Path>,
+    pub(super) work: Work,
+    /// How long the work takes.
+    pub(super) delay: Duration,
+    /// How many processes migrate the empty database, all at once.
+    pub(super) migrators: u32,
+    pub(super) seed: u64,
+    pub(super) progress: ProgressBar,
+}
+
+pub(super) struct World<'g> {
+    pub(super) ground: &'g mut Ground,
+    pub(super) instances: Vec<Instance>,
+    /// Straight to the database, past every proxy.
+    pub(super) db: Db,
+    /// The same, as a URL.
+    pub(super) database_url: String,
+    pub(super) queue: String,
+    pub(super) habits: watch::Sender<Habits>,
+    pub(super) far_side: Option<FarSide>,
+    /// What the processes themselves gave cause to note.
+    pub(super) findings: Findings,
+    pub(super) dead_letters: DeadLetters,
+    /// How often a process was ended by a fault, or ended by itself, and was started again.
+    pub(super) restarts: u64,
+    /// Anything worth telling about what happened.
+    pub(super) notes: Vec<String>,
+    /// Whom and what a fault hits follows from the seed, too.
+    pub(super) random: StdRng,
+    pub(super) failpoints: Option<PathBuf>,
+    progress: ProgressBar,
+    began: Instant,
+}
+
+impl<'g> World<'g> {
+    /// Furnishes a world on `ground`, and returns once everything is up.
+    pub(super) async fn start(ground: &'g mut Ground, plan: Plan<'_>) -> Result<Self> {
+        let database_url = ground.postgres.create_database().await?;
+        migrate(plan.binary, &database_url, plan.migrators).await?;
+        let db = open(&database_url).await?;
+        db.watch_rewrites().await?;
+        let far_side = match plan.work {
+            Work::Simulate => None,
+            Work::Http => Some(FarSide::start(plan.seed, Manners::good(plan.delay)).await?),
+        };
+        let mut world = Self {
+            queue: format!("chaos.{:016x}", rand::random::<u64>()),
+            habits: watch::Sender::new(Habits::USUAL),
+            instances: Vec::new(),
+            ground,
+            db,
+            database_url,
+            far_side,
+            findings: Findings::default(),
+            dead_letters: DeadLetters::Exactly(0),
+            restarts: 0,
+            notes: Vec::new(),
+            random: StdRng::seed_from_u64(plan.seed),
+            failpoints: plan.failpoints.map(Into::into),
+            progress: plan.progress.clone(),
+            began: Instant::now(),
+        };
+        for role in [Role::Api, Role::Consumer] {
+            for number in 1..=PROCESSES {
+                let instance = world.furnish(role, number, &plan).await?;
+                world.instances.push(instance);
+            }
+        }
+        world.ready().await?;
+        // Freshly declared quorum queues reach the disk a little later than their messages.
+        for broker in &world.ground.brokers {
+            broker.flush_declarations().await?;
+        }
+        Ok(world)
+    }
+
+    async fn furnish(&self, role: Role, number: u32, plan: &Plan<'_>) -> Result<Instance> {
+        let database = self.ground.postgres.address();
+        let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
+        let database = Proxy::start(crate::ports::free()?, vec![database]).await?;
+        let amqp = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
+        let far_side = match &self.far_side {
+            Some(far_side) => {
+                Some(Proxy::start(crate::ports::free()?, vec![far_side.address()]).await?)
+            }
+            None => None,
+        };
+        let mut url = Url::parse(&self.database_url)?;
+        url.set_port(Some(database.address().port()))
+            .ok()
+            .context("the database URL takes no port")?;
+        let mut variables = vec![
+            ("DATABASE_URL", url.to_string()),
+            (
+                "AMQP_URL",
+                format!("amqp://guest:guest@{}/%2f", amqp.address()),
+            ),
+            ("AMQP_QUEUE", self.queue.clone()),
+            (
+                "PROCESSING_DELAY",
+                humantime::format_duration(plan.delay).to_string(),
+            ),
+            ("PREFETCH", "50000".to_owned()),
+            ("SHUTDOWN_GRACE", "5s".to_owned()),
+            // A lease that runs out within a run; a version that knows none ignores it.
+            ("LEASE", "3s".to_owned()),
+            ("RUST_LOG", "info".to_owned()),
+        ];
+        if let Some(far_side) = &far_side {
+            variables.push(("PROCESS_URL", format!("http://{}/", far_side.address())));
+        }
+        let program = Program {
+            binary: plan.binary.to_owned(),
+            variables,
+            logs: plan.logs.map(Into::into),
+        };
+        let proxies = Proxies {
+            database,
+            amqp,
+            far_side,
+        };
+        Instance::start(role, number, program, proxies).await
+    }
+
+    /// Waits until every process runs and is connected.
+    pub(super) async fn ready(&mut self) -> Result<()> {
+        let start = Instant::now();
+        for at in 0..self.instances.len() {
+            while !self.instances[at].answers().await {
+                self.keep().await?;
+                ensure!(
+                    start.elapsed() < READY,
+                    "{} does not come up: {}",
+                    self.instances[at].name,
+                    self.instances[at].log_tail()
+                );
+                tokio::time::sleep(KEEP_EVERY).await;
+            }
+        }
+        loop {
+            let consumers =
+                self.on_broker(async |url| rabbitmq::consumer_count(url, &self.queue).await);
+            if consumers.await.is_ok_and(|count| count >= PROCESSES) {
+                return Ok(());
+            }
+            self.keep().await?;
+            ensure!(start.elapsed() < READY, "the consumers do not subscribe");
+            tokio::time::sleep(KEEP_EVERY).await;
+        }
+    }
+
+    /// Asks the first broker that answers.
+    pub(super) async fn on_broker<T>(&self, ask: impl AsyncFn(&str) -> Result<T>) -> Result<T> {
+        let mut outcome = Err(anyhow::anyhow!("there is no broker"));
+        for broker in &self.ground.brokers {
+            outcome = ask(&broker.amqp_url()).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Starts every process again that has ended, as an operator's supervisor would.
+    pub(super) async fn keep(&mut self) -> Result<()> {
+        for instance in &mut self.instances {
+            if instance.has_ended()? {
+                self.restarts += 1;
+                instance.spawn()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the fault last, and keeps the processes up meanwhile.
+    pub(super) async fn hold(&mut self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(KEEP_EVERY.min(left)).await;
+            self.keep().await?;
+            self.tick();
+        }
+        Ok(())
+    }
+
+    /// Moves the progress bar.
+    pub(super) fn tick(&self) {
+        self.progress.set_position(self.began.elapsed().as_secs());
+    }
+
+    /// One of the processes in `role`, by the seed.
+    pub(super) fn pick(&mut self, role: Role) -> usize {
+        let nth = self.random.random_range(0..PROCESSES as usize);
+        let of_role = |(at, instance): (usize, &Instance)| (instance.role == role).then_some(at);
+        self.instances
+            .iter()
+            .enumerate()
+            .filter_map(of_role)
+            .nth(nth)
+            .unwrap_or(0)
+    }
+
+    /// Kills an instance and starts it again at once.
+    pub(super) async fn kill_and_start(&mut self, at: usize) -> Result<()> {
+        self.restarts += 1;
+        self.instances[at].kill().await?;
+        self.instances[at].spawn()
+    }
+
+    /// The proxies of one kind, of all processes.
+    pub(super) fn set_all(&self, which: impl Fn(&Instance) -> Option<&Proxy>, mode: Mode) {
+        for proxy in self.instances.iter().filter_map(which) {
+            proxy.set(mode);
+        }
+    }
+
+    /// Whatever a fault may have forgotten to undo: every proxy passes, every process runs, senders behave.
+    pub(super) async fn heal(&mut self) -> Result<()> {
+        for instance in &mut self.instances {
+            for proxy in instance.proxies() {
+                proxy.set(Mode::Pass);
+            }
+            instance.resume();
+        }
+        self.habits.send_replace(Habits::USUAL);
+        self.ground.heal().await?;
+        self.keep().await
+    }
+
+    /// Stops every process in good order, the APIs first, and notes which one did not obey.
+    pub(super) async fn stop(&mut self) -> Result<()> {
+        for instance in &mut self.instances {
+            if let Err(error) = instance.stop().await {
+                self.findings.note(Violation::BadExit, format!("{error:#}"));
+            }
+        }
+        for instance in &self.instances {
+            let panics = instance.panics;
+            let what = format!("{} panicked", instance.name);
+            self.findings.add(Violation::Panic, panics, what);
+        }
+        Ok(())
+    }
+
+    /// Removes database and queues.
+    pub(super) async fn clear(self) -> Result<()> {
+        let Self {
+            instances,
+            db,
+            database_url,
+            queue,
+            ground,
+            ..
+        } = self;
+        drop(instances);
+        db.close().await?;
+        postgres::drop_database(&database_url).await?;
+        for queue in [&queue, &dead_letter(&queue)] {
+            for broker in &ground.brokers {
+                if rabbitmq::delete_queue(&broker.amqp_url(), queue)
+                    .await
+                    .is_ok()
+                {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the service puts messages that it cannot use.
+    pub(super) fn dead_letter(&self) -> String {
+        dead_letter(&self.queue)
+    }
+}
+
+fn dead_letter(queue: &str) -> String {
+    format!("{queue}.dead-letter")
+}
+
+/// Migrates the database by so many processes at once, each of which must succeed.
+async fn migrate(binary: &Path, database_url: &str, migrators: u32) -> Result<()> {
+    let variables = [("DATABASE_URL", database_url.to_owned())];
+    let mut racing = Vec::new();
+    for _ in 0..migrators {
+        racing.push(Hookline::start(binary, "migrate up", &variables)?);
+    }
+    for migrator in racing {
+        migrator.finish().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! What the database says while a run goes on, and after it. Every look is a read past all proxies.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context as _, Result};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, FromQueryResult,
+    Statement, TryGetable,
+};
+
+use crate::chaos::{
+    check::Row,
+    history::{By, Seen},
+    webhook::{Content, Webhooks},
+};
+
+/// Connections for looking and for faults.
+const CONNECTIONS: u32 = 3;
+/// How long a look may wait for a database that is away.
+const WITHIN: Duration = Duration::from_secs(3);
+/// The longest statement of the lab's own.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(20);
+
+/// Notes every write to a row that was final already, every content that changes, and every row that goes.
+const WATCH_REWRITES: &str = "
+    CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.chaos_rewrites VALUES (concat(TG_OP, ' ', OLD, ' ', NEW));
+            RETURN NULL;
+        END
+    $$;
+    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN (OLD.status <> 'PROCESSING'
+            OR (OLD.id, OLD.transaction_id, OLD.source_account, OLD.destination_account, OLD.amount, OLD.currency,
+                OLD.created_at)
+            IS DISTINCT FROM
+               (NEW.id, NEW.transaction_id, NEW.source_account, NEW.destination_account, NEW.amount, NEW.currency,
+                NEW.created_at))
+        EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();";
+
+/// The run's database.
+#[derive(Clone)]
+pub(in crate::chaos) struct Db(DatabaseConnection);
+
+/// What is not done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub(in crate::chaos) struct Unfinished {
+    /// Rows that are `PROCESSING`.
+    pub(in crate::chaos) rows: i64,
+    /// Entries of the outbox.
+    pub(in crate::chaos) outbox: i64,
+    /// Rows that are `PROCESSING` and have no outbox entry, and entries without such a row: both in one snapshot.
+    pub(in crate::chaos) unguarded: i64,
+    pub(in crate::chaos) orphaned: i64,
+}
+
+/// Opens `url` for looking.
+pub(in crate::chaos) async fn open(url: &str) -> Result<Db> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(WITHIN)
+        .connect_timeout(WITHIN)
+        .statement_timeout(STATEMENT_WITHIN)
+        .sqlx_logging(false);
+    let db = Database::connect(options).await;
+    Ok(Db(db.context("cannot connect to the run's database")?))
+}
+
+impl Db {
+    /// Has the database note what must never happen.
+    pub(in crate::chaos) async fn watch_rewrites(&self) -> Result<()> {
+        self.execute(WATCH_REWRITES).await
+    }
+
+    pub(in crate::chaos) async fn execute(&self, sql: &str) -> Result<()> {
+        let outcome = self.0.execute_unprepared(sql).await;
+        outcome.with_context(|| format!("{sql:.80} failed"))?;
+        Ok(())
+    }
+
+    /// What is not done yet, now.
+    pub(in crate::chaos) async fn unfinished(&self) -> Result<Unfinished> {
+        let sql = "WITH open AS MATERIALIZED (SELECT id FROM transactions WHERE status = 'PROCESSING') \
+                   SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM outbox) AS outbox, \
+                   (SELECT count(*) FROM open LEFT JOIN outbox USING (id) WHERE outbox.id IS NULL) AS unguarded, \
+                   (SELECT count(*) FROM outbox LEFT JOIN open USING (id) WHERE open.id IS NULL) AS orphaned";
+        let found = Unfinished::find_by_statement(statement(sql)).one(&self.0);
+        found.await?.context("count(*) gave no row")
+    }
+
+    /// The database's time, as text that it reads again.
+    pub(in crate::chaos) async fn now(&self) -> Result<String> {
+        self.one("SELECT clock_timestamp()::text").await
+    }
+
+    /// How many rows from `until` or before are not final.
+    pub(in crate::chaos) async fn open_until(&self, until: &str) -> Result<i64> {
+        let sql = format!(
+            "SELECT count(*) FROM transactions WHERE status = 'PROCESSING' AND created_at <= '{until}'"
+        );
+        self.one(&sql).await
+    }
+
+    /// Lets the time of every outbox entry come, as a quarter of an hour would.
+    pub(in crate::chaos) async fn let_time_pass(&self) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET due_at = (extract(epoch FROM now()) * 1000)::bigint \
+             WHERE due_at > (extract(epoch FROM now()) * 1000)::bigint + 20000",
+        )
+        .await
+    }
+
+    /// Every row.
+    pub(in crate::chaos) async fn rows(&self) -> Result<Vec<Row>> {
+        let sql = "SELECT transaction_id, source_account, destination_account, amount::text AS amount, \
+                   currency::text AS currency, status::text AS status, processed_at::text AS processed_at \
+                   FROM transactions";
+        let rows = self.0.query_all_raw(statement(sql)).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Row {
+                    content: content(row)?,
+                    status: row.try_get("", "status")?,
+                    processed_at: row.try_get("", "processed_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The contents that contradicted what stood.
+    pub(in crate::chaos) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
+        let sql = "SELECT transaction_id, source_account, destination_account, amount::text AS amount, \
+                   currency::text AS currency FROM conflicts";
+        let rows = self.0.query_all_raw(statement(sql)).await?;
+        rows.iter().map(content).collect()
+    }
+
+    /// What [`Self::watch_rewrites`] has caught.
+    pub(in crate::chaos) async fn rewrites(&self) -> Result<Vec<String>> {
+        self.column("SELECT what FROM chaos_rewrites").await
+    }
+
+    /// Some rows that are final, as they stand now.
+    pub(in crate::chaos) async fn some_finals(&self, webhooks: &Webhooks) -> Result<Vec<Seen>> {
+        let sql = "SELECT transaction_id, status::text, processed_at::text FROM transactions \
+                   TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING' LIMIT 100";
+        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let mut finals = Vec::new();
+        for row in rows {
+            let id: String = row.try_get_by_index(0)?;
+            if let Some(number) = webhooks.number(&id) {
+                finals.push(Seen {
+                    number,
+                    by: By::Sql,
+                    status: row.try_get_by_index(1)?,
+                    processed_at: row.try_get_by_index(2)?,
+                });
+            }
+        }
+        Ok(finals)
+    }
+
+    /// Sessions of this database that sit in an open transaction, and are not the lab's own.
+    pub(in crate::chaos) async fn idle_in_transaction(&self) -> Result<i64> {
+        self.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name LIKE 'hookline%' AND state LIKE 'idle in transaction%' \
+             AND state_change < now() - interval '1 second'",
+        )
+        .await
+    }
+
+    /// The first value of the first row.
+    pub(in crate::chaos) async fn one<T: TryGetable>(&self, sql: &str) -> Result<T> {
+        let row = self.0.query_one_raw(statement(sql)).await?;
+        Ok(row.context("no row")?.try_get_by_index(0)?)
+    }
+
+    /// The first value of every row.
+    pub(in crate::chaos) async fn column<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>> {
+        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let values = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
+        values.collect()
+    }
+
+    pub(in crate::chaos) async fn close(self) -> Result<()> {
+        Ok(self.0.close().await?)
+    }
+}
+
+fn content(row: &sea_orm::QueryResult) -> Result<Content> {
+    Ok(Content {
+        transaction_id: row.try_get("", "transaction_id")?,
+        source_account: row.try_get("", "source_account")?,
+        destination_account: row.try_get("", "destination_account")?,
+        amount: row.try_get("", "amount")?,
+        currency: row.try_get("", "currency")?,
+    })
+}
+
+fn statement(sql: &str) -> Statement {
+    Statement::from_string(DbBackend::Postgres, sql)
+}

@@ -1,0 +1,62 @@
+//! The servers that the worlds of a whole command stand on, one after the other.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{postgres, rabbitmq};
+
+/// Nodes of a cluster.
+const NODES: usize = 3;
+/// The size of a small disk: room for a database at rest, and little more.
+const SMALL_DISK_MIB: u32 = 120;
+
+/// Which servers a fault needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::chaos) enum Kind {
+    /// One PostgreSQL and one RabbitMQ.
+    Usual,
+    /// One PostgreSQL, and a RabbitMQ of three nodes.
+    Cluster,
+    /// As usual, but PostgreSQL's data is on a disk that can be filled.
+    SmallDisk,
+}
+
+pub(in crate::chaos) struct Ground {
+    pub(in crate::chaos) postgres: postgres::Server,
+    pub(in crate::chaos) brokers: Vec<rabbitmq::Server>,
+}
+
+impl Ground {
+    /// Starts the servers and returns once they accept connections.
+    pub(in crate::chaos) async fn start(kind: Kind) -> Result<Self> {
+        let options = postgres::Options {
+            small_disk_mib: (kind == Kind::SmallDisk).then_some(SMALL_DISK_MIB),
+            ..postgres::Options::default()
+        };
+        let brokers = async {
+            match kind {
+                Kind::Cluster => rabbitmq::cluster(NODES).await,
+                Kind::Usual | Kind::SmallDisk => {
+                    let one = rabbitmq::Server::start(rabbitmq::Options::default());
+                    Ok(vec![one.await?])
+                }
+            }
+        };
+        let (postgres, brokers) = tokio::try_join!(postgres::Server::start(options), brokers)?;
+        Ok(Self { postgres, brokers })
+    }
+
+    /// Starts every server that a fault has ended.
+    pub(super) async fn heal(&mut self) -> Result<()> {
+        if !self.postgres.runs()? {
+            self.postgres.start_again().await?;
+        }
+        for broker in &mut self.brokers {
+            if !broker.runs()? {
+                broker.start_again().await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! One process of the service with the proxies around it.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitStatus,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use tokio::net::TcpStream;
+
+use crate::{chaos::proxy::Proxy, hookline::Hookline, ports, process::tail};
+
+/// How long a process may take to stop in good order: its grace period, and some for a busy machine.
+const OBEY: Duration = Duration::from_secs(15);
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Role {
+    Api,
+    Consumer,
+}
+
+/// What runs.
+pub(super) struct Program {
+    pub(super) binary: PathBuf,
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Where what it says is kept.
+    pub(super) logs: Option<PathBuf>,
+}
+
+/// What it reaches others through.
+pub(super) struct Proxies {
+    pub(super) database: Proxy,
+    pub(super) amqp: Proxy,
+    pub(super) far_side: Option<Proxy>,
+}
+
+pub(in crate::chaos) struct Instance {
+    pub(in crate::chaos) role: Role,
+    pub(in crate::chaos) name: String,
+    pub(in crate::chaos) database: Proxy,
+    pub(in crate::chaos) amqp: Proxy,
+    /// Before the API; a consumer has none.
+    pub(in crate::chaos) http: Option<Proxy>,
+    /// Before the far side, if there is one.
+    pub(in crate::chaos) far_side: Option<Proxy>,
+    /// Panics in the logs of the processes that have ended.
+    pub(in crate::chaos) panics: u64,
+    /// `NAME:NTH`: where the next process is to abort.
+    pub(in crate::chaos) failpoint: Option<String>,
+    /// The program to start next.
+    pub(in crate::chaos) binary: PathBuf,
+    listens: SocketAddr,
+    variables: Vec<(&'static str, String)>,
+    process: Option<Hookline>,
+    logs: Option<PathBuf>,
+    started: u32,
+}
+
+impl Instance {
+    /// Starts the process; it need not be up yet.
+    pub(super) async fn start(
+        role: Role,
+        number: u32,
+        mut program: Program,
+        proxies: Proxies,
+    ) -> Result<Self> {
+        let listens = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let port = listens.port().to_string();
+        program.variables.push(("PORT", port));
+        let http = match role {
+            Role::Api => Some(Proxy::start(ports::free()?, vec![listens]).await?),
+            Role::Consumer => None,
+        };
+        let mut instance = Self {
+            name: format!("{}-{number}", role.argument()),
+            role,
+            database: proxies.database,
+            amqp: proxies.amqp,
+            http,
+            far_side: proxies.far_side,
+            panics: 0,
+            failpoint: None,
+            binary: program.binary,
+            listens,
+            variables: program.variables,
+            process: None,
+            logs: program.logs,
+            started: 0,
+        };
+        instance.spawn()?;
+        Ok(instance)
+    }
+
+    /// Starts the process, which must not run.
+    pub(in crate::chaos) fn spawn(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "{} runs already", self.name);
+        let mut variables = self.variables.clone();
+        if let Some(failpoint) = &self.failpoint {
+            variables.push(("HOOKLINE_FAILPOINT", failpoint.clone()));
+        }
+        let process = Hookline::start(&self.binary, self.role.argument(), &variables)?;
+        self.process = Some(process);
+        self.started += 1;
+        Ok(())
+    }
+
+    /// Whether it accepts connections; of a consumer, whether it runs.
+    pub(super) async fn answers(&mut self) -> bool {
+        match self.role {
+            Role::Api => TcpStream::connect(self.listens).await.is_ok(),
+            Role::Consumer => self.process.is_some(),
+        }
+    }
+
+    /// Where readers look straight at the API, past the proxy.
+    pub(in crate::chaos) fn address(&self) -> SocketAddr {
+        self.listens
+    }
+
+    /// Every proxy around it.
+    pub(super) fn proxies(&self) -> impl Iterator<Item = &Proxy> {
+        let always = [&self.database, &self.amqp].into_iter();
+        always.chain(&self.http).chain(&self.far_side)
+    }
+
+    /// Whether the process is gone; reads its log if so.
+    pub(in crate::chaos) fn has_ended(&mut self) -> Result<bool> {
+        if let Some(process) = &mut self.process
+            && process.exited()?.is_some()
+        {
+            self.bury();
+        }
+        Ok(self.process.is_none())
+    }
+
+    /// `kill -9`
+    pub(in crate::chaos) async fn kill(&mut self) -> Result<()> {
+        self.end(Signal::KILL).await.map(drop)
+    }
+
+    /// Asks it to stop, and fails unless it does so in good order and in time.
+    pub(in crate::chaos) async fn stop(&mut self) -> Result<()> {
+        self.resume();
+        let tail = self.log_tail();
+        if let Some(status) = self.end(Signal::TERM).await? {
+            ensure!(
+                status.success(),
+                "{} ended with {status}: {tail}",
+                self.name
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks it twice to stop: it must leave at once, and however it does is right.
+    pub(in crate::chaos) async fn stop_at_once(&mut self) -> Result<()> {
+        self.signal(Signal::TERM);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.end(Signal::TERM).await.map(drop)
+    }
+
+    async fn end(&mut self, signal: Signal) -> Result<Option<ExitStatus>> {
+        let Some(process) = &mut self.process else {
+            return Ok(None);
+        };
+        process.signal(signal);
+        let status = match tokio::time::timeout(OBEY, process.exit()).await {
+            Ok(status) => Some(status?),
+            Err(_) => {
+                process.signal(Signal::KILL);
+                process.exit().await?;
+                None
+            }
+        };
+        self.bury();
+        status
+            .map(Some)
+            .with_context(|| format!("{} did not obey within {OBEY:?}", self.name))
+    }
+
+    /// Stops its clock: it neither runs nor dies.
+    pub(in crate::chaos) fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on. Nothing if it runs.
+    pub(in crate::chaos) fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if let Some(process) = &mut self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Sets how many files it may have open; returns the limit from before.
+    pub(in crate::chaos) fn limit_files(&self, limit: Option<u64>) -> Result<Option<u64>> {
+        let pid = self
+            .process
+            .as_ref()
+            .map(|process| process.pid().cast_signed());
+        let pid = pid.and_then(Pid::from_raw).context("it does not run")?;
+        let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit {
+            current: limit,
+            maximum,
+        };
+        let before = prlimit(Some(pid), Resource::Nofile, limit);
+        Ok(before.context("cannot limit its files")?.current)
+    }
+
+    /// How many files it has open.
+    pub(in crate::chaos) fn open_files(&self) -> Result<u64> {
+        let pid = self.process.as_ref().context("it does not run")?.pid();
+        Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64)
+    }
+
+    /// The last that it has said.
+    pub(super) fn log_tail(&self) -> String {
+        let log = self.process.as_ref().map(|process| tail(&process.log()));
+        log.unwrap_or_default()
+    }
+
+    /// Lets a process go that has ended, after a look at what it has said.
+    fn bury(&mut self) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        let said = fs::read_to_string(process.log()).unwrap_or_default();
+        self.panics += said.matches("panicked at").count() as u64;
+        if let Some(folder) = &self.logs {
+            let file = folder.join(format!("{}-{}.log", self.name, self.started));
+            // A log that cannot be kept must not end the run.
+            let _ = fs::write(file, said);
+        }
+    }
+}
+
+impl Role {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Consumer => "consumer",
+        }
+    }
+}
