@@ -2,9 +2,10 @@
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`routes`](mod@routes),
-//! [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
+//! [`admission`] (the door), [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
 //! [`relay`](mod@relay).
 
+mod admission;
 mod health;
 mod json;
 mod problem;

@@ -11,7 +11,7 @@ use poem_openapi::{OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases, health::Health, problem, transactions::Transactions, webhooks::Webhooks,
+    Databases, admission, health::Health, problem, transactions::Transactions, webhooks::Webhooks,
     writer::Writer,
 };
 
@@ -65,12 +65,13 @@ pub(crate) fn routes(
     databases: &Databases,
     queue: &Queue,
 ) -> BoxEndpoint<'static, poem::Response> {
-    let service = service(writer, databases, queue);
+    let service = service(writer.clone(), databases, queue);
     let docs = service.swagger_ui_html();
     Route::new()
         .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
         .at("/openapi.json", get(service.spec_endpoint()))
         .nest("/", service)
+        .around(move |endpoint, request| admission::admit(writer.clone(), endpoint, request))
         .around(problem::outermost)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .map_to_response()

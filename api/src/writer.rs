@@ -55,6 +55,11 @@ pub(crate) fn channel() -> (Writer, Inbox) {
 }
 
 impl Writer {
+    /// Whether as many webhooks wait as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.capacity() == 0
+    }
+
     /// Waits until the webhook is committed and says what became of it, within a bounded time.
     pub(crate) async fn receive(&self, webhook: Webhook) -> Result<Receipt, NotCommitted> {
         let (answer, answered) = oneshot::channel();

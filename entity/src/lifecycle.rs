@@ -71,7 +71,7 @@ pub async fn published(
 ) -> Result<(), DbErr> {
     let update = format!(
         "UPDATE outbox SET due_at = {} + $2 \
-         WHERE {} AND holder IS NULL AND attempt = 0 AND crashes = 0",
+         WHERE {} AND holder IS NULL AND crashes = 0",
         sql::now_millis(db),
         sql::is_one_of_the_ids(db, "id")
     );

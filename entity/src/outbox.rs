@@ -13,8 +13,6 @@ pub struct Model {
     pub due_at: i64,
     /// The consumer that has the id in hand; it counts only while that one's lease runs.
     pub holder: Option<Uuid>,
-    /// Attempts at its work that have failed.
-    pub attempt: i32,
     /// Consumers that have died with it in hand.
     pub crashes: i32,
 }

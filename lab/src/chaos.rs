@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
@@ -76,7 +76,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = WORK)]
     work: Work,
 
-    /// The service built with its failpoints, which the loop over them needs; without it, processes die at random instants
+    /// A build of the service that has failpoints, for the loop over them; the service has none yet, and without it
+    /// processes die at random instants
     #[arg(long, value_name = "FILE")]
     failpoints_binary: Option<PathBuf>,
 
@@ -96,6 +97,14 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let binary = binary::find(true)?;
+    if args.work == Work::Http {
+        let help = std::process::Command::new(&binary).arg("--help").output();
+        let help = help.context("cannot run hookline")?.stdout;
+        ensure!(
+            String::from_utf8_lossy(&help).contains("PROCESS_URL"),
+            "--work http needs a hookline that knows PROCESS_URL, and this one does not"
+        );
+    }
     let progress = ProgressBar::no_length();
     progress.set_style(ProgressStyle::with_template(
         "{msg} {wide_bar} {pos}/{len} s",

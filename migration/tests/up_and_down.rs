@@ -5,14 +5,7 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 6] = [
-    "transactions",
-    "outbox",
-    "conflicts",
-    "consumers",
-    "attempts",
-    "failures",
-];
+const TABLES: [&str; 4] = ["transactions", "outbox", "conflicts", "consumers"];
 
 async fn open(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use entity::outbox;
 use lab::rabbitmq;
 use rustix::process::Signal;
+use sea_orm::EntityTrait;
 
 use crate::{
     house::House,
@@ -17,16 +19,28 @@ async fn migrated() -> House {
     house
 }
 
-/// Waits until the consumer has everything in its hands.
-async fn until_delivered(house: &House) {
-    let queue = house.queue().unwrap();
+/// Waits until a consumer holds so many ids.
+async fn until_taken(house: &House, count: usize) {
+    let db = house.database().await;
     for _ in 0..600 {
-        if queue.depth().await.unwrap().ready == 0 {
+        let entries = outbox::Entity::find().all(&db).await.unwrap();
+        if entries.iter().filter(|e| e.holder.is_some()).count() == count {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("the messages were not delivered");
+    panic!("the ids were not taken");
+}
+
+/// Waits until a process has logged this.
+async fn until_logged(process: &Process, line: &str) {
+    for _ in 0..600 {
+        if process.log().contains(line) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not logged: {line}\n{}", process.log());
 }
 
 #[tokio::test]
@@ -54,12 +68,37 @@ async fn a_consumer_killed_inside_the_delay_has_its_work_done_by_another() {
     house.environment.insert("PROCESSING_DELAY", "30s".into());
     let doomed = house.process("consumer").await;
     house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_delivered(&house).await;
+    until_taken(&house, 50).await;
     doomed.kill().await;
     house.environment.insert("PROCESSING_DELAY", "100ms".into());
     house.start("consumer").await;
     house.settled().await;
     assert_eq!(house.rows().await, 50);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_consumer_that_slept_through_its_lease_changes_nothing_when_it_wakes() {
+    let mut house = migrated().await;
+    let api = house.start("api").await.url();
+    house.environment.insert("PROCESSING_DELAY", "1s".into());
+    let sleeper = house.process("consumer").await;
+    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
+    until_taken(&house, 50).await;
+    sleeper.signal(Signal::STOP);
+    house.start("consumer").await;
+    let mut before = Vec::new();
+    for i in 0..50 {
+        before.push(house.processed(&api, &format!("t{i}")).await);
+    }
+    sleeper.signal(Signal::CONT);
+    until_logged(&sleeper, "could not renew its lease in time").await;
+    for (i, before) in before.iter().enumerate() {
+        let now = house.transaction(&api, &format!("t{i}")).await;
+        assert_eq!(now, *before);
+    }
+    house.settled().await;
+    sleeper.kill().await;
 }
 
 #[tokio::test]
@@ -179,7 +218,7 @@ async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
     house.environment.insert("PROCESSING_DELAY", "30s".into());
     let first = house.process("consumer").await;
     house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_delivered(&house).await;
+    until_taken(&house, 50).await;
     stops_in_order(first).await;
     assert_eq!(house.queue().unwrap().depth().await.unwrap().ready, 50);
     house.environment.insert("PROCESSING_DELAY", "0s".into());

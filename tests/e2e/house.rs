@@ -75,6 +75,7 @@ impl House {
         house.environment.insert("AMQP_URL", broker.into());
         let name = format!("test-{}", uuid::Uuid::now_v7());
         house.environment.insert("AMQP_QUEUE", name);
+        house.environment.insert("LEASE", "2s".into());
         house
     }
 

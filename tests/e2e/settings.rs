@@ -43,6 +43,8 @@ async fn a_bad_value_is_named_with_what_would_be_right() {
         ("PROCESSING_DELAY", "-1s", "30s"),
         ("PREFETCH", "0", "from 1 to"),
         ("PREFETCH", "many", "from 1 to"),
+        ("LEASE", "soon", "30s"),
+        ("LEASE", "10ms", "1s or longer"),
         ("SHUTDOWN_GRACE", "soon", "30s"),
         ("LOG_FORMAT", "xml", "json"),
         ("RUST_LOG", "hookline=loud", "debug"),

@@ -1,0 +1,28 @@
+//! Who is turned away at the door. When as many webhooks wait as may, another one is told to come back
+//! before its body is read: saying no must cost little just then, or those who were let in wait for it.
+
+use std::sync::Arc;
+
+use poem::{Endpoint, IntoResponse, Request, Response, http::StatusCode, http::header};
+
+use crate::{
+    problem::{Problem, RETRY_AFTER_SECS},
+    webhooks,
+    writer::{NotCommitted, Writer},
+};
+
+/// Answers 503 to a webhook while the writer is full; everything else goes on to `endpoint`.
+pub(crate) async fn admit<E: Endpoint>(
+    writer: Writer,
+    endpoint: Arc<E>,
+    request: Request,
+) -> poem::Result<Response> {
+    if writer.is_full() && request.uri().path() == webhooks::PATH {
+        let why = NotCommitted::InTime.to_string();
+        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+        return Ok(response
+            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
+            .into_response());
+    }
+    Ok(endpoint.call(request).await?.into_response())
+}
