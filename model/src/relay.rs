@@ -85,6 +85,10 @@ pub(crate) fn sweep(state: &mut State, api: usize, id: usize) {
 
 /// The note's statement: only where nobody holds the entry, and its due time is still the one that this relay has
 /// published it under. A consumer may have put it back since.
+///
+/// The product asks for less than the same due time: that no consumer holds the entry or has died with it. So there a
+/// note may also put off what another relay has claimed since. The confirmed message is in the queue then; if the queue
+/// is lost as well, before that relay publishes, the id waits a quarter of an hour.
 fn put_off(protocol: &Protocol, state: &mut State, api: usize, id: usize, until: Due) {
     let Some(entry) = &mut state.webhooks[id].entry else {
         return;
