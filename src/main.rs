@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use mimalloc::MiMalloc;
 
-/// Chosen by measurement: see docs/BENCHMARKS.md.
+/// Chosen by measurement: docs/BENCHMARKS.md, "What made it fast".
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
