@@ -32,8 +32,8 @@ const SWEEP_MAX: u32 = 2048;
 /// Messages that wait in the queue beyond which no sweep adds to them: what is due may be among them,
 /// and if it is not, it would wait behind them all the same.
 const BACKLOG_MAX: usize = 10_000;
-/// From one batch of hints to the next, at least. Nobody waits for these few milliseconds, and the
-/// broker carries what gathers in them at less cost.
+/// The pause after everything that was there has been published. Nobody waits for these few
+/// milliseconds, and the broker carries what gathers in them at less cost.
 const PUBLISH_EVERY: Duration = Duration::from_millis(10);
 /// Ids on their way to the broker and not confirmed.
 const WINDOW: usize = 4096;
@@ -153,6 +153,9 @@ impl<'a> Relay<'a> {
                         self.notes.hurry();
                     }
                     self.publish(&mut batch).await?;
+                    if hints.is_empty() {
+                        self.next_publish = tokio::time::Instant::now() + PUBLISH_EVERY;
+                    }
                 }
                 () = tokio::time::sleep_until(self.next_publish), if early => {}
                 ids = self.publisher.confirmed() => self.notes.add(ids?),
@@ -167,7 +170,6 @@ impl<'a> Relay<'a> {
     }
 
     async fn publish(&mut self, hints: &mut Vec<Hint>) -> Result<(), Error> {
-        self.next_publish = tokio::time::Instant::now() + PUBLISH_EVERY;
         let good = hints
             .drain(..)
             .filter(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);

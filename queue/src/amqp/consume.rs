@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{Broker, Shared, session::Session};
-use crate::{Backoff, Delivery, Settlement};
+use crate::{BATCH_MAX, Backoff, Delivery, Settlement};
 
 /// Batches that may wait on their way in either direction.
 const BATCHES_WAITING: usize = 16;
@@ -39,11 +39,16 @@ impl Broker {
 
 impl Deliveries {
     pub(crate) async fn next(&mut self) -> Vec<Delivery> {
-        match self.batches.recv().await {
-            Some(batch) => batch,
+        let Some(mut all) = self.batches.recv().await else {
             // The task ends only when this end is dropped.
-            None => std::future::pending().await,
+            return std::future::pending().await;
+        };
+        while all.len() < BATCH_MAX
+            && let Ok(more) = self.batches.try_recv()
+        {
+            all.extend(more);
         }
+        all
     }
 
     pub(crate) async fn settle(&mut self, settled: Vec<(Delivery, Settlement)>) {
