@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, IntoResponse, Request, Response, http::StatusCode, http::header};
+use poem::{Endpoint, IntoResponse, Request, Response};
 
 use crate::{
-    problem::{Problem, RETRY_AFTER_SECS},
     webhooks,
     writer::{NotCommitted, Writer},
 };
@@ -18,11 +17,7 @@ pub(crate) async fn admit<E: Endpoint>(
     request: Request,
 ) -> poem::Result<Response> {
     if writer.is_full() && request.uri().path() == webhooks::PATH {
-        let why = NotCommitted::InTime.to_string();
-        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-        return Ok(response
-            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
-            .into_response());
+        return Ok(webhooks::Answer::from(NotCommitted::InTime).into_response());
     }
     Ok(endpoint.call(request).await?.into_response())
 }

@@ -15,6 +15,13 @@ struct Held {
     joined: Vec<Delivery>,
 }
 
+impl Held {
+    fn settled(self, settlement: Settlement) -> impl Iterator<Item = (Delivery, Settlement)> {
+        let deliveries = std::iter::once(self.first).chain(self.joined);
+        deliveries.map(move |delivery| (delivery, settlement))
+    }
+}
+
 impl InHand {
     /// Takes a delivery in hand. Returns its id if that was not in hand yet.
     pub(crate) fn take(&mut self, delivery: Delivery) -> Option<Uuid> {
@@ -43,16 +50,14 @@ impl InHand {
         self.0
             .remove(&id)
             .into_iter()
-            .flat_map(|held| std::iter::once(held.first).chain(held.joined))
-            .map(move |delivery| (delivery, settlement))
+            .flat_map(move |held| held.settled(settlement))
     }
 
     /// Lets go of everything.
     pub(crate) fn release_all(&mut self, settlement: Settlement) -> Vec<(Delivery, Settlement)> {
         std::mem::take(&mut self.0)
             .into_values()
-            .flat_map(|held| std::iter::once(held.first).chain(held.joined))
-            .map(|delivery| (delivery, settlement))
+            .flat_map(|held| held.settled(settlement))
             .collect()
     }
 

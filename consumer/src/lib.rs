@@ -15,7 +15,7 @@ use std::{collections::HashSet, time::Duration};
 
 use entity::{
     Status,
-    lifecycle::{self, Holder, Taken},
+    lifecycle::{self, Holder, LOOK_AGAIN_IN, Taken},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use queue::{Backoff, Deliveries, Delivery, Queue, Settlement};
@@ -34,8 +34,6 @@ const FINISH_BATCH_MAX: usize = 2048;
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
-/// When the relay looks again at an id that a consumer has taken, whatever its lease says.
-const AGAIN_IN: Duration = Duration::from_secs(15 * 60);
 
 /// Who else may work on the same transactions.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +171,7 @@ impl Consumer {
         self.next_take = Instant::now() + CALL_EVERY;
         let db = self.db.clone();
         let take = async move {
-            let take = || lifecycle::take(&db, holder, ids.clone(), AGAIN_IN);
+            let take = || lifecycle::take(&db, holder, ids.clone(), LOOK_AGAIN_IN);
             let taken = persist("take", take).await;
             Asked { holder, ids, taken }
         };

@@ -25,6 +25,10 @@ mod receive;
 
 pub use receive::{Receipt, Received, receive};
 
+/// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
+/// about it again: the broker may have lost it, and the consumer's lease may be gone. Longer than any
+/// healthy wait; a message too many costs a look-up.
+pub const LOOK_AGAIN_IN: Duration = Duration::from_secs(15 * 60);
 /// How often a statement is tried when the database says that it lost a race (a deadlock or a
 /// serialization failure), which says nothing against the statement itself.
 const TRIES_MAX: usize = 5;
@@ -37,15 +41,12 @@ pub async fn claim_due(
     again_in: Duration,
 ) -> Result<Vec<Uuid>, DbErr> {
     let now = sql::now_millis(db);
-    let skip_claimed = match db.get_database_backend() {
-        DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
-        _ => "",
-    };
+    let skip_locked = sql::skip_locked(db);
     let statement = sql::statement(
         db,
         format!(
             "UPDATE outbox SET due_at = {now} + $1 WHERE id IN \
-             (SELECT id FROM outbox WHERE due_at <= {now} LIMIT $2 {skip_claimed}) RETURNING id"
+             (SELECT id FROM outbox WHERE due_at <= {now} LIMIT $2 {skip_locked}) RETURNING id"
         ),
         [millis(again_in).into(), i64::from(limit).into()],
     );
@@ -76,7 +77,7 @@ pub async fn published(
         sql::is_one_of_the_ids(db, "id")
     );
     retrying(|| {
-        let values = [sql::ids(db, ids), millis(again_in).into()];
+        let values = [sql::ids(db, ids.iter().copied()), millis(again_in).into()];
         db.execute_raw(sql::statement(db, update.as_str(), values))
     })
     .await?;
@@ -126,19 +127,26 @@ pub async fn take(
     let taken = match holder {
         Holder::Sole => {
             let count = format!("SELECT count(*) FROM outbox WHERE {these}");
-            count_of(db, sql::statement(db, count, [sql::ids(db, &ids)])).await?
+            count_of(
+                db,
+                sql::statement(db, count, [sql::ids(db, ids.iter().copied())]),
+            )
+            .await?
         }
         Holder::Consumer(consumer) => {
             let now = sql::now_millis(db);
-            let is_alive = lease::is_alive(db);
             let take = format!(
                 "UPDATE outbox SET holder = $2, due_at = {now} + $3 \
                  WHERE {these} AND {} AND (holder IS NULL OR holder = $2 OR NOT {})",
-                is_alive("$2"),
-                is_alive("outbox.holder"),
+                lease::is_alive(db, "$2"),
+                lease::is_alive(db, "outbox.holder"),
             );
             let done = retrying(|| {
-                let values = [sql::ids(db, &ids), consumer.into(), millis(again_in).into()];
+                let values = [
+                    sql::ids(db, ids.iter().copied()),
+                    consumer.into(),
+                    millis(again_in).into(),
+                ];
                 db.execute_raw(sql::statement(db, take.as_str(), values))
             });
             done.await?.rows_affected()
@@ -155,10 +163,11 @@ pub async fn take(
         Holder::Sole => format!("SELECT id FROM outbox WHERE {these}"),
         Holder::Consumer(_) => format!(
             "SELECT id FROM outbox WHERE {these} AND holder = $2 AND {}",
-            lease::is_alive(db)("$2")
+            lease::is_alive(db, "$2")
         ),
     };
-    let values = std::iter::once(sql::ids(db, &ids)).chain(holder.id().map(Value::from));
+    let values =
+        std::iter::once(sql::ids(db, ids.iter().copied())).chain(holder.id().map(Value::from));
     let mine = returned_ids(db, sql::statement(db, mine, values)).await?;
     let mut others = load(db, &ids).await?;
     others.retain(|id, _| !mine.contains(id));
@@ -173,7 +182,7 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
             "SELECT id, status FROM transactions WHERE {}",
             sql::is_one_of_the_ids(db, "id")
         ),
-        [sql::ids(db, ids)],
+        [sql::ids(db, ids.iter().copied())],
     );
     db.query_all_raw(statement)
         .await?
@@ -187,7 +196,7 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
 /// final before, or have been taken by another consumer since.
 pub async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Result<u64, DbErr> {
     let these = sql::is_one_of_the_ids(db, "id");
-    let is_held = sql::is_held(db, 2);
+    let is_held = sql::is_held(db);
     let now = sql::now(db);
     let finish = match db.get_database_backend() {
         DbBackend::Postgres => format!(
@@ -208,7 +217,7 @@ pub async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Re
         ),
     };
     retrying(|| {
-        let values = [sql::ids(db, ids), holder.id().into()];
+        let values = [sql::ids(db, ids.iter().copied()), holder.id().into()];
         count_of(db, sql::statement(db, finish.as_str(), values))
     })
     .await

@@ -28,11 +28,20 @@ pub(crate) fn is_one_of_the_ids(db: &DatabaseConnection, column: &str) -> String
     }
 }
 
-/// `the outbox row's holder is $NUMBER`, as an SQL condition; with NULL bound, anybody's row will do.
-pub(crate) fn is_held(db: &DatabaseConnection, number: u8) -> String {
+/// `the outbox row's holder is $2`, as an SQL condition; with NULL bound, anybody's row will do.
+pub(crate) fn is_held(db: &DatabaseConnection) -> &'static str {
     match db.get_database_backend() {
-        DbBackend::Postgres => format!("(${number}::uuid IS NULL OR holder = ${number})"),
-        _ => format!("(${number} IS NULL OR holder = ${number})"),
+        DbBackend::Postgres => "($2::uuid IS NULL OR holder = $2)",
+        _ => "($2 IS NULL OR holder = $2)",
+    }
+}
+
+/// At the end of a query for rows to change: leaves out those that another statement is changing.
+/// SQLite has one writer, and so nothing to leave out.
+pub(crate) fn skip_locked(db: &DatabaseConnection) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
+        _ => "",
     }
 }
 
@@ -45,10 +54,10 @@ pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> Stri
 }
 
 /// Ids as one parameter.
-pub(crate) fn ids(db: &DatabaseConnection, ids: &[Uuid]) -> Value {
+pub(crate) fn ids(db: &DatabaseConnection, ids: impl IntoIterator<Item = Uuid>) -> Value {
     match db.get_database_backend() {
-        DbBackend::Postgres => ids.to_vec().into(),
-        _ => json(ids.iter().map(|id| id.simple().to_string())),
+        DbBackend::Postgres => ids.into_iter().collect::<Vec<_>>().into(),
+        _ => json(ids.into_iter().map(|id| id.simple().to_string())),
     }
 }
 

@@ -261,6 +261,11 @@ async fn consumer(db: &DatabaseConnection, length: Duration) -> (Uuid, Holder) {
     (id, Holder::Consumer(id))
 }
 
+/// Lets a lease run out at once.
+async fn run_out(db: &DatabaseConnection, consumer: Uuid) {
+    lease::begin(db, consumer, NOW).await.unwrap();
+}
+
 async fn take(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Taken {
     lifecycle::take(db, holder, ids.to_vec(), LATER)
         .await
@@ -298,9 +303,9 @@ async fn what_a_dead_consumer_held_is_taken_and_the_late_finisher_changes_nothin
     db: DatabaseConnection,
 ) {
     let ids = three(&db).await;
-    let (_, dead) = consumer(&db, Duration::from_millis(200)).await;
+    let (id, dead) = consumer(&db, LATER).await;
     assert_eq!(take(&db, dead, &ids).await.mine, ids);
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    run_out(&db, id).await;
     // Not even its own: it must not begin anything any more.
     assert!(take(&db, dead, &ids).await.mine.is_empty());
     let (_, heir) = consumer(&db, LATER).await;
@@ -321,11 +326,11 @@ async fn a_lease_that_has_run_out_is_not_renewed(db: DatabaseConnection) {
 async fn what_dead_consumers_held_falls_due(db: DatabaseConnection) {
     let ids = three(&db).await;
     let (living, holder) = consumer(&db, LATER).await;
-    let (_, dead) = consumer(&db, Duration::from_millis(200)).await;
+    let (id, dead) = consumer(&db, LATER).await;
     take(&db, holder, &ids[..1]).await;
     take(&db, dead, &ids[1..]).await;
     assert_eq!(lease::reclaim(&db).await.unwrap(), 0);
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    run_out(&db, id).await;
     assert_eq!(lease::reclaim(&db).await.unwrap(), 2);
     assert_eq!(lease::reclaim(&db).await.unwrap(), 0);
     // A note that comes late does not put off what has come back.

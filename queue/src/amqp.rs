@@ -24,6 +24,9 @@ use crate::{Depth, Error};
 use connection::Address;
 use topology::Topology;
 
+/// Under which name the client library logs.
+pub const LOG_TARGET: &str = "lapin";
+
 /// How to reach a broker and what to use there.
 #[derive(Clone)]
 pub struct Settings {

@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use entity::lifecycle;
+use entity::lifecycle::{self, LOOK_AGAIN_IN};
 use sea_orm::DatabaseConnection;
 use tokio::{
     task::JoinHandle,
@@ -13,9 +13,6 @@ use uuid::Uuid;
 
 use super::DUE_IN;
 
-/// When the sweep looks again at what was published and is still unfinished: the broker may have lost
-/// it. Longer than any healthy wait; a message too many costs a look-up.
-const AGAIN_IN: Duration = Duration::from_secs(15 * 60);
 /// From a confirm to its note. What is not noted when it falls due is published again.
 const NOTE_IN: Duration = Duration::from_secs(DUE_IN.as_secs() / 2);
 /// Ids that are noted together, at most.
@@ -103,7 +100,7 @@ impl Notes {
         }
         let db = self.db.clone();
         tokio::spawn(async move {
-            if let Err(error) = lifecycle::published(&db, &ids, AGAIN_IN).await {
+            if let Err(error) = lifecycle::published(&db, &ids, LOOK_AGAIN_IN).await {
                 tracing::warn!(%error, "relay could not note what is published; it may publish it again");
             }
         })

@@ -10,13 +10,9 @@ use super::*;
 const RECLAIM_MAX: i64 = 10_000;
 
 /// `the consumer whose id is EXPRESSION has a lease that runs`, as an SQL condition.
-pub(super) fn is_alive(db: &DatabaseConnection) -> impl Fn(&str) -> String + use<> {
+pub(super) fn is_alive(db: &DatabaseConnection, id: &str) -> String {
     let now = sql::now_millis(db);
-    move |id| {
-        format!(
-            "EXISTS (SELECT 1 FROM consumers WHERE consumers.id = {id} AND alive_until > {now})"
-        )
-    }
+    format!("EXISTS (SELECT 1 FROM consumers WHERE consumers.id = {id} AND alive_until > {now})")
 }
 
 /// Begins a lease. Until this has succeeded nothing may be taken under it.
@@ -64,17 +60,14 @@ pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
         return Ok(0);
     }
     let is_theirs = sql::is_one_of_the_ids(db, "holder");
-    let skip_claimed = match db.get_database_backend() {
-        DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
-        _ => "",
-    };
+    let skip_locked = sql::skip_locked(db);
     let free = format!(
         "UPDATE outbox SET holder = NULL, due_at = {now}, crashes = crashes + 1 \
-         WHERE id IN (SELECT id FROM outbox WHERE {is_theirs} LIMIT $2 {skip_claimed})"
+         WHERE id IN (SELECT id FROM outbox WHERE {is_theirs} LIMIT $2 {skip_locked})"
     );
     let mut freed = 0;
     loop {
-        let values = [sql::ids(db, &dead), RECLAIM_MAX.into()];
+        let values = [sql::ids(db, dead.iter().copied()), RECLAIM_MAX.into()];
         let some = db
             .execute_raw(sql::statement(db, free.as_str(), values))
             .await?;
@@ -88,7 +81,11 @@ pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
          AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.holder = consumers.id)",
         sql::is_one_of_the_ids(db, "id")
     );
-    db.execute_raw(sql::statement(db, forget, [sql::ids(db, &dead)]))
-        .await?;
+    db.execute_raw(sql::statement(
+        db,
+        forget,
+        [sql::ids(db, dead.iter().copied())],
+    ))
+    .await?;
     Ok(freed)
 }

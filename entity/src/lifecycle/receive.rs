@@ -62,7 +62,7 @@ fn select<'a>(
         };
         let amounts: Vec<String> = rows.clone().map(|(_, w)| w.amount.to_string()).collect();
         let values = vec![
-            sql::ids(db, &rows.clone().map(|(id, _)| id).collect::<Vec<_>>()),
+            sql::ids(db, rows.clone().map(|(id, _)| id)),
             column(|w| &w.transaction_id),
             column(|w| &w.source_account),
             column(|w| &w.destination_account),
