@@ -171,7 +171,7 @@ impl Consumer {
         self.next_take = Instant::now() + CALL_EVERY;
         let db = self.db.clone();
         let take = async move {
-            let take = || lifecycle::take(&db, holder, ids.clone(), LOOK_AGAIN_IN);
+            let take = || lifecycle::take(&db, holder, ids.clone(), i32::MAX, LOOK_AGAIN_IN);
             let taken = persist("take", take).await;
             Asked { holder, ids, taken }
         };

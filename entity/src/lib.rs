@@ -5,11 +5,15 @@
 //! exactly as long as `outbox` holds its id.
 
 pub mod amount;
+pub mod attempt;
 pub mod conflict;
+pub mod failure;
 pub mod lifecycle;
 pub mod outbox;
 mod sql;
 pub mod transaction;
 
 pub use amount::Amount;
+pub use attempt::Outcome;
+pub use failure::Verdict;
 pub use transaction::{Status, Webhook};

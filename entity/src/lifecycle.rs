@@ -1,6 +1,6 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
-//! [`receive`], [`claim_due`] and [`published`] (the relay's), [`take`] and [`finish`] (the
-//! consumer's, who works under a [`lease`]).
+//! [`receive`], [`claim_due`] and [`published`] (the relay's), [`take`] and [`finish`] or, where the
+//! work can fail, [`orders`] and [`conclude`] (the consumer's, who works under a [`lease`]).
 //!
 //! Every write carries its precondition and can be repeated: after an error whose outcome is
 //! unknown, the same call again does what is left to do.
@@ -14,15 +14,17 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
-    RuntimeErr, Statement, Value,
+    QueryOrder, RuntimeErr, Statement, TryGetable, Value,
 };
 use uuid::Uuid;
 
-use crate::{Status, Webhook, conflict, sql, transaction};
+use crate::{Status, Webhook, attempt, conflict, failure, sql, transaction};
 
+mod conclude;
 pub mod lease;
 mod receive;
 
+pub use conclude::{Attempt, Conclusion, Next, Order, conclude, orders};
 pub use receive::{Receipt, Received, receive};
 
 /// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
@@ -45,7 +47,7 @@ pub async fn claim_due(
     let statement = sql::statement(
         db,
         format!(
-            "UPDATE outbox SET due_at = {now} + $1 WHERE id IN \
+            "UPDATE outbox SET due_at = {now} + $1, waits = false WHERE id IN \
              (SELECT id FROM outbox WHERE due_at <= {now} LIMIT $2 {skip_locked}) RETURNING id"
         ),
         [millis(again_in).into(), i64::from(limit).into()],
@@ -53,18 +55,18 @@ pub async fn claim_due(
     returned_ids(db, statement).await
 }
 
-/// Makes every unfinished id due at once and nobody's: for a queue that has forgotten what it held,
-/// whose only consumer is the caller.
+/// Makes every unfinished id due at once and nobody's, except those that wait for their next attempt:
+/// for a queue that has forgotten what it held, whose only consumer is the caller.
 pub async fn make_all_due(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared("UPDATE outbox SET due_at = 0, holder = NULL")
+    db.execute_unprepared("UPDATE outbox SET due_at = 0, holder = NULL WHERE NOT waits")
         .await?;
     Ok(())
 }
 
 /// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
 /// now, and only if they are still unfinished then. What a consumer has in hand is left alone, and so
-/// is what has come back from one: that has a time of its own to fall due, which a note that comes
-/// late must not put off.
+/// is what has come back from one or waits for its next attempt: that has a time of its own to fall
+/// due, which a note that comes late must not put off.
 pub async fn published(
     db: &DatabaseConnection,
     ids: &[Uuid],
@@ -72,12 +74,12 @@ pub async fn published(
 ) -> Result<(), DbErr> {
     let update = format!(
         "UPDATE outbox SET due_at = {} + $2 \
-         WHERE {} AND holder IS NULL AND crashes = 0",
+         WHERE {} AND holder IS NULL AND crashes = 0 AND NOT waits",
         sql::now_millis(db),
         sql::is_one_of_the_ids(db, "id")
     );
     retrying(|| {
-        let values = [sql::ids(db, ids.iter().copied()), millis(again_in).into()];
+        let values = [sql::ids(db, ids), millis(again_in).into()];
         db.execute_raw(sql::statement(db, update.as_str(), values))
     })
     .await?;
@@ -107,45 +109,50 @@ impl Holder {
 pub struct Taken {
     /// These are its own now: unfinished, and held by no other living consumer.
     pub mine: Vec<Uuid>,
-    /// Where the others are in their life. `PROCESSING` means that another consumer holds it. An id
-    /// that names no row is neither here nor there.
+    /// Those that it might have, but too many consumers have died with them in hand, each with how many.
+    pub suspects: HashMap<Uuid, i32>,
+    /// Where the others are in their life. `PROCESSING` means that another consumer holds it, or that
+    /// it waits for its next attempt. An id that names no row is neither here nor there.
     pub others: HashMap<Uuid, Status>,
 }
 
-/// Takes what is unfinished and in no living consumer's hands, while the taker's own lease runs. If
-/// the holder dies, [`lease::reclaim`] makes it due again; at the latest it is due `again_in` from now.
+/// Takes what is unfinished, does not wait and is in no living consumer's hands, while the taker's own
+/// lease runs. If the holder dies, [`lease::reclaim`] makes it due again; at the latest it is due
+/// `again_in` from now.
 ///
-/// `ids` are different from each other.
+/// `ids` are different from each other. One that more than `crashes_max` consumers have died with is
+/// not taken, unless the taker is the only process there is.
 pub async fn take(
     db: &DatabaseConnection,
     holder: Holder,
     ids: Vec<Uuid>,
+    crashes_max: i32,
     again_in: Duration,
 ) -> Result<Taken, DbErr> {
     let all = ids.len();
-    let these = sql::is_one_of_the_ids(db, "id");
+    let these = format!("{} AND NOT waits", sql::is_one_of_the_ids(db, "id"));
+    let is_free = format!(
+        "(holder IS NULL OR holder = $2 OR NOT {})",
+        lease::is_alive(db, "outbox.holder")
+    );
     let taken = match holder {
         Holder::Sole => {
             let count = format!("SELECT count(*) FROM outbox WHERE {these}");
-            count_of(
-                db,
-                sql::statement(db, count, [sql::ids(db, ids.iter().copied())]),
-            )
-            .await?
+            count_of(db, sql::statement(db, count, [sql::ids(db, &ids)])).await?
         }
         Holder::Consumer(consumer) => {
             let now = sql::now_millis(db);
             let take = format!(
                 "UPDATE outbox SET holder = $2, due_at = {now} + $3 \
-                 WHERE {these} AND {} AND (holder IS NULL OR holder = $2 OR NOT {})",
+                 WHERE {these} AND crashes <= $4 AND {} AND {is_free}",
                 lease::is_alive(db, "$2"),
-                lease::is_alive(db, "outbox.holder"),
             );
             let done = retrying(|| {
                 let values = [
-                    sql::ids(db, ids.iter().copied()),
+                    sql::ids(db, &ids),
                     consumer.into(),
                     millis(again_in).into(),
+                    crashes_max.into(),
                 ];
                 db.execute_raw(sql::statement(db, take.as_str(), values))
             });
@@ -155,7 +162,7 @@ pub async fn take(
     if taken == all as u64 {
         return Ok(Taken {
             mine: ids,
-            others: HashMap::new(),
+            ..Taken::default()
         });
     }
     // Not all of them: after a redelivery or a repeated message. Only now it matters which.
@@ -166,12 +173,25 @@ pub async fn take(
             lease::is_alive(db, "$2")
         ),
     };
-    let values =
-        std::iter::once(sql::ids(db, ids.iter().copied())).chain(holder.id().map(Value::from));
+    let values = std::iter::once(sql::ids(db, &ids)).chain(holder.id().map(Value::from));
     let mine = returned_ids(db, sql::statement(db, mine, values)).await?;
+    let suspects = match holder {
+        Holder::Sole => HashMap::new(),
+        Holder::Consumer(consumer) => {
+            let suspects = format!(
+                "SELECT id, crashes FROM outbox WHERE {these} AND crashes > $3 AND {is_free}"
+            );
+            let values = [sql::ids(db, &ids), consumer.into(), crashes_max.into()];
+            pairs(db, sql::statement(db, suspects, values)).await?
+        }
+    };
     let mut others = load(db, &ids).await?;
-    others.retain(|id, _| !mine.contains(id));
-    Ok(Taken { mine, others })
+    others.retain(|id, _| !mine.contains(id) && !suspects.contains_key(id));
+    Ok(Taken {
+        mine,
+        suspects,
+        others,
+    })
 }
 
 /// Where each of these transactions is in its life. An id that names no row is not in the answer.
@@ -182,13 +202,9 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
             "SELECT id, status FROM transactions WHERE {}",
             sql::is_one_of_the_ids(db, "id")
         ),
-        [sql::ids(db, ids.iter().copied())],
+        [sql::ids(db, ids)],
     );
-    db.query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .collect()
+    pairs(db, statement).await
 }
 
 /// Marks these transactions `PROCESSED` where they are still `PROCESSING` and the holder still holds
@@ -217,7 +233,7 @@ pub async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Re
         ),
     };
     retrying(|| {
-        let values = [sql::ids(db, ids.iter().copied()), holder.id().into()];
+        let values = [sql::ids(db, ids), holder.id().into()];
         count_of(db, sql::statement(db, finish.as_str(), values))
     })
     .await
@@ -240,6 +256,18 @@ async fn count_of(db: &DatabaseConnection, statement: Statement) -> Result<u64, 
         _ => return Err(DbErr::RecordNotFound("a count".into())),
     };
     Ok(count.unsigned_abs())
+}
+
+/// What a statement returns about each id.
+async fn pairs<T: TryGetable>(
+    db: &DatabaseConnection,
+    statement: Statement,
+) -> Result<HashMap<Uuid, T>, DbErr> {
+    db.query_all_raw(statement)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
 }
 
 async fn returned_ids(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Uuid>, DbErr> {
@@ -290,4 +318,18 @@ pub async fn find(
         .filter(transaction::Column::TransactionId.eq(transaction_id))
         .one(db)
         .await
+}
+
+/// The attempts at a transaction whose outcome is known, in their order.
+pub async fn attempts(db: &DatabaseConnection, id: Uuid) -> Result<Vec<attempt::Model>, DbErr> {
+    attempt::Entity::find()
+        .filter(attempt::Column::Id.eq(id))
+        .order_by_asc(attempt::Column::Number)
+        .all(db)
+        .await
+}
+
+/// Why a transaction is `FAILED`, if it is.
+pub async fn failure(db: &DatabaseConnection, id: Uuid) -> Result<Option<failure::Model>, DbErr> {
+    failure::Entity::find_by_id(id).one(db).await
 }

@@ -15,6 +15,10 @@ pub struct Model {
     pub holder: Option<Uuid>,
     /// Consumers that have died with it in hand.
     pub crashes: i32,
+    /// Attempts that have failed.
+    pub attempts: i32,
+    /// It waits for its next attempt: nobody may begin on it until the relay has claimed it, from `due_at` on.
+    pub waits: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,6 +1,8 @@
 //! How a list becomes one bound parameter, so that a statement has one text however long its list:
 //! arrays on PostgreSQL, JSON on SQLite.
 
+use std::borrow::Borrow;
+
 use sea_orm::{DatabaseConnection, DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -54,10 +56,14 @@ pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> Stri
 }
 
 /// Ids as one parameter.
-pub(crate) fn ids(db: &DatabaseConnection, ids: impl IntoIterator<Item = Uuid>) -> Value {
+pub(crate) fn ids(
+    db: &DatabaseConnection,
+    ids: impl IntoIterator<Item = impl Borrow<Uuid>>,
+) -> Value {
+    let ids = ids.into_iter();
     match db.get_database_backend() {
-        DbBackend::Postgres => ids.into_iter().collect::<Vec<_>>().into(),
-        _ => json(ids.into_iter().map(|id| id.simple().to_string())),
+        DbBackend::Postgres => ids.map(|id| *id.borrow()).collect::<Vec<_>>().into(),
+        _ => json(ids.map(|id| id.borrow().simple().to_string())),
     }
 }
 

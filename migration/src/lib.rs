@@ -11,6 +11,7 @@ pub use sea_orm_migration::prelude::*;
 
 mod m20261123_000001_transactions;
 mod m20261123_000002_leases;
+mod m20261123_000003_attempts;
 mod migrator;
 
 pub use migrator::{Migrator, pending};
@@ -24,6 +25,7 @@ impl MigratorTrait for History {
         vec![
             Box::new(m20261123_000001_transactions::Migration),
             Box::new(m20261123_000002_leases::Migration),
+            Box::new(m20261123_000003_attempts::Migration),
         ]
     }
 }

@@ -67,7 +67,7 @@ pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
     );
     let mut freed = 0;
     loop {
-        let values = [sql::ids(db, dead.iter().copied()), RECLAIM_MAX.into()];
+        let values = [sql::ids(db, &dead), RECLAIM_MAX.into()];
         let some = db
             .execute_raw(sql::statement(db, free.as_str(), values))
             .await?;
@@ -81,11 +81,7 @@ pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
          AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.holder = consumers.id)",
         sql::is_one_of_the_ids(db, "id")
     );
-    db.execute_raw(sql::statement(
-        db,
-        forget,
-        [sql::ids(db, dead.iter().copied())],
-    ))
-    .await?;
+    db.execute_raw(sql::statement(db, forget, [sql::ids(db, &dead)]))
+        .await?;
     Ok(freed)
 }

@@ -1,0 +1,208 @@
+//! Work that can fail: orders, conclusions, and those that kill their consumers.
+
+use entity::{
+    Outcome, Verdict,
+    lifecycle::{Attempt, Conclusion, Next, attempts, failure},
+};
+use time::OffsetDateTime;
+
+use crate::*;
+
+on_both! {
+    an_order_says_what_the_sender_said
+    work_that_is_done_is_processed_with_its_attempt
+    work_that_is_refused_is_failed_with_its_reason
+    work_that_is_to_be_repeated_waits_for_its_time
+    a_conclusion_that_is_repeated_changes_nothing
+    a_late_conclusion_changes_nothing
+    a_suspect_is_taken_only_by_who_asks_for_it
+}
+
+fn attempt(id: Uuid, number: u32, outcome: Outcome) -> Attempt {
+    Attempt {
+        id,
+        number,
+        started_at: OffsetDateTime::from_unix_timestamp(1_705_314_600).unwrap()
+            + Duration::from_millis(250),
+        took: Duration::from_millis(1234),
+        outcome,
+        status: Some(503),
+        error: Some("answered 503: \"no\" ünï".into()),
+        retry_after: None,
+    }
+}
+
+fn conclusion(attempt: Attempt, next: Next) -> Conclusion {
+    Conclusion {
+        id: attempt.id,
+        attempt: Some(attempt),
+        next,
+    }
+}
+
+async fn conclude(db: &DatabaseConnection, holder: Holder, conclusion: Conclusion) -> u64 {
+    lifecycle::conclude(db, holder, &[conclusion])
+        .await
+        .unwrap()
+}
+
+/// One webhook that a living consumer has taken.
+async fn one_taken(db: &DatabaseConnection) -> (Uuid, Holder) {
+    let received = received(webhook("t1"));
+    receive_one(db, &received).await;
+    let (_, holder) = consumer(db, LATER).await;
+    assert_eq!(take(db, holder, &[received.id]).await.mine, [received.id]);
+    (received.id, holder)
+}
+
+async fn an_order_says_what_the_sender_said(db: DatabaseConnection) {
+    let mut batch = ["t1", "t2"].map(|id| received(webhook(id)));
+    batch[0].webhook.amount = "-0.0001".parse().unwrap();
+    lifecycle::receive(&db, &batch, LATER).await.unwrap();
+    let finished = batch[1].id;
+    lifecycle::finish(&db, Holder::Sole, &[finished])
+        .await
+        .unwrap();
+    let [first, _] = batch;
+    let orders = lifecycle::orders(&db, &[first.id, finished]).await.unwrap();
+    let [order] = orders.as_slice() else {
+        panic!("{orders:?}")
+    };
+    assert_eq!((order.id, &order.webhook), (first.id, &first.webhook));
+    assert_eq!(order.attempt, 1);
+}
+
+async fn work_that_is_done_is_processed_with_its_attempt(db: DatabaseConnection) {
+    let (id, holder) = one_taken(&db).await;
+    let done = attempt(id, 1, Outcome::Succeeded);
+    assert_eq!(
+        conclude(&db, holder, conclusion(done.clone(), Next::Processed)).await,
+        1
+    );
+    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    assert_eq!(row.status, Status::Processed);
+    assert!(row.processed_at.is_some());
+    let [kept] = &attempts(&db, id).await.unwrap()[..] else {
+        panic!("one attempt")
+    };
+    assert_eq!((kept.number, kept.outcome), (1, Outcome::Succeeded));
+    assert_eq!((kept.started_at, kept.took_ms), (done.started_at, 1234));
+    assert_eq!((kept.status, &kept.error), (Some(503), &done.error));
+    assert_eq!(failure(&db, id).await.unwrap(), None);
+    assert_eq!(outbox_count(&db).await, 0);
+}
+
+async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) {
+    let (id, holder) = one_taken(&db).await;
+    let next = Next::Failed {
+        verdict: Verdict::Permanent,
+        reason: "answered 400".into(),
+    };
+    let refused = attempt(id, 1, Outcome::Refused);
+    assert_eq!(conclude(&db, holder, conclusion(refused, next)).await, 1);
+    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    assert_eq!((row.status, row.processed_at), (Status::Failed, None));
+    let failure = failure(&db, id).await.unwrap().unwrap();
+    assert_eq!(failure.verdict, Verdict::Permanent);
+    assert_eq!(failure.reason, "answered 400");
+    assert_eq!(outbox_count(&db).await, 0);
+    let taken = take(&db, holder, &[id]).await;
+    assert_eq!(taken.others[&id], Status::Failed);
+}
+
+async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) {
+    let (id, holder) = one_taken(&db).await;
+    let again =
+        |number, after| conclusion(attempt(id, number, Outcome::Failed), Next::Again { after });
+    assert_eq!(conclude(&db, holder, again(1, LATER)).await, 1);
+    // A message that is left over from the first attempt, and a note that comes late.
+    for holder in [holder, Holder::Sole] {
+        let taken = take(&db, holder, &[id]).await;
+        assert_eq!(
+            (taken.mine.len(), taken.others[&id]),
+            (0, Status::Processing)
+        );
+    }
+    lifecycle::published(&db, &[id], NOW).await.unwrap();
+    assert!(lifecycle::claim_due(&db, 9, NOW).await.unwrap().is_empty());
+    // A restart of the embedded service is no reason to hurry.
+    lifecycle::make_all_due(&db).await.unwrap();
+    assert!(lifecycle::claim_due(&db, 9, NOW).await.unwrap().is_empty());
+
+    let two = received(webhook("t2"));
+    receive_one(&db, &two).await;
+    assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
+    let soon = conclusion(
+        attempt(two.id, 1, Outcome::Failed),
+        Next::Again { after: NOW },
+    );
+    assert_eq!(conclude(&db, holder, soon).await, 1);
+    assert_eq!(lifecycle::claim_due(&db, 9, LATER).await.unwrap(), [two.id]);
+    assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
+    let order = lifecycle::orders(&db, &[two.id]).await.unwrap().remove(0);
+    assert_eq!(order.attempt, 2);
+}
+
+async fn a_conclusion_that_is_repeated_changes_nothing(db: DatabaseConnection) {
+    let (id, _) = one_taken(&db).await;
+    // In the name of the only process there is, which nothing else fences.
+    let again = || conclusion(attempt(id, 1, Outcome::Failed), Next::Again { after: NOW });
+    assert_eq!(conclude(&db, Holder::Sole, again()).await, 1);
+    assert_eq!(conclude(&db, Holder::Sole, again()).await, 0);
+    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!(order.attempt, 2);
+    let done = || conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
+    assert_eq!(conclude(&db, Holder::Sole, done()).await, 1);
+    let before = lifecycle::find(&db, "t1").await.unwrap();
+    assert_eq!(conclude(&db, Holder::Sole, done()).await, 0);
+    assert_eq!(lifecycle::find(&db, "t1").await.unwrap(), before);
+    assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
+}
+
+async fn a_late_conclusion_changes_nothing(db: DatabaseConnection) {
+    let received = received(webhook("t1"));
+    receive_one(&db, &received).await;
+    let id = received.id;
+    let (dead_id, dead) = consumer(&db, LATER).await;
+    take(&db, dead, &[id]).await;
+    run_out(&db, dead_id).await;
+    let (_, heir) = consumer(&db, LATER).await;
+    assert_eq!(take(&db, heir, &[id]).await.mine, [id]);
+    for next in [Next::Processed, Next::Again { after: NOW }] {
+        let late = conclusion(attempt(id, 1, Outcome::Failed), next);
+        assert_eq!(conclude(&db, dead, late).await, 0);
+    }
+    assert_eq!(status(&db, id).await, Some(Status::Processing));
+    assert!(attempts(&db, id).await.unwrap().is_empty());
+    assert_eq!(lifecycle::finish(&db, heir, &[id]).await.unwrap(), 1);
+}
+
+async fn a_suspect_is_taken_only_by_who_asks_for_it(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    for _ in 0..2 {
+        let (id, holder) = consumer(&db, LATER).await;
+        take(&db, holder, &ids[..1]).await;
+        run_out(&db, id).await;
+        lease::reclaim(&db).await.unwrap();
+    }
+    let (_, holder) = consumer(&db, LATER).await;
+    let take = async |crashes_max| {
+        lifecycle::take(&db, holder, ids.clone(), crashes_max, LATER)
+            .await
+            .unwrap()
+    };
+    let taken = take(1).await;
+    assert_eq!(taken.mine, &ids[1..]);
+    assert_eq!(taken.suspects, [(ids[0], 2)].into());
+    assert!(taken.others.is_empty());
+    let order = lifecycle::orders(&db, &ids[..1]).await.unwrap().remove(0);
+    assert_eq!(order.attempt, 3);
+    assert_eq!(take(2).await.mine, ids);
+    // Now it is in a living consumer's hands, and so no suspect to another one.
+    let (_, other) = consumer(&db, LATER).await;
+    let taken = lifecycle::take(&db, other, ids.clone(), 1, LATER)
+        .await
+        .unwrap();
+    assert!(taken.mine.is_empty() && taken.suspects.is_empty());
+    assert_eq!(taken.others.len(), 3);
+}

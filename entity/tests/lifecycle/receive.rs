@@ -1,0 +1,123 @@
+//! Receiving.
+
+use crate::*;
+
+on_both! {
+    a_new_webhook_becomes_a_row_and_an_outbox_entry
+    a_repeated_webhook_changes_nothing
+    other_content_under_a_known_id_is_kept_apart_once
+    of_equals_in_one_batch_the_first_stands
+    receiving_again_after_an_unknown_outcome_is_new_again
+    many_batches_of_the_same_ids_do_not_deadlock
+}
+
+async fn a_new_webhook_becomes_a_row_and_an_outbox_entry(db: DatabaseConnection) {
+    let first = received(webhook("t1"));
+    assert_eq!(receive_one(&db, &first).await, Receipt::New);
+    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    assert_eq!(
+        (row.id, row.status, row.processed_at),
+        (first.id, Status::Processing, None)
+    );
+    assert!(row.says(&first.webhook));
+    let entries = outbox::Entity::find().all(&db).await.unwrap();
+    assert_eq!(entries.iter().map(|e| e.id).collect::<Vec<_>>(), [first.id]);
+}
+
+async fn a_repeated_webhook_changes_nothing(db: DatabaseConnection) {
+    let first = received(webhook("t1"));
+    receive_one(&db, &first).await;
+    let before = lifecycle::find(&db, "t1").await.unwrap();
+    let again = receive_one(&db, &received(webhook("t1"))).await;
+    let duplicate = |status| Receipt::Duplicate {
+        status,
+        conflict: false,
+    };
+    assert_eq!(again, duplicate(Status::Processing));
+    assert_eq!(lifecycle::find(&db, "t1").await.unwrap(), before);
+    assert_eq!(outbox_count(&db).await, 1);
+    lifecycle::finish(&db, Holder::Sole, &[first.id])
+        .await
+        .unwrap();
+    let again = receive_one(&db, &received(webhook("t1"))).await;
+    assert_eq!(again, duplicate(Status::Processed));
+    assert_eq!(outbox_count(&db).await, 0);
+}
+
+async fn other_content_under_a_known_id_is_kept_apart_once(db: DatabaseConnection) {
+    receive_one(&db, &received(webhook("t1"))).await;
+    let mut other = webhook("t1");
+    other.amount = "1500.0001".parse().unwrap();
+    for _ in 0..2 {
+        let receipt = receive_one(&db, &received(other.clone())).await;
+        let status = Status::Processing;
+        assert_eq!(
+            receipt,
+            Receipt::Duplicate {
+                status,
+                conflict: true
+            }
+        );
+    }
+    let standing = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    assert!(standing.says(&webhook("t1")));
+    let kept = conflict::Entity::find().all(&db).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (&kept[0].transaction_id, kept[0].amount),
+        (&other.transaction_id, other.amount)
+    );
+    assert_eq!(kept[0].id, conflict::id(&other));
+}
+
+async fn of_equals_in_one_batch_the_first_stands(db: DatabaseConnection) {
+    let mut other = webhook("t1");
+    other.currency = "EUR".into();
+    let batch = [webhook("t2"), webhook("t1"), other, webhook("t1")].map(received);
+    let receipts = lifecycle::receive(&db, &batch, LATER).await.unwrap();
+    let status = Status::Processing;
+    assert_eq!(
+        receipts,
+        [
+            Receipt::New,
+            Receipt::New,
+            Receipt::Duplicate {
+                status,
+                conflict: true
+            },
+            Receipt::Duplicate {
+                status,
+                conflict: false
+            },
+        ]
+    );
+    assert_eq!(outbox_count(&db).await, 2);
+}
+
+async fn receiving_again_after_an_unknown_outcome_is_new_again(db: DatabaseConnection) {
+    let first = received(webhook("t1"));
+    assert_eq!(receive_one(&db, &first).await, Receipt::New);
+    assert_eq!(receive_one(&db, &first).await, Receipt::New);
+    assert_eq!(outbox_count(&db).await, 1);
+}
+
+async fn many_batches_of_the_same_ids_do_not_deadlock(db: DatabaseConnection) {
+    let rounds = (0..8).map(|round| {
+        let db = db.clone();
+        let mut batch: Vec<_> = (0..50)
+            .map(|i| received(webhook(&format!("t{i}"))))
+            .collect();
+        if round % 2 == 1 {
+            batch.reverse();
+        }
+        tokio::spawn(async move {
+            let receipts = lifecycle::receive(&db, &batch, LATER).await.unwrap();
+            receipts.iter().filter(|r| **r == Receipt::New).count()
+        })
+    });
+    let mut new = 0;
+    for round in rounds.collect::<Vec<_>>() {
+        new += round.await.unwrap();
+    }
+    assert_eq!((new, outbox_count(&db).await), (50, 50));
+}

@@ -1,0 +1,87 @@
+//! What goes in comes out, and what is impossible cannot be stored.
+
+use crate::*;
+
+on_both! {
+    every_amount_comes_back_equal
+    texts_come_back_as_they_were
+    the_database_refuses_an_impossible_state
+}
+
+/// A property of both databases: whatever amount goes in comes out, equal in value and of the same
+/// text.
+async fn every_amount_comes_back_equal(db: DatabaseConnection) {
+    let handle = tokio::runtime::Handle::current();
+    let amounts = prop::collection::vec(
+        (-999_999_999_999_999_i64..=999_999_999_999_999, 0_u32..=9999),
+        64,
+    );
+    let check = move |amounts: Vec<(i64, u32)>| {
+        let batch: Vec<_> = amounts
+            .iter()
+            .map(|(whole, fraction)| {
+                let mut webhook = webhook(&Uuid::now_v7().to_string());
+                webhook.amount = format!("{whole}.{fraction:04}").parse().unwrap();
+                received(webhook)
+            })
+            .collect();
+        handle.block_on(async {
+            lifecycle::receive(&db, &batch, LATER).await.unwrap();
+            for Received { webhook, .. } in &batch {
+                let row = lifecycle::find(&db, &webhook.transaction_id)
+                    .await
+                    .unwrap()
+                    .unwrap();
+                prop_assert_eq!(row.amount, webhook.amount);
+                prop_assert_eq!(row.amount.to_string(), webhook.amount.to_string());
+            }
+            Ok(())
+        })
+    };
+    tokio::task::spawn_blocking(move || {
+        let mut runner = TestRunner::new(Config {
+            cases: 16,
+            ..Config::default()
+        });
+        runner.run(&amounts, check).unwrap();
+    })
+    .await
+    .unwrap();
+}
+
+async fn texts_come_back_as_they_were(db: DatabaseConnection) {
+    for text in [
+        "a'b\"c\\d",
+        "₹ ünï 🦀",
+        "{1,2}",
+        "NULL",
+        "  ",
+        &"ü".repeat(255),
+        "a,b",
+    ] {
+        let mut webhook = webhook(text);
+        webhook.source_account = text.into();
+        receive_one(&db, &received(webhook.clone())).await;
+        assert!(
+            lifecycle::find(&db, text)
+                .await
+                .unwrap()
+                .unwrap()
+                .says(&webhook),
+            "{text}"
+        );
+    }
+}
+
+async fn the_database_refuses_an_impossible_state(db: DatabaseConnection) {
+    use sea_orm::ConnectionTrait;
+    receive_one(&db, &received(webhook("t1"))).await;
+    for impossible in [
+        "UPDATE transactions SET status = 'PROCESSED'",
+        "UPDATE transactions SET processed_at = created_at",
+        "UPDATE transactions SET status = 'LOST'",
+    ] {
+        let error = db.execute_unprepared(impossible).await.unwrap_err();
+        assert!(lifecycle::refuses_the_data(&error), "{impossible}: {error}");
+    }
+}
