@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use entity::lifecycle;
+use failpoint::Point;
 use sea_orm::DatabaseConnection;
 use tokio::{
     task::JoinHandle,
@@ -106,6 +107,7 @@ impl Notes {
             if let Err(error) = lifecycle::published(&db, &ids, AGAIN_IN).await {
                 tracing::warn!(%error, "relay could not note what is published; it may publish it again");
             }
+            failpoint::here(Point::RelayAfterNote);
         })
     }
 }
