@@ -4,6 +4,8 @@
 mod cli;
 mod config;
 mod database;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod logging;
 mod migrate;
 mod serve;
@@ -24,6 +26,10 @@ fn main() -> ExitCode {
             return fail(2, &format!(".env cannot be read: {error}"));
         }
         _ => {}
+    }
+    #[cfg(feature = "failpoints")]
+    if let Err(sentence) = failpoints::arm() {
+        return fail(2, &sentence);
     }
     let cli = match Cli::read() {
         Ok(cli) => cli,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use entity::lifecycle;
+use failpoint::Point;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use queue::{Backoff, Depth, Error, Publisher, Queue};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -158,7 +159,11 @@ impl<'a> Relay<'a> {
                     }
                 }
                 () = tokio::time::sleep_until(self.next_publish), if early => {}
-                ids = self.publisher.confirmed() => self.notes.add(ids?),
+                ids = self.publisher.confirmed() => {
+                    let ids = ids?;
+                    failpoint::here(Point::RelayAfterConfirm);
+                    self.notes.add(ids);
+                }
                 () = self.notes.write() => {}
                 _ = self.next_sweep.tick(), if may_sweep => {
                     self.sweeping.push(sweep(self.db, self.publisher.depth()).boxed());
@@ -174,7 +179,14 @@ impl<'a> Relay<'a> {
             .drain(..)
             .filter(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);
         let ids: Vec<Uuid> = good.flat_map(|hint| hint.ids).collect();
-        self.publisher.publish(&ids).await
+        self.hand_over(&ids).await
+    }
+
+    async fn hand_over(&mut self, ids: &[Uuid]) -> Result<(), Error> {
+        failpoint::here(Point::RelayBeforePublish);
+        self.publisher.publish(ids).await?;
+        failpoint::here(Point::RelayBeforeConfirm);
+        Ok(())
     }
 
     fn is_busy(&self) -> bool {
@@ -184,7 +196,7 @@ impl<'a> Relay<'a> {
     async fn publish_due(&mut self, Swept { due, took }: Swept) -> Result<(), Error> {
         match due {
             Ok(due) => {
-                self.publisher.publish(&due).await?;
+                self.hand_over(&due).await?;
                 if due.len() == SWEEP_MAX as usize {
                     // There is more.
                     self.next_sweep.reset_immediately();

@@ -11,6 +11,7 @@ use entity::{
     Webhook,
     lifecycle::{self, Receipt, Received},
 };
+use failpoint::Point;
 use sea_orm::{DatabaseConnection, DbErr};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -121,6 +122,7 @@ async fn commit(db: DatabaseConnection, waiting: Vec<Waiting>, committed: Commit
         .into_iter()
         .map(|Waiting { received, answer }| (received, answer))
         .unzip();
+    failpoint::here(Point::ReceiveBeforeCommit);
     let outcomes = match receive(&db, &batch).await {
         Ok(receipts) => receipts.into_iter().map(Ok).collect(),
         Err(error) if lifecycle::refuses_the_data(&error) => one_by_one(&db, &batch).await,
@@ -129,9 +131,11 @@ async fn commit(db: DatabaseConnection, waiting: Vec<Waiting>, committed: Commit
             vec![Err(NotCommitted::InTime); batch.len()]
         }
     };
+    failpoint::here(Point::ReceiveAfterCommit);
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     committed.tell(new.map(|(received, _)| received.id).collect());
+    failpoint::here(Point::ReceiveBeforeAnswer);
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
         // A caller that has gone asks again.
         let _ = answer.send(outcome);

@@ -17,6 +17,7 @@ use entity::{
     Status,
     lifecycle::{self, Holder, LOOK_AGAIN_IN, Taken},
 };
+use failpoint::Point;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use queue::{Backoff, Deliveries, Delivery, Queue, Settlement};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -142,6 +143,7 @@ impl Consumer {
                     deliveries.settle(self.start_work(asked)).await;
                 }
                 Some(id) = self.working.next() => {
+                    failpoint::here(Point::ConsumerAtWork);
                     self.done.push(id);
                     // The others that are ready too.
                     while let Some(Some(id)) = self.working.next().now_or_never() {
@@ -150,6 +152,7 @@ impl Consumer {
                 }
                 Some(finished) = self.finishing.next() => {
                     deliveries.settle(self.in_hand.acks(finished)).await;
+                    failpoint::here(Point::ConsumerAfterAck);
                 }
             }
         }
@@ -172,7 +175,9 @@ impl Consumer {
         let db = self.db.clone();
         let take = async move {
             let take = || lifecycle::take(&db, holder, ids.clone(), i32::MAX, LOOK_AGAIN_IN);
+            failpoint::here(Point::ConsumerBeforeTake);
             let taken = persist("take", take).await;
+            failpoint::here(Point::ConsumerAfterTake);
             Asked { holder, ids, taken }
         };
         self.taking.push(take.boxed());
@@ -233,7 +238,9 @@ impl Consumer {
         let ids = self.done.split_off(rest);
         let db = self.db.clone();
         let finish = async move {
+            failpoint::here(Point::ConsumerBeforeFinish);
             persist("finish", || lifecycle::finish(&db, holder, &ids)).await;
+            failpoint::here(Point::ConsumerAfterFinish);
             ids
         };
         self.finishing.push(finish.boxed());

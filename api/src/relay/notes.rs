@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use entity::lifecycle::{self, LOOK_AGAIN_IN};
+use failpoint::Point;
 use sea_orm::DatabaseConnection;
 use tokio::{
     task::JoinHandle,
@@ -103,6 +104,7 @@ impl Notes {
             if let Err(error) = lifecycle::published(&db, &ids, LOOK_AGAIN_IN).await {
                 tracing::warn!(%error, "relay could not note what is published; it may publish it again");
             }
+            failpoint::here(Point::RelayAfterNote);
         })
     }
 }
