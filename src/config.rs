@@ -6,7 +6,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
+use consumer::Schedule;
 
+/// At work at once, if that is a timer each.
+const PREFETCH_SIMULATED: u32 = 300_000;
+/// At work at once, if that is a call to the far side each.
+const PREFETCH_CALLS: u32 = 1000;
 /// A shorter lease would be lost to any pause.
 const LEASE_MIN: Duration = Duration::from_secs(1);
 
@@ -62,6 +67,37 @@ pub struct Config {
     )]
     pub port: u16,
 
+    /// Where each transaction is posted to, and the answer decides; without it the external call is
+    /// simulated
+    ///
+    /// docs/FAR-SIDE.md says what is sent and what the answers mean.
+    #[arg(
+        long, env, global = true, value_name = "PROCESS_URL", hide_env_values = true
+    )]
+    pub process_url: Option<String>,
+
+    /// Signs what is posted (Standard Webhooks): whsec_ and the base64 of 24 to 64 bytes
+    #[arg(
+        long, env, global = true, value_name = "PROCESS_SECRET", hide_env_values = true
+    )]
+    pub process_secret: Option<String>,
+
+    /// How long an answer may take, from connecting to its last byte
+    #[arg(
+        long, env, global = true, value_name = "PROCESS_TIMEOUT", default_value = "30s",
+        value_parser = timeout
+    )]
+    pub process_timeout: Duration,
+
+    /// The waits between attempts; when the one after the last wait fails, the transaction is FAILED
+    ///
+    /// Each wait is lengthened at random by up to a fifth.
+    #[arg(
+        long, env, global = true, value_name = "RETRY_SCHEDULE",
+        default_value = "5s,5m,30m,2h,5h,10h,14h,20h,24h"
+    )]
+    pub retry_schedule: Schedule,
+
     /// How long the simulated external call takes: 250ms, 30s, 0s
     #[arg(
         long, env, global = true, value_name = "PROCESSING_DELAY", default_value = "30s",
@@ -69,14 +105,15 @@ pub struct Config {
     )]
     pub processing_delay: Duration,
 
-    /// Deliveries that a consumer may hold, all of them at work at once
+    /// Deliveries that a consumer may hold, all of them at work at once [default: 300000, or 1000 with
+    /// PROCESS_URL]
     ///
     /// Work of 30 s at a rate of R webhooks per second needs 30 × R of them.
     #[arg(
-        long, env, global = true, value_name = "PREFETCH", default_value = "300000",
+        long, env, global = true, value_name = "PREFETCH",
         value_parser = prefetch
     )]
-    pub prefetch: u32,
+    pub prefetch: Option<u32>,
 
     /// How long after a consumer's last sign of life the others take over what it had in hand
     ///
@@ -113,6 +150,16 @@ pub struct Config {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+impl Config {
+    /// Deliveries that a consumer may hold.
+    pub fn prefetch(&self) -> u32 {
+        self.prefetch.unwrap_or(match self.process_url {
+            Some(_) => PREFETCH_CALLS,
+            None => PREFETCH_SIMULATED,
+        })
+    }
 }
 
 /// How log lines look.
@@ -159,6 +206,13 @@ fn lease(text: &str) -> Result<Duration, String> {
     match length_of_time(text)? {
         length if length >= LEASE_MIN => Ok(length),
         _ => Err("must be 1s or longer".into()),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match length_of_time(text)? {
+        Duration::ZERO => Err("must be longer than 0s".into()),
+        length => Ok(length),
     }
 }
 

@@ -4,7 +4,10 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use api::Databases;
-use consumer::{Company, Work};
+use consumer::{
+    Company, Work,
+    work::http::{self, FarSide},
+};
 use migration::{Migrator, MigratorTrait};
 use queue::{Queue, amqp, memory};
 use sea_orm::DatabaseConnection;
@@ -30,8 +33,9 @@ const CONSUMER_CONNECTIONS: u32 = 4;
 const BACKLOG: u32 = 4096;
 /// Exit code after a second signal, as shells report a death by SIGINT.
 const LEFT_AT_ONCE: i32 = 130;
-/// Of the grace period, what is left for taking down the rest when connections stay open.
-const GRACE_FOR_CONNECTIONS: f64 = 0.7;
+/// The part of the grace period that senders and the far side get to end what is under way. The rest is
+/// for taking down the process.
+const GRACE_FOR_OTHERS: f64 = 0.7;
 
 /// What a process runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub enum Role {
 /// Runs a role until it is told to stop.
 pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let queue = queue(role, &config)?;
+    let work = work(&config)?;
     database::reach(&config.database_url).await?;
     if role == Role::Everything {
         migrate_up(&config).await?;
@@ -65,21 +70,24 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     if let Some(databases) = db.api {
         let listener = listen(&config).await?;
         let (queue, stop) = (queue.clone(), stop.clone());
-        let grace = config.shutdown_grace.mul_f64(GRACE_FOR_CONNECTIONS);
+        let grace = config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS);
         parts.spawn(async move { api::run(listener, databases, queue, grace, stop).await });
     }
     if let Some(db) = db.consumer {
-        let work = Work::Simulate {
-            delay: config.processing_delay,
-        };
-        let company = match queue.is_inside_the_process() {
-            true => Company::Nobody,
-            false => Company::Others {
-                lease: config.lease,
+        let settings = consumer::Settings {
+            work,
+            retries: config.retry_schedule.clone(),
+            prefetch: config.prefetch(),
+            company: match queue.is_inside_the_process() {
+                true => Company::Nobody,
+                false => Company::Others {
+                    lease: config.lease,
+                },
             },
+            grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
         };
-        let (queue, prefetch, stop) = (queue.clone(), config.prefetch, stop.clone());
-        parts.spawn(async move { consumer::run(db, &queue, work, prefetch, company, stop).await });
+        let (queue, stop) = (queue.clone(), stop.clone());
+        parts.spawn(async move { consumer::run(db, &queue, settings, stop).await });
     }
     run_until_signal(parts, stop, config.shutdown_grace).await
 }
@@ -140,6 +148,20 @@ async fn connect(role: Role, config: &Config) -> anyhow::Result<Pools> {
         pools.consumer = Some(database::connect(url, "consumer", CONSUMER_CONNECTIONS).await?);
     }
     Ok(pools)
+}
+
+/// The work that the settings name.
+fn work(config: &Config) -> anyhow::Result<Work> {
+    let Some(url) = config.process_url.clone() else {
+        return Ok(Work::Simulate {
+            delay: config.processing_delay,
+        });
+    };
+    Ok(Work::Http(FarSide::new(http::Settings {
+        url,
+        secret: config.process_secret.clone(),
+        timeout: config.process_timeout,
+    })?))
 }
 
 /// The queue that the settings name.

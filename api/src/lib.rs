@@ -6,6 +6,7 @@
 //! [`relay`](mod@relay).
 
 mod admission;
+mod attempts;
 mod health;
 mod json;
 mod problem;

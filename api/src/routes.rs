@@ -11,7 +11,7 @@ use poem_openapi::{OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases, admission, health::Health, problem, transactions::Transactions, webhooks::Webhooks,
+    Databases, admission, attempts::Attempts, health::Health, problem, transactions::Transactions, webhooks::Webhooks,
     writer::Writer,
 };
 
@@ -25,11 +25,14 @@ pub(crate) enum Tag {
     Health,
 }
 
-type Service = OpenApiService<(Webhooks, Transactions, Health), ()>;
+type Service = OpenApiService<(Webhooks, Transactions, Attempts, Health), ()>;
 
 fn service(writer: Writer, databases: &Databases, queue: &Queue) -> Service {
     let webhooks = Webhooks { writer };
     let transactions = Transactions {
+        db: databases.read.clone(),
+    };
+    let attempts = Attempts {
         db: databases.read.clone(),
     };
     let health = Health {
@@ -37,7 +40,7 @@ fn service(writer: Writer, databases: &Databases, queue: &Queue) -> Service {
         queue: queue.clone(),
     };
     OpenApiService::new(
-        (webhooks, transactions, health),
+        (webhooks, transactions, attempts, health),
         "Hookline",
         env!("CARGO_PKG_VERSION"),
     )

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use entity::{lifecycle, transaction::Model};
+use entity::{Status, Verdict, failure, lifecycle, transaction::Model};
 use poem::http::StatusCode;
 use poem_openapi::{
-    ApiResponse, Object, OpenApi,
+    ApiResponse, Enum, Object, OpenApi,
     param::Path,
     registry::{MetaSchema, MetaSchemaRef},
     types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
@@ -52,10 +52,63 @@ pub(crate) struct Transaction {
     /// When it was processed (RFC 3339, UTC); `null` until then.
     #[serde(with = "time::serde::rfc3339::option")]
     processed_at: Option<OffsetDateTime>,
+    /// Why it is `FAILED`; only there if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
 }
 
-impl From<Model> for Transaction {
-    fn from(row: Model) -> Self {
+/// Why the work was given up.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Failure {
+    /// In one word.
+    verdict: VerdictSchema,
+    /// For people.
+    reason: String,
+    /// When it was given up (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    failed_at: OffsetDateTime,
+}
+
+/// Why the work was given up, in one word.
+#[derive(Clone, Copy, Serialize, Enum)]
+#[oai(rename_all = "UPPERCASE", rename = "Verdict")]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum VerdictSchema {
+    /// The far side has refused it for good.
+    Permanent,
+    /// The last attempt of the schedule has failed.
+    Exhausted,
+    /// It killed or panicked its consumer again and again.
+    Poison,
+}
+
+impl From<failure::Model> for Failure {
+    fn from(row: failure::Model) -> Self {
+        Self {
+            verdict: match row.verdict {
+                Verdict::Permanent => VerdictSchema::Permanent,
+                Verdict::Exhausted => VerdictSchema::Exhausted,
+                Verdict::Poison => VerdictSchema::Poison,
+            },
+            reason: row.reason,
+            failed_at: row.failed_at,
+        }
+    }
+}
+
+impl Example for Failure {
+    fn example() -> Self {
+        Self {
+            verdict: VerdictSchema::Permanent,
+            reason: "answered 422 Unprocessable Entity".into(),
+            failed_at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_630),
+        }
+    }
+}
+
+impl Transaction {
+    fn new(row: Model, failure: Option<failure::Model>) -> Self {
         Self {
             transaction_id: row.transaction_id,
             source_account: row.source_account,
@@ -65,6 +118,7 @@ impl From<Model> for Transaction {
             status: row.status.into(),
             created_at: row.created_at,
             processed_at: row.processed_at,
+            failure: failure.map(Failure::from),
         }
     }
 }
@@ -81,6 +135,7 @@ impl Example for Transaction {
             status: StatusSchema::Processed,
             created_at,
             processed_at: Some(created_at + time::Duration::seconds(30)),
+            failure: None,
         }
     }
 }
@@ -122,23 +177,45 @@ impl Transactions {
     ) -> Answer {
         // What cannot be an id is not asked for: a NUL would be an error to PostgreSQL.
         let found = match webhook::check_name(&transaction_id) {
-            Ok(()) => in_time(lifecycle::find(&self.db, &transaction_id)).await,
+            Ok(()) => in_time(self.load(&transaction_id)).await,
             Err(_) => Ok(None),
         };
         match found {
-            Ok(Some(row)) => Answer::Found(Json(row.into())),
-            Ok(None) => {
-                let detail = "no transaction of this id has been received";
-                Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
-            }
+            Ok(Some(transaction)) => Answer::Found(Json(transaction)),
+            Ok(None) => Answer::Unknown(unknown()),
             Err(error) => {
-                tracing::error!(%error, "could not look a transaction up");
-                let detail = "the transaction could not be looked up just now";
-                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-                Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)
+                let (problem, wait) = unavailable(&error);
+                Answer::Unavailable(problem, wait)
             }
         }
     }
+}
+
+impl Transactions {
+    async fn load(&self, transaction_id: &str) -> Result<Option<Transaction>, DbErr> {
+        let Some(row) = lifecycle::find(&self.db, transaction_id).await? else {
+            return Ok(None);
+        };
+        let failure = match row.status {
+            Status::Failed => lifecycle::failure(&self.db, row.id).await?,
+            Status::Processing | Status::Processed => None,
+        };
+        Ok(Some(Transaction::new(row, failure)))
+    }
+}
+
+/// What a look-up answers where there is nothing.
+pub(crate) fn unknown() -> Json<Problem> {
+    let detail = "no transaction of this id has been received";
+    Problem::new(StatusCode::NOT_FOUND, detail).json()
+}
+
+/// What a look-up answers where the database does not, and when to come back.
+pub(crate) fn unavailable(error: &DbErr) -> (Json<Problem>, u32) {
+    tracing::error!(%error, "could not look a transaction up");
+    let detail = "the transaction could not be looked up just now";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+    (problem.json(), RETRY_AFTER_SECS)
 }
 
 /// Bounds a look-up: a server that hangs without closing its connections would hold it for ever. (A
@@ -150,7 +227,7 @@ pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) ->
     }
 }
 
-fn example_id() -> String {
+pub(crate) fn example_id() -> String {
     "txn_abc123".into()
 }
 

@@ -16,9 +16,13 @@ struct Held {
 }
 
 impl Held {
-    fn settled(self, settlement: Settlement) -> impl Iterator<Item = (Delivery, Settlement)> {
-        let deliveries = std::iter::once(self.first).chain(self.joined);
-        deliveries.map(move |delivery| (delivery, settlement))
+    fn settled(
+        self,
+        first: Settlement,
+        joined: Settlement,
+    ) -> impl Iterator<Item = (Delivery, Settlement)> {
+        let joined = self.joined.into_iter().map(move |d| (d, joined));
+        std::iter::once((self.first, first)).chain(joined)
     }
 }
 
@@ -41,30 +45,22 @@ impl InHand {
         }
     }
 
-    /// Lets go of an id: all its deliveries get the same settlement.
+    /// Lets go of an id: settles its first delivery, and those that have joined.
     pub(crate) fn release(
         &mut self,
         id: Uuid,
-        settlement: Settlement,
+        first: Settlement,
+        joined: Settlement,
     ) -> impl Iterator<Item = (Delivery, Settlement)> + use<> {
-        self.0
-            .remove(&id)
-            .into_iter()
-            .flat_map(move |held| held.settled(settlement))
+        let held = self.0.remove(&id).into_iter();
+        held.flat_map(move |held| held.settled(first, joined))
     }
 
     /// Lets go of everything.
     pub(crate) fn release_all(&mut self, settlement: Settlement) -> Vec<(Delivery, Settlement)> {
         std::mem::take(&mut self.0)
             .into_values()
-            .flat_map(|held| held.settled(settlement))
-            .collect()
-    }
-
-    /// Lets go of ids whose outcome has been committed.
-    pub(crate) fn acks(&mut self, ids: Vec<Uuid>) -> Vec<(Delivery, Settlement)> {
-        ids.into_iter()
-            .flat_map(|id| self.release(id, Settlement::Ack))
+            .flat_map(|held| held.settled(settlement, settlement))
             .collect()
     }
 

@@ -1,48 +1,99 @@
-//! The work itself: by default a simulated external call that takes a fixed time.
+//! The work itself: a simulated external call that takes a fixed time, or a real one.
+
+pub mod http;
 
 use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::time::Sleep;
+use entity::{
+    Outcome,
+    lifecycle::{Attempt, Order},
+};
+use futures::{FutureExt, future::BoxFuture};
+use time::OffsetDateTime;
+use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
+use http::FarSide;
+
 /// What is done for a transaction before it is `PROCESSED`. A closed set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Work {
-    /// Waits as long as the external call would take.
+    /// Waits as long as an external call would take.
     Simulate {
         /// How long.
         delay: Duration,
     },
+    /// Tells the far side, over HTTP.
+    Http(FarSide),
 }
 
 impl Work {
-    /// Starts the work on one transaction.
-    pub(crate) fn start(&self, id: Uuid) -> Running {
-        match self {
-            Self::Simulate { delay } => Running {
+    /// Starts the simulated work on one transaction.
+    pub(crate) fn simulate(delay: Duration, id: Uuid) -> Running {
+        Running::Simulated(id, Box::pin(tokio::time::sleep(delay)))
+    }
+
+    /// Starts an attempt at what is ordered. A panic is an outcome, too.
+    pub(crate) fn call(far_side: &FarSide, order: Order) -> Running {
+        let (id, number) = (order.id, order.attempt);
+        let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
+        let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
+        let attempt = call.map(move |outcome| {
+            outcome.unwrap_or_else(|panic| Attempt {
                 id,
-                call: Box::pin(tokio::time::sleep(*delay)),
-            },
-        }
+                number,
+                started_at,
+                took: began.elapsed(),
+                outcome: Outcome::Panicked,
+                status: None,
+                error: Some(format!("panicked: {}", message(&*panic))),
+                retry_after: None,
+            })
+        });
+        Running::Called(attempt.boxed())
     }
 }
 
-/// Work under way; yields the id when it is done. Hundreds of thousands may be pending, so it is a
-/// timer and an id and nothing else.
-pub(crate) struct Running {
-    id: Uuid,
-    call: Pin<Box<Sleep>>,
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .filter(|text| text.len() <= 300 && !text.contains(char::is_control))
+        .unwrap_or("(see the log)")
+}
+
+/// Work under way. Hundreds of thousands may be pending, so one that is simulated is a timer and an id
+/// and nothing else.
+pub(crate) enum Running {
+    Simulated(Uuid, Pin<Box<Sleep>>),
+    Called(BoxFuture<'static, Attempt>),
+}
+
+/// Work that has ended.
+pub(crate) enum Ended {
+    Simulated(Uuid),
+    Called(Box<Attempt>),
 }
 
 impl Future for Running {
-    type Output = Uuid;
+    type Output = Ended;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Uuid> {
-        ready!(self.call.as_mut().poll(context));
-        Poll::Ready(self.id)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
+        match &mut *self {
+            Self::Simulated(id, sleep) => {
+                let id = *id;
+                sleep.as_mut().poll(context).map(|()| Ended::Simulated(id))
+            }
+            Self::Called(call) => call
+                .as_mut()
+                .poll(context)
+                .map(|attempt| Ended::Called(Box::new(attempt))),
+        }
     }
 }

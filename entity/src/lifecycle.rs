@@ -110,6 +110,7 @@ pub struct Taken {
     /// These are its own now: unfinished, and held by no other living consumer.
     pub mine: Vec<Uuid>,
     /// Those that it might have, but too many consumers have died with them in hand, each with how many.
+    /// They are nobody's yet, and due `again_in` from now.
     pub suspects: HashMap<Uuid, i32>,
     /// Where the others are in their life. `PROCESSING` means that another consumer holds it, or that
     /// it waits for its next attempt. An id that names no row is neither here nor there.
@@ -178,10 +179,18 @@ pub async fn take(
     let suspects = match holder {
         Holder::Sole => HashMap::new(),
         Holder::Consumer(consumer) => {
+            // They are in the caller's hands now, and need not be published again meanwhile.
+            let now = sql::now_millis(db);
             let suspects = format!(
-                "SELECT id, crashes FROM outbox WHERE {these} AND crashes > $3 AND {is_free}"
+                "UPDATE outbox SET due_at = {now} + $4 \
+                 WHERE {these} AND crashes > $3 AND {is_free} RETURNING id, crashes"
             );
-            let values = [sql::ids(db, &ids), consumer.into(), crashes_max.into()];
+            let values = [
+                sql::ids(db, &ids),
+                consumer.into(),
+                crashes_max.into(),
+                millis(again_in).into(),
+            ];
             pairs(db, sql::statement(db, suspects, values)).await?
         }
     };

@@ -1,0 +1,164 @@
+//! `GET /v1/transactions/{transaction_id}/attempts`: what has been tried for a transaction.
+
+use entity::{Outcome, attempt::Model, lifecycle};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Path, types::Example};
+use sea_orm::{DatabaseConnection, DbErr};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{
+    json::Json,
+    problem::Problem,
+    routes::Tag,
+    transactions::{example_id, in_time, unavailable, unknown},
+    webhook,
+};
+
+pub(crate) struct Attempts {
+    pub(crate) db: DatabaseConnection,
+}
+
+/// What has been tried for a transaction.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct List {
+    /// In their order. A simulated call is no attempt, and one that ended with the death of its consumer has a number
+    /// and is not here.
+    attempts: Vec<Attempt>,
+}
+
+/// One call to the far side.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Attempt {
+    /// 1 for the first.
+    number: i32,
+    /// When it began (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: OffsetDateTime,
+    /// How long it took, in milliseconds.
+    took_ms: i64,
+    /// What came of it.
+    outcome: OutcomeSchema,
+    /// The HTTP status of the far side's answer; `null` if there was none.
+    status: Option<i32>,
+    /// What went wrong; `null` if nothing did.
+    error: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Serialize, Enum)]
+#[oai(rename_all = "UPPERCASE", rename = "Outcome")]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum OutcomeSchema {
+    /// The work is done.
+    Succeeded,
+    /// The far side has refused it for good.
+    Refused,
+    /// It is tried again, or was the last.
+    Failed,
+    /// The service itself failed at it.
+    Panicked,
+}
+
+impl From<Model> for Attempt {
+    fn from(row: Model) -> Self {
+        Self {
+            number: row.number,
+            started_at: row.started_at,
+            took_ms: row.took_ms,
+            outcome: match row.outcome {
+                Outcome::Succeeded => OutcomeSchema::Succeeded,
+                Outcome::Refused => OutcomeSchema::Refused,
+                Outcome::Failed => OutcomeSchema::Failed,
+                Outcome::Panicked => OutcomeSchema::Panicked,
+            },
+            status: row.status,
+            error: row.error,
+        }
+    }
+}
+
+impl Example for Attempt {
+    fn example() -> Self {
+        Self {
+            number: 1,
+            started_at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600),
+            took_ms: 84,
+            outcome: OutcomeSchema::Failed,
+            status: Some(503),
+            error: Some("answered 503 Service Unavailable".into()),
+        }
+    }
+}
+
+impl Example for List {
+    fn example() -> Self {
+        Self {
+            attempts: vec![Attempt::example()],
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum Answer {
+    /// Its attempts, none if there was none yet.
+    #[oai(status = 200)]
+    Found(Json<List>),
+    /// No webhook of this `transaction_id` has been committed.
+    #[oai(status = 404, content_type = "application/problem+json")]
+    Unknown(Json<Problem>),
+    /// The database does not answer just now.
+    #[oai(status = 503, content_type = "application/problem+json")]
+    Unavailable(
+        Json<Problem>,
+        /// Seconds to wait.
+        #[oai(header = "Retry-After")]
+        u32,
+    ),
+}
+
+#[OpenApi]
+impl Attempts {
+    /// See what has been tried
+    ///
+    /// Answers with every attempt at the transaction whose end is known: when it began, how long it took, and what
+    /// came of it.
+    #[oai(
+        path = "/v1/transactions/:transaction_id/attempts",
+        method = "get",
+        tag = "Tag::Transactions",
+        operation_id = "getAttempts"
+    )]
+    async fn list(
+        &self,
+        /// The sender's id of the transaction, percent-encoded.
+        #[oai(example = "example_id")]
+        transaction_id: Path<String>,
+    ) -> Answer {
+        let found = match webhook::check_name(&transaction_id) {
+            Ok(()) => in_time(self.load(&transaction_id)).await,
+            Err(_) => Ok(None),
+        };
+        match found {
+            Ok(Some(rows)) => {
+                let attempts = rows.into_iter().map(Attempt::from).collect();
+                Answer::Found(Json(List { attempts }))
+            }
+            Ok(None) => Answer::Unknown(unknown()),
+            Err(error) => {
+                let (problem, wait) = unavailable(&error);
+                Answer::Unavailable(problem, wait)
+            }
+        }
+    }
+}
+
+impl Attempts {
+    async fn load(&self, transaction_id: &str) -> Result<Option<Vec<Model>>, DbErr> {
+        match lifecycle::find(&self.db, transaction_id).await? {
+            Some(row) => lifecycle::attempts(&self.db, row.id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
