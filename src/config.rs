@@ -72,13 +72,21 @@ pub struct Config {
     ///
     /// docs/FAR-SIDE.md says what is sent and what the answers mean.
     #[arg(
-        long, env, global = true, value_name = "PROCESS_URL", hide_env_values = true
+        long,
+        env,
+        global = true,
+        value_name = "PROCESS_URL",
+        hide_env_values = true
     )]
     pub process_url: Option<String>,
 
     /// Signs what is posted (Standard Webhooks): whsec_ and the base64 of 24 to 64 bytes
     #[arg(
-        long, env, global = true, value_name = "PROCESS_SECRET", hide_env_values = true
+        long,
+        env,
+        global = true,
+        value_name = "PROCESS_SECRET",
+        hide_env_values = true
     )]
     pub process_secret: Option<String>,
 
@@ -93,7 +101,10 @@ pub struct Config {
     ///
     /// Each wait is lengthened at random by up to a fifth.
     #[arg(
-        long, env, global = true, value_name = "RETRY_SCHEDULE",
+        long,
+        env,
+        global = true,
+        value_name = "RETRY_SCHEDULE",
         default_value = "5s,5m,30m,2h,5h,10h,14h,20h,24h"
     )]
     pub retry_schedule: Schedule,

@@ -11,8 +11,8 @@ use poem_openapi::{OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases, admission, attempts::Attempts, health::Health, problem, transactions::Transactions, webhooks::Webhooks,
-    writer::Writer,
+    Databases, admission, attempts::Attempts, health::Health, problem, transactions::Transactions,
+    webhooks::Webhooks, writer::Writer,
 };
 
 #[derive(Tags)]

@@ -291,7 +291,8 @@ impl Consumer {
                 Ended::Simulated(id) => self.done.push(id),
                 Ended::Called(attempt) => {
                     self.breaker.heard(&attempt, now);
-                    self.conclusions.push(self.settings.retries.conclude(*attempt));
+                    self.conclusions
+                        .push(self.settings.retries.conclude(*attempt));
                 }
             }
             next = self.working.next().now_or_never().flatten();

@@ -122,14 +122,26 @@ mod tests {
         assert_eq!(verdict, Verdict::Exhausted);
         assert_eq!(reason, "attempt 3 was the last: no answer");
         let given_up = next(3, Outcome::Panicked);
-        assert!(matches!(given_up, Next::Failed { verdict: Verdict::Poison, .. }));
+        assert!(matches!(
+            given_up,
+            Next::Failed {
+                verdict: Verdict::Poison,
+                ..
+            }
+        ));
     }
 
     #[test]
     fn success_and_refusal_are_final_at_once() {
         assert_eq!(next(1, Outcome::Succeeded), Next::Processed);
         let refused = next(1, Outcome::Refused);
-        assert!(matches!(refused, Next::Failed { verdict: Verdict::Permanent, .. }));
+        assert!(matches!(
+            refused,
+            Next::Failed {
+                verdict: Verdict::Permanent,
+                ..
+            }
+        ));
     }
 
     #[test]

@@ -36,7 +36,10 @@ impl Suspects {
     pub(crate) fn admit(&mut self, prefetch: u32) -> Vec<Uuid> {
         let mut admitted = Vec::new();
         while let Some(&(crashes, id)) = self.waiting.first() {
-            let worst = self.at_work.last().map_or(crashes, |(worst, _)| crashes.max(*worst));
+            let worst = self
+                .at_work
+                .last()
+                .map_or(crashes, |(worst, _)| crashes.max(*worst));
             if self.at_work.len() >= group(prefetch, worst) {
                 break;
             }
@@ -49,7 +52,9 @@ impl Suspects {
 
     /// Whether this one has been there at so many deaths that it must be the cause.
     pub(crate) fn is_poison(&self, id: Uuid) -> bool {
-        self.crashes.get(&id).is_some_and(|crashes| *crashes >= CRASHES_MAX)
+        self.crashes
+            .get(&id)
+            .is_some_and(|crashes| *crashes >= CRASHES_MAX)
     }
 
     /// It is out of our hands.
@@ -68,8 +73,13 @@ impl Suspects {
 
 /// How many suspects may be at work together, if the worst of them has so many deaths behind it.
 fn group(prefetch: u32, crashes: i32) -> usize {
-    let beyond = crashes.saturating_sub(TRUSTED_CRASHES).max(0).unsigned_abs();
-    let group = prefetch.checked_shr(beyond.saturating_mul(SHRINK)).unwrap_or(0);
+    let beyond = crashes
+        .saturating_sub(TRUSTED_CRASHES)
+        .max(0)
+        .unsigned_abs();
+    let group = prefetch
+        .checked_shr(beyond.saturating_mul(SHRINK))
+        .unwrap_or(0);
     group.max(1) as usize
 }
 

@@ -23,9 +23,11 @@ use crate::{Status, Webhook, attempt, conflict, failure, sql, transaction};
 mod conclude;
 pub mod lease;
 mod receive;
+mod take;
 
 pub use conclude::{Attempt, Conclusion, Next, Order, conclude, orders};
 pub use receive::{Receipt, Received, receive};
+pub use take::{Taken, take};
 
 /// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
 /// about it again: the broker may have lost it, and the consumer's lease may be gone. Longer than any
@@ -102,105 +104,6 @@ impl Holder {
             Self::Sole => None,
         }
     }
-}
-
-/// What a consumer gets of the ids that it wants to work on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// These are its own now: unfinished, and held by no other living consumer.
-    pub mine: Vec<Uuid>,
-    /// Those that it might have, but too many consumers have died with them in hand, each with how many.
-    /// They are nobody's yet, and due `again_in` from now.
-    pub suspects: HashMap<Uuid, i32>,
-    /// Where the others are in their life. `PROCESSING` means that another consumer holds it, or that
-    /// it waits for its next attempt. An id that names no row is neither here nor there.
-    pub others: HashMap<Uuid, Status>,
-}
-
-/// Takes what is unfinished, does not wait and is in no living consumer's hands, while the taker's own
-/// lease runs. If the holder dies, [`lease::reclaim`] makes it due again; at the latest it is due
-/// `again_in` from now.
-///
-/// `ids` are different from each other. One that more than `crashes_max` consumers have died with is
-/// not taken, unless the taker is the only process there is.
-pub async fn take(
-    db: &DatabaseConnection,
-    holder: Holder,
-    ids: Vec<Uuid>,
-    crashes_max: i32,
-    again_in: Duration,
-) -> Result<Taken, DbErr> {
-    let all = ids.len();
-    let these = format!("{} AND NOT waits", sql::is_one_of_the_ids(db, "id"));
-    let is_free = format!(
-        "(holder IS NULL OR holder = $2 OR NOT {})",
-        lease::is_alive(db, "outbox.holder")
-    );
-    let taken = match holder {
-        Holder::Sole => {
-            let count = format!("SELECT count(*) FROM outbox WHERE {these}");
-            count_of(db, sql::statement(db, count, [sql::ids(db, &ids)])).await?
-        }
-        Holder::Consumer(consumer) => {
-            let now = sql::now_millis(db);
-            let take = format!(
-                "UPDATE outbox SET holder = $2, due_at = {now} + $3 \
-                 WHERE {these} AND crashes <= $4 AND {} AND {is_free}",
-                lease::is_alive(db, "$2"),
-            );
-            let done = retrying(|| {
-                let values = [
-                    sql::ids(db, &ids),
-                    consumer.into(),
-                    millis(again_in).into(),
-                    crashes_max.into(),
-                ];
-                db.execute_raw(sql::statement(db, take.as_str(), values))
-            });
-            done.await?.rows_affected()
-        }
-    };
-    if taken == all as u64 {
-        return Ok(Taken {
-            mine: ids,
-            ..Taken::default()
-        });
-    }
-    // Not all of them: after a redelivery or a repeated message. Only now it matters which.
-    let mine = match holder {
-        Holder::Sole => format!("SELECT id FROM outbox WHERE {these}"),
-        Holder::Consumer(_) => format!(
-            "SELECT id FROM outbox WHERE {these} AND holder = $2 AND {}",
-            lease::is_alive(db, "$2")
-        ),
-    };
-    let values = std::iter::once(sql::ids(db, &ids)).chain(holder.id().map(Value::from));
-    let mine = returned_ids(db, sql::statement(db, mine, values)).await?;
-    let suspects = match holder {
-        Holder::Sole => HashMap::new(),
-        Holder::Consumer(consumer) => {
-            // They are in the caller's hands now, and need not be published again meanwhile.
-            let now = sql::now_millis(db);
-            let suspects = format!(
-                "UPDATE outbox SET due_at = {now} + $4 \
-                 WHERE {these} AND crashes > $3 AND {is_free} RETURNING id, crashes"
-            );
-            let values = [
-                sql::ids(db, &ids),
-                consumer.into(),
-                crashes_max.into(),
-                millis(again_in).into(),
-            ];
-            pairs(db, sql::statement(db, suspects, values)).await?
-        }
-    };
-    let mut others = load(db, &ids).await?;
-    others.retain(|id, _| !mine.contains(id) && !suspects.contains_key(id));
-    Ok(Taken {
-        mine,
-        suspects,
-        others,
-    })
 }
 
 /// Where each of these transactions is in its life. An id that names no row is not in the answer.

@@ -1,0 +1,173 @@
+//! The work over HTTP: tells the far side about a transaction and hears what came of it. Knows the
+//! request, the answer and what the answer means; knows no database and no queue, and retries nothing.
+
+mod address;
+mod answer;
+mod client;
+mod request;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use entity::lifecycle::{Attempt, Order};
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::time::{Instant, timeout};
+
+use address::Address;
+use answer::{Answer, Verdict};
+use client::{Client, Roots};
+use signature::Secret;
+
+/// What a process needs to know about the far side.
+pub struct Settings {
+    /// Where the transactions are posted to; `http://` or `https://`, perhaps with a user and a password.
+    pub url: String,
+    /// Signs the requests, if there is one: `whsec_` and base64.
+    pub secret: Option<String>,
+    /// From the attempt's beginning to the end of the answer's body.
+    pub timeout: Duration,
+}
+
+/// Why [`Settings`] are of no use. Never says what they contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// No URL that could be posted to.
+    #[error("PROCESS_URL must be an http:// or https:// URL, written in ASCII")]
+    Url,
+    /// A port that is none.
+    #[error("PROCESS_URL must have a port from 1 to 65535, or none")]
+    Port,
+    /// Nobody could be believed.
+    #[error("PROCESS_URL must not be https:// where the system has no root certificates")]
+    Certificates,
+    /// No key for Standard Webhooks.
+    #[error("PROCESS_SECRET must be whsec_ and then the base64 of 24 to 64 bytes")]
+    Secret,
+}
+
+/// The far side. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct FarSide(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    address: Address,
+    secret: Option<Secret>,
+    timeout: Duration,
+}
+
+impl FarSide {
+    /// Checks the settings. Connects to nothing yet.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        Self::trusting(settings, Roots::System)
+    }
+
+    fn trusting(settings: Settings, roots: Roots) -> Result<Self, Error> {
+        let address = Address::parse(&settings.url)?;
+        let secret = settings.secret.as_deref().map(Secret::parse).transpose()?;
+        let client = client::new(&address, roots, settings.timeout)?;
+        Ok(Self(Arc::new(Inner {
+            client,
+            address,
+            secret,
+            timeout: settings.timeout,
+        })))
+    }
+
+    /// Makes one attempt. Never fails, never panics: whatever happens is an outcome. Dropping the future
+    /// gives the attempt up, and the connection with it.
+    pub(crate) fn call(
+        &self,
+        order: Order,
+    ) -> impl Future<Output = Attempt> + Send + 'static + use<> {
+        let far_side = self.0.clone();
+        async move { far_side.attempt(order).await }
+    }
+}
+
+/// Says nothing of its settings: they contain secrets.
+impl fmt::Debug for FarSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FarSide").finish_non_exhaustive()
+    }
+}
+
+/// Why there was no answer.
+#[derive(Debug, Error)]
+enum Silence {
+    #[error("could not write the body: {0}")]
+    Body(#[from] serde_json::Error),
+    #[error("could not write the request: {0}")]
+    Request(#[from] hyper::http::Error),
+    #[error("could not connect: {0}")]
+    Connect(String),
+    #[error("no answer: {0}")]
+    Lost(String),
+    #[error("no answer within {}", span(.0))]
+    TimedOut(Duration),
+}
+
+impl Inner {
+    async fn attempt(&self, order: Order) -> Attempt {
+        let started_at = OffsetDateTime::now_utc();
+        let began = Instant::now();
+        let verdict = match self.ask(&order, started_at).await {
+            Ok(answer) => answer.verdict(OffsetDateTime::now_utc()),
+            Err(silence) => Verdict::of_silence(&silence),
+        };
+        Attempt {
+            id: order.id,
+            number: order.attempt,
+            started_at,
+            took: began.elapsed(),
+            outcome: verdict.outcome,
+            status: verdict.status,
+            error: verdict.error,
+            retry_after: verdict.retry_after,
+        }
+    }
+
+    async fn ask(&self, order: &Order, now: OffsetDateTime) -> Result<Answer, Silence> {
+        let request = request::build(&self.address, self.secret.as_ref(), order, now)?;
+        // Outside of what the timeout cuts short: a status that has come is the answer, whatever becomes
+        // of its body.
+        let mut answer = None;
+        let conversation = async {
+            let (head, body) = self.client.request(request).await?.into_parts();
+            answer.insert(Answer::new(&head)).read(body).await;
+            Ok(())
+        };
+        let ended = timeout(self.timeout, conversation).await;
+        match (answer, ended) {
+            (Some(answer), _) => Ok(answer),
+            (None, Ok(Err(error))) => Err(Silence::of(&error)),
+            (None, _) => Err(Silence::TimedOut(self.timeout)),
+        }
+    }
+}
+
+impl Silence {
+    /// The innermost cause says it best; what is around it names only the layers it went through.
+    fn of(error: &hyper_util::client::legacy::Error) -> Self {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        if error.is_connect() {
+            Self::Connect(cause.to_string())
+        } else {
+            Self::Lost(cause.to_string())
+        }
+    }
+}
+
+fn span(time: &Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
+}
