@@ -1,1 +1,52 @@
+//! Attempts against far sides that listen.
 
+mod answers;
+mod requests;
+mod server;
+
+use std::time::Duration;
+
+use entity::Webhook;
+use uuid::Uuid;
+
+use super::{Attempt, FarSide, Order, Settings};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// No test that passes waits as long.
+const LONG: Duration = Duration::from_secs(20);
+/// For tests in which the time runs out.
+const SHORT: Duration = Duration::from_millis(400);
+
+fn settings(url: String, timeout: Duration) -> Settings {
+    Settings {
+        url,
+        secret: None,
+        timeout,
+    }
+}
+
+/// A far side at `place`, a host and a port.
+fn far_side(place: &str, timeout: Duration) -> FarSide {
+    FarSide::new(settings(format!("http://{place}/hook"), timeout)).unwrap()
+}
+
+fn order(transaction_id: &str) -> Order {
+    Order {
+        id: Uuid::now_v7(),
+        webhook: Webhook {
+            transaction_id: transaction_id.into(),
+            source_account: "a".into(),
+            destination_account: "b".into(),
+            amount: "10.50".parse().unwrap(),
+            currency: "INR".into(),
+        },
+        attempt: 1,
+    }
+}
+
+/// One attempt with a new client, which must end long before it gives up if `timeout` is [`LONG`].
+async fn attempt(place: &str, timeout: Duration) -> Attempt {
+    let attempt = far_side(place, timeout).call(order("t1")).await;
+    assert!(attempt.took < LONG, "{attempt:?}");
+    attempt
+}

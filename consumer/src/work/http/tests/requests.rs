@@ -1,0 +1,172 @@
+//! What the far side receives.
+
+use http_body_util::BodyExt as _;
+use hyper::{Response, header::AUTHORIZATION};
+use time::OffsetDateTime;
+
+use super::{
+    super::{Address, FarSide, Outcome, Secret, Settings, request},
+    LONG, SECRET, far_side, order,
+    server::Server,
+    settings,
+};
+
+#[tokio::test]
+async fn the_far_side_receives_the_transaction_and_what_tells_attempts_apart() {
+    let server = Server::start(|_| Response::default()).await;
+    let far_side = FarSide::new(settings(
+        format!("http://{}/hook?a=b%20c", server.place),
+        LONG,
+    ));
+    let mut order = order("t1");
+    order.attempt = 3;
+    let id = order.id;
+    let attempt = far_side.unwrap().call(order).await;
+    assert_eq!(attempt.outcome, Outcome::Succeeded);
+    assert_eq!(
+        (attempt.id, attempt.number, attempt.status),
+        (id, 3, Some(200))
+    );
+    assert_eq!((attempt.error, attempt.retry_after), (None, None));
+
+    let seen = &server.requests()[0];
+    assert_eq!(seen.head.method, "POST");
+    assert_eq!(seen.head.uri, "/hook?a=b%20c");
+    assert_eq!(
+        seen.body,
+        r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":10.5,"currency":"INR"}"#
+    );
+    let hookline = format!("hookline/{}", env!("CARGO_PKG_VERSION"));
+    for (name, value) in [
+        ("host", server.place.as_str()),
+        ("content-type", "application/json"),
+        ("user-agent", &hookline),
+        ("idempotency-key", "t1"),
+        ("hookline-attempt", "3"),
+        ("content-length", &seen.body.len().to_string()),
+    ] {
+        assert_eq!(seen.header(name), Some(value), "{name}");
+    }
+    assert_eq!(seen.head.headers.len(), 6, "{:?}", seen.head.headers);
+}
+
+#[tokio::test]
+async fn an_amount_arrives_digit_by_digit() {
+    let server = Server::start(|_| Response::default()).await;
+    let far_side = far_side(&server.place, LONG);
+    for (amount, digits) in [
+        ("999999999999999.9999", "999999999999999.9999"),
+        ("-999999999999999.9999", "-999999999999999.9999"),
+        ("0.1000", "0.1"),
+        ("1500", "1500"),
+        ("-0.0", "0"),
+    ] {
+        let mut order = order("t1");
+        order.webhook.amount = amount.parse().unwrap();
+        far_side.call(order).await;
+        let body = &server.requests()[0].body;
+        assert!(body.contains(&format!(r#""amount":{digits},"#)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn different_ids_never_become_one_key() {
+    let server = Server::start(|_| Response::default()).await;
+    let far_side = far_side(&server.place, LONG);
+    let longest = "€".repeat(255);
+    for (id, key) in [
+        ("t1", "t1"),
+        ("t1 ", "t1%20"),
+        (" t1", "%20t1"),
+        ("t1%20", "t1%2520"),
+        ("t1\u{a0}", "t1%C2%A0"),
+        ("ü\"{}/?#", "%C3%BC\"{}/?#"),
+        (&longest, &"%E2%82%AC".repeat(255)),
+    ] {
+        let attempt = far_side.call(order(id)).await;
+        assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
+        let seen = &server.requests()[0];
+        assert_eq!(seen.header("idempotency-key"), Some(key));
+        let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+        assert_eq!(body["transaction_id"], *id);
+    }
+}
+
+/// The signature is openssl's: `printf '%s' ID.1700000000.BODY | openssl dgst -sha256 -mac HMAC -macopt
+/// hexkey:KEY -binary | base64`, where KEY is what follows `whsec_`, decoded and written in hexadecimal.
+#[tokio::test]
+async fn a_secret_signs_id_time_and_body() {
+    let address = Address::parse("http://localhost/hook").unwrap();
+    let secret = Secret::parse(SECRET).unwrap();
+    let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+    let mut order = order("t1");
+    order.id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    order.webhook.amount = "-999999999999999.9999".parse().unwrap();
+    let request = request::build(&address, Some(&secret), &order, now).unwrap();
+    let header = |name| request.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("webhook-id"), order.id.to_string());
+    assert_eq!(header("webhook-timestamp"), "1700000000");
+    assert_eq!(
+        header("webhook-signature"),
+        "v1,bttXTNi8rRBSAnIjWtfOP/pqV25fzfesOreoQSN5hjg="
+    );
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(
+        body,
+        r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":-999999999999999.9999,"currency":"INR"}"#
+    );
+}
+
+#[tokio::test]
+async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
+    let server = Server::start(|_| Response::default()).await;
+    let far_side = FarSide::new(Settings {
+        secret: Some(SECRET.into()),
+        ..settings(format!("http://{}/", server.place), LONG)
+    })
+    .unwrap();
+    let order = order("t1");
+    let id = order.id;
+    let attempt = far_side.call(order).await;
+    let seen = &server.requests()[0];
+    let signature =
+        Secret::parse(SECRET)
+            .unwrap()
+            .sign(id, attempt.started_at, seen.body.as_bytes());
+    let time = attempt.started_at.unix_timestamp().to_string();
+    assert_eq!(seen.header("webhook-id"), Some(id.to_string().as_str()));
+    assert_eq!(seen.header("webhook-timestamp"), Some(time.as_str()));
+    assert_eq!(seen.header("webhook-signature"), Some(signature.as_str()));
+}
+
+#[tokio::test]
+async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
+    let server = Server::start(|_| {
+        let mut response = Response::default();
+        *response.status_mut() = hyper::StatusCode::UNAUTHORIZED;
+        response
+    })
+    .await;
+    let url = format!("http://user:hunter2@{}/?token=hunter3", server.place);
+    let far_side = FarSide::new(settings(url, LONG)).unwrap();
+    let attempt = far_side.call(order("t1")).await;
+    let seen = &server.requests()[0];
+    assert_eq!(seen.head.headers[AUTHORIZATION], "Basic dXNlcjpodW50ZXIy");
+    assert_eq!(seen.header("host"), Some(server.place.as_str()));
+    let told = format!("{far_side:?} {attempt:?}");
+    assert!(told.contains("answered 401 Unauthorized"), "{told}");
+    assert!(!told.contains("hunter"), "{told}");
+}
+
+#[tokio::test]
+async fn calls_share_a_connection() {
+    let server = Server::start(|_| Response::default()).await;
+    let far_side = far_side(&server.place, LONG);
+    for _ in 0..2 {
+        far_side.clone().call(order("t1")).await;
+    }
+    let connections: Vec<usize> = (server.requests().iter())
+        .map(|seen| seen.connection)
+        .collect();
+    assert_eq!(connections, [0, 0]);
+}
