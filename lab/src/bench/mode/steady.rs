@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use super::{
     RUN_WITHIN,
     compared::Compared,
-    pipeline::{FASTAPI_TIMES, bare_rate},
+    pipeline::{self, FASTAPI_TIMES, bare_rate},
 };
 use crate::bench::{
     Bench,
@@ -27,8 +27,6 @@ const MODE: &str = "pipeline";
 const BARE_COUNT: u64 = 100_000;
 /// Where the search begins, as a part of the rate without delay.
 const FIRST: f64 = 0.8;
-/// Where it begins for the FastAPI stack, in webhooks per second: what it was found to sustain on two cores.
-const FASTAPI_FIRST: f64 = 400.0;
 /// One step down after a rate that was not sustained, and one up after one that was.
 const DOWN: f64 = 0.9;
 const UP: f64 = 1.05;
@@ -53,7 +51,10 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
     };
     let stack = bench.fastapi().await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
-    let mut peer_rate = FASTAPI_FIRST;
+    let mut peer_rate = match &stack {
+        Some(stack) => pipeline::peer_rate(bench, stack).await? * FIRST,
+        None => 0.0,
+    };
     for run in bench.runs() {
         let (rows, _) = bare_rate(bench, bench.count(BARE_COUNT)).await?;
         bare.push(rows);
