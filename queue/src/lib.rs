@@ -2,7 +2,7 @@
 //! connections, and the queue inside the process that stands in for it. Knows no database and no
 //! HTTP.
 //!
-//! Two backends, one vocabulary and one set of promises (`tests/conformance.rs` holds both to it):
+//! Two backends, one vocabulary and one set of promises (`tests/conformance` holds both to it):
 //! an id whose publish was confirmed is delivered; a delivery that is not settled when its consumer
 //! goes away is delivered again; one delivered too often, or rejected, becomes a dead letter.
 //!

@@ -17,3 +17,5 @@ mod processes;
 mod receive;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod state_machine;

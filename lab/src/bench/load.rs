@@ -81,6 +81,18 @@ impl Answers {
 }
 
 impl Load {
+    /// Different webhooks, as many and as fast as they are answered, for `time`.
+    pub(crate) fn closed(address: SocketAddr, connections: usize, time: Duration) -> Self {
+        Self {
+            address,
+            connections,
+            pace: Pace::Closed,
+            count: u64::MAX,
+            time,
+            ids: Ids::unique(),
+        }
+    }
+
     /// Applies the load from a thread of its own. Any answer but 202, and 503 with `Retry-After`, is an error.
     pub(crate) async fn apply(self, progress: &ProgressBar) -> Result<Answers> {
         ensure!(

@@ -1,5 +1,6 @@
 //! One file for each question.
 
+mod compared;
 pub(super) mod duplicates;
 pub(super) mod embedded;
 pub(super) mod growth;

@@ -19,6 +19,9 @@ use super::{
 /// How long the service may take to finish everything after the last request, its delay aside.
 pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(300);
 
+/// The name of a server in figures.
+const POSTGRES: &str = "PostgreSQL";
+
 /// What to do in a run.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
@@ -97,6 +100,11 @@ pub(super) async fn run(bench: &Bench, site: &mut Site, plan: Plan) -> Result<Tr
         None => site.check(&answers, ids).await?,
     }
 
+    tell(site, answers, processor).await
+}
+
+/// What the tables of a run that has passed its check say about it.
+pub(super) async fn tell(site: &Site, answers: Answers, processor: Processor) -> Result<Trial> {
     let last = site.last_processed().await?;
     let took = last.duration_since(answers.began).context("clock")?;
     Ok(Trial {
@@ -183,7 +191,7 @@ fn processes(bench: &Bench, service: &Service) -> Vec<(&'static str, u32)> {
 fn servers(bench: &Bench) -> impl Iterator<Item = (&'static str, u32)> {
     let pids = bench.servers.iter().flat_map(|servers| {
         [
-            ("PostgreSQL", servers.postgres.pid()),
+            (POSTGRES, servers.postgres.pid()),
             ("RabbitMQ", servers.rabbitmq.pid()),
         ]
     });
@@ -200,6 +208,12 @@ impl Clock {
     /// Counts this process and both servers.
     pub(super) fn of_servers(bench: &Bench) -> Result<Self> {
         Self::start(servers(bench).collect())
+    }
+
+    /// Counts this process, PostgreSQL, and `name`, which needs no broker.
+    pub(super) fn of_peer(bench: &Bench, name: &'static str, pid: u32) -> Result<Self> {
+        let postgres = servers(bench).filter(|(name, _)| *name == POSTGRES);
+        Self::start([(name, pid)].into_iter().chain(postgres).collect())
     }
 
     fn start(processes: Vec<(&'static str, u32)>) -> Result<Self> {

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 
-use super::{RUN_WITHIN, pipeline::peer_rate};
+use super::{RUN_WITHIN, compared::Compared, pipeline::peer_rate};
 use crate::bench::{
     Bench,
-    report::Target,
     site::Site,
     trial::{self, Plan},
     yardstick::bare_sqlite,
@@ -15,7 +14,7 @@ const MODE: &str = "embedded";
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(100_000);
-    let stack = bench.fastapi().await?;
+    let stack = bench.fastapi().await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bench.phase("bare SQLite", count);
@@ -42,22 +41,9 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let report = &mut bench.report;
     let bare = report.figure(MODE, "bare SQLite", "rows/s", bare);
     let rates = ours.iter().map(|trial| trial.rate).collect();
-    let rate = report.figure(MODE, "0 s delay: PROCESSED", "webhooks/s", rates);
+    let compared = Compared::note(report, MODE, "0 s delay", "PROCESSED", rates);
     trial::note(report, MODE, "0 s delay", &ours);
-    report.verdict(
-        MODE,
-        "0 s delay : bare SQLite",
-        rate / bare,
-        Target::AtLeast(0.3),
-    );
-    if !peer.is_empty() {
-        let peer = report.figure(MODE, "FastAPI, 0 s delay: PROCESSED", "webhooks/s", peer);
-        report.verdict(
-            MODE,
-            "0 s delay : FastAPI",
-            rate / peer,
-            Target::AtLeast(40.0),
-        );
-    }
+    compared.with(report, "bare SQLite", bare, 0.3);
+    compared.with_fastapi(report, peer, 40.0);
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::RUN_WITHIN;
 use crate::{
     bench::{
         Bench,
-        load::{Ids, Load, Pace},
+        load::Load,
         report::Target,
         service::Service,
         site::{Broker, Site},
@@ -71,12 +71,8 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
     let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
     let load = Load {
-        address: service.address,
-        connections: bench.args.connections,
-        pace: Pace::Closed,
         count,
-        time: RUN_WITHIN,
-        ids: Ids::unique(),
+        ..Load::closed(service.address, bench.args.connections, RUN_WITHIN)
     };
     let answers = load.apply_all_accepted(&bench.progress).await?;
     ensure!(

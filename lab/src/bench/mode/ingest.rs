@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::bench::{
     Bench,
-    load::{Answers, Ids, Load, Pace},
+    load::{Answers, Load},
     report::Target,
     service::Service,
     site::Site,
@@ -74,14 +74,7 @@ async fn broker_away(bench: &mut Bench, time: Duration) -> Result<Answers> {
     let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
     let Servers { rabbitmq, .. } = bench.servers.as_mut().context("no servers")?;
     rabbitmq.stop().await?;
-    let load = Load {
-        address: service.address,
-        connections: bench.args.connections,
-        pace: Pace::Closed,
-        count: u64::MAX,
-        time,
-        ids: Ids::unique(),
-    };
+    let load = Load::closed(service.address, bench.args.connections, time);
     let answers = load.apply_all_accepted(&bench.progress).await?;
     rabbitmq.start_again().await?;
     site.all_done(&mut service, DRAIN_WITHIN).await?;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::RUN_WITHIN;
+use super::{RUN_WITHIN, compared::Compared};
 use crate::bench::{
     Bench,
-    report::Target,
     site::Site,
     trial::{self, Clock, Plan, Processor},
     yardstick::{
@@ -20,11 +19,13 @@ const MODE: &str = "pipeline";
 
 /// Length of a run of the FastAPI stack, in seconds.
 const FASTAPI_SECONDS: u64 = 10;
+/// How many times the rate of the FastAPI stack is wanted, with and without delay.
+pub(super) const FASTAPI_TIMES: f64 = 30.0;
 
 /// With no delay: a number of webhooks as fast as the service takes them, until the last is `PROCESSED`.
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(100_000);
-    let stack = bench.fastapi().await?;
+    let stack = bench.fastapi().await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bare.push(bare_rate(bench, count).await?);
@@ -46,23 +47,10 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let processor: Vec<&Processor> = processor.iter().collect();
     trial::note_processor(report, MODE, "bare pipeline", &processor);
     let rates = ours.iter().map(|trial| trial.rate).collect();
-    let rate = report.figure(MODE, "0 s delay: PROCESSED", "webhooks/s", rates);
+    let compared = Compared::note(report, MODE, "0 s delay", "PROCESSED", rates);
     trial::note(report, MODE, "0 s delay", &ours);
-    report.verdict(
-        MODE,
-        "0 s delay : bare pipeline",
-        rate / bare,
-        Target::AtLeast(0.5),
-    );
-    if !peer.is_empty() {
-        let peer = report.figure(MODE, "FastAPI, 0 s delay: PROCESSED", "webhooks/s", peer);
-        report.verdict(
-            MODE,
-            "0 s delay : FastAPI",
-            rate / peer,
-            Target::AtLeast(30.0),
-        );
-    }
+    compared.with(report, "bare pipeline", bare, 0.5);
+    compared.with_fastapi(report, peer, FASTAPI_TIMES);
     Ok(())
 }
 

@@ -2,18 +2,23 @@
 //!
 //! Webhooks come on schedule for the delay and a while longer. A rate is sustained if every webhook is `PROCESSED`
 //! shortly after its delay: then what is in flight has stopped growing at delay × rate. A rate that is not is tried again
-//! a step lower; one that is makes the next run start a step higher.
+//! a step lower; one that is makes the next run start a step higher. The FastAPI stack is asked in the same way.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{RUN_WITHIN, pipeline::bare_rate};
+use super::{
+    RUN_WITHIN,
+    compared::Compared,
+    pipeline::{self, FASTAPI_TIMES, bare_rate},
+};
 use crate::bench::{
     Bench,
     load::Pace,
-    report::Target,
+    report::{Report, Target},
     trial::{self, Plan, Trial},
+    yardstick::fastapi::Stack,
 };
 
 const MODE: &str = "pipeline";
@@ -44,20 +49,28 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
             trial::on_servers(bench, plan).await?.rate * FIRST
         }
     };
-    let (mut bare, mut ours, mut rates) = (vec![], vec![], vec![]);
+    let stack = bench.fastapi().await;
+    let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
+    let mut peer_rate = match &stack {
+        Some(stack) => pipeline::peer_rate(bench, stack).await? * FIRST,
+        None => 0.0,
+    };
     for run in bench.runs() {
         let (rows, _) = bare_rate(bench, bench.count(BARE_COUNT)).await?;
         bare.push(rows);
-        let (sustained, trial) = highest(bench, rate, delay, time).await?;
-        bench.say(&format!(
-            "pipeline {run}: {sustained:.0}/s sustained with {delay:?} of delay"
-        ));
-        rates.push(sustained);
-        ours.push(trial);
-        rate = sustained * UP;
+        let sustained = highest(bench, Subject::Hookline, rate, delay, time).await?;
+        rate = sustained.0 * UP;
+        say(bench, run, Subject::Hookline, sustained.0, delay);
+        ours.push(sustained);
+        if let Some(stack) = &stack {
+            let subject = Subject::FastApi(stack);
+            let sustained = highest(bench, subject, peer_rate, delay, time).await?;
+            peer_rate = sustained.0 * UP;
+            say(bench, run, subject, sustained.0, delay);
+            peer.push(sustained);
+        }
     }
     let what = format!("{delay:?} delay");
-    let in_flight = ours.iter().map(most_in_flight).collect();
     let report = &mut bench.report;
     let bare = report.figure(
         MODE,
@@ -65,49 +78,78 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
         "rows/s",
         bare,
     );
-    let rate = report.figure(MODE, format!("{what}: sustained"), "webhooks/s", rates);
-    let in_flight = report.figure(
-        MODE,
-        format!("{what}: most in flight"),
-        "webhooks",
-        in_flight,
-    );
+    let (rates, ours): (Vec<f64>, Vec<Trial>) = ours.into_iter().unzip();
+    let compared = Compared::note(report, MODE, &what, "sustained", rates);
+    let in_flight = note_in_flight(report, &what, &ours);
     trial::note(report, MODE, &what, &ours);
-    report.verdict(
-        MODE,
-        format!("{what} : bare pipeline"),
-        rate / bare,
-        Target::AtLeast(0.45),
-    );
-    let steady = in_flight / rate / delay.as_secs_f64();
+    compared.with(report, "bare pipeline", bare, 0.45);
+    let steady = in_flight / compared.reached / delay.as_secs_f64();
     report.verdict(
         MODE,
         format!("{what}: in flight : delay × rate"),
         steady,
         Target::AtMost(1.1),
     );
+    let (rates, peer): (Vec<f64>, Vec<Trial>) = peer.into_iter().unzip();
+    compared.with_fastapi(report, rates, FASTAPI_TIMES);
+    if !peer.is_empty() {
+        let what = format!("FastAPI, {what}");
+        note_in_flight(report, &what, &peer);
+        let processor: Vec<_> = peer.iter().map(|trial| &trial.processor).collect();
+        trial::note_processor(report, MODE, &what, &processor);
+    }
     Ok(())
+}
+
+/// Who is asked for its highest rate.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Hookline,
+    FastApi(&'a Stack),
+}
+
+impl Subject<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hookline => "hookline",
+            Self::FastApi(_) => "FastAPI",
+        }
+    }
+
+    async fn trial(self, bench: &Bench, plan: Plan) -> Result<Trial> {
+        match self {
+            Self::Hookline => trial::on_servers(bench, plan).await,
+            Self::FastApi(stack) => stack.trial(bench, plan).await,
+        }
+    }
+}
+
+fn say(bench: &Bench, run: u32, subject: Subject<'_>, rate: f64, delay: Duration) {
+    let name = subject.name();
+    bench.say(&format!(
+        "pipeline {run}: {name}, {rate:.0}/s sustained with {delay:?} of delay"
+    ));
 }
 
 /// The first rate, from `rate` downwards, that is sustained.
 async fn highest(
     bench: &Bench,
+    subject: Subject<'_>,
     mut rate: f64,
     delay: Duration,
     time: Duration,
 ) -> Result<(f64, Trial)> {
+    let name = subject.name();
     for _ in 0..TRIES_MAX {
-        bench.phase(
-            &format!("hookline, {rate:.0}/s"),
-            (rate * time.as_secs_f64()) as u64,
-        );
+        let count = (rate * time.as_secs_f64()) as u64;
+        bench.phase(&format!("{name}, {rate:.0}/s"), count);
         let plan = Plan {
             pace: Pace::Open(rate),
             count: u64::MAX,
             delay,
             ..Plan::closed(bench, 0, time)
         };
-        let trial = trial::on_servers(bench, plan).await?;
+        let trial = subject.trial(bench, plan).await?;
         let on_time = trial
             .lag
             .is_some_and(|lag| lag.max <= (delay + LATE_MAX).as_secs_f64());
@@ -124,13 +166,20 @@ async fn highest(
             )
         });
         bench.say(&format!(
-            "pipeline: {rate:.0}/s is not sustained: answers p99 {:.0} ms, {} × 503{lag}",
+            "pipeline: {name}, {rate:.0}/s is not sustained: answers p99 {:.0} ms, {} × 503{lag}",
             trial.answers.latency_ms(99.0),
             trial.answers.later.len(),
         ));
         rate *= DOWN;
     }
-    bail!("no rate down to {rate:.0}/s is sustained")
+    bail!("{name}: no rate down to {rate:.0}/s is sustained")
+}
+
+/// Notes how much was in flight at most in each run.
+fn note_in_flight(report: &mut Report, what: &str, trials: &[Trial]) -> f64 {
+    let in_flight = trials.iter().map(most_in_flight).collect();
+    let what = format!("{what}: most in flight");
+    report.figure(MODE, what, "webhooks", in_flight)
 }
 
 /// The most webhooks that were committed and not `PROCESSED` at the end of any second.

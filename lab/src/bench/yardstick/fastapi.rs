@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use crate::{
     bench::{
         Bench,
-        load::{Ids, Load, Pace},
+        load::Load,
         site::Site,
+        trial::{self, Clock, Plan, Trial},
     },
     folder::Folder,
     ports,
@@ -68,32 +69,38 @@ impl Stack {
 
     /// Webhooks per second, from the first request to the last `PROCESSED`, with no delay, at `time` of load.
     pub(in crate::bench) async fn rate(&self, bench: &Bench, time: Duration) -> Result<f64> {
+        let trial = self.trial(bench, Plan::closed(bench, u64::MAX, time));
+        Ok(trial.await?.rate)
+    }
+
+    /// Runs the stack on a new site under this load. Its webhooks are all different.
+    pub(in crate::bench) async fn trial(&self, bench: &Bench, plan: Plan) -> Result<Trial> {
         let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
-        let (uvicorn, folder, address) = self.start(&site).await?;
+        let (uvicorn, folder, address) = self.start(&site, plan.delay).await?;
+        let clock = Clock::of_peer(bench, "FastAPI", uvicorn.id())?;
         let load = Load {
-            address,
-            connections: bench.args.connections,
-            pace: Pace::Closed,
-            count: u64::MAX,
-            time,
-            ids: Ids::unique(),
+            pace: plan.pace,
+            count: plan.count,
+            ..Load::closed(address, plan.connections, plan.time)
         };
         let answers = load.apply_all_accepted(&bench.progress).await?;
+        // Nothing is done before, and looking costs the database.
+        tokio::time::sleep(plan.delay).await;
         let start = Instant::now();
         while u64::try_from(site.rows().await?.processed)? < answers.accepted {
             ensure!(start.elapsed() < DRAIN_WITHIN, "FastAPI does not finish");
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        let processor = clock.per_webhook(answers.accepted.max(1))?;
         uvicorn.end(Signal::TERM).await?;
         drop(folder);
         site.check_rows(answers.accepted).await?;
-        let last = site.last_processed().await?;
-        let took = last.duration_since(answers.began).context("clock")?;
+        let trial = trial::tell(&site, answers, processor).await?;
         site.clear().await?;
-        Ok(answers.accepted as f64 / took.as_secs_f64())
+        Ok(trial)
     }
 
-    async fn start(&self, site: &Site) -> Result<(Process, Folder, SocketAddr)> {
+    async fn start(&self, site: &Site, delay: Duration) -> Result<(Process, Folder, SocketAddr)> {
         let mut folder = Folder::new("hookline-fastapi-")?;
         std::fs::write(folder.path().join("main.py"), PROGRAM)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
@@ -113,7 +120,8 @@ impl Stack {
         let url = site
             .database_url()
             .replacen("postgres://", "postgresql://", 1);
-        command.env("DATABASE_URL", url).env("DELAY_SECONDS", "0");
+        let delay = delay.as_secs_f64().to_string();
+        command.env("DATABASE_URL", url).env("DELAY_SECONDS", delay);
         let mut process = Process::spawn(LOG, command, &mut folder, Signal::TERM)?;
         let start = Instant::now();
         // The workers share one socket, which listens before they can answer; requests wait there.
@@ -127,15 +135,12 @@ impl Stack {
         Ok((process, folder, address))
     }
 
-    /// Python imports and opens its connections on the first requests.
+    /// Python imports and opens its connections on the first requests. Where there is a delay, their updates come
+    /// after it and find no row: half a second's work, before those of the run begin.
     async fn warm_up(&self, address: SocketAddr, site: &Site) -> Result<()> {
         let load = Load {
-            address,
-            connections: 64,
-            pace: Pace::Closed,
             count: 500,
-            time: START,
-            ids: Ids::unique(),
+            ..Load::closed(address, 64, START)
         };
         load.apply_all_accepted(&indicatif::ProgressBar::hidden())
             .await?;

@@ -1,0 +1,176 @@
+//! What only a broker can do to us.
+
+use std::collections::HashSet;
+
+use lab::rabbitmq;
+use queue::{Error, Queue, Settlement, amqp};
+use uuid::Uuid;
+
+use crate::{ids, ids_of, publish, settle, soon, take, until_depth};
+
+/// A queue of one's own on the tests' broker.
+pub(super) struct Broker {
+    url: String,
+    name: String,
+}
+
+impl Broker {
+    pub(super) fn new() -> Self {
+        Self {
+            url: lab::given::rabbitmq().unwrap(),
+            name: format!("test-{}", Uuid::now_v7()),
+        }
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        let settings = amqp::Settings {
+            url: self.url.clone(),
+            ca: None,
+            queue: self.name.clone(),
+            process: "test".into(),
+        };
+        Queue::Amqp(amqp::Broker::new(settings).unwrap())
+    }
+
+    pub(super) async fn clear(&self) {
+        for name in [self.name.clone(), format!("{}.dead-letter", self.name)] {
+            rabbitmq::delete_queue(&self.url, &name).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_message_that_is_no_id_becomes_a_dead_letter_and_harms_nothing() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    queue.declare().await.unwrap();
+    for body in [&b""[..], b"no id", b"\xff\xfe", &[b'x'; 100_000]] {
+        rabbitmq::publish(&broker.url, &broker.name, &broker.name, body)
+            .await
+            .unwrap();
+    }
+    let ids = ids(1);
+    publish(&queue, &ids).await;
+    let mut deliveries = queue.deliveries(10);
+    let taken = take(&mut deliveries, 1).await;
+    assert_eq!(ids_of(&taken), ids);
+    settle(&mut deliveries, taken, Settlement::Ack).await;
+    deliveries.close().await;
+    until_depth(&queue, 0, 4).await;
+    broker.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_message_can_be_read_in_the_console() {
+    let broker = Broker::new();
+    let ids = ids(1);
+    publish(&broker.queue(), &ids).await;
+    let message = rabbitmq::get_message(&broker.url, &broker.name)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(message.body, ids[0].to_string());
+    assert_eq!(message.message_id, Some(ids[0].to_string()));
+    broker.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_queue_with_other_arguments_is_a_clear_error() {
+    let broker = Broker::new();
+    let dead_letter = format!("{}.dead-letter", broker.name);
+    // Declared from the other name, the dead-letter queue of one is the queue of the other.
+    let other = Broker {
+        name: dead_letter,
+        url: broker.url.clone(),
+    };
+    other.queue().declare().await.unwrap();
+    let error = broker.queue().declare().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Mismatch(text) if text.contains("x-delivery-limit") || text.contains("x-dead-letter")),
+        "{error}"
+    );
+    other.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_deleted_queue_is_declared_again() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    let mut deliveries = queue.deliveries(10);
+    let mut publisher = queue.publisher().await.unwrap();
+    publisher.publish(&ids(1)).await.unwrap();
+    drop(take(&mut deliveries, 1).await);
+    rabbitmq::delete_queue(&broker.url, &broker.name)
+        .await
+        .unwrap();
+    // What the relay does: it notices, waits a moment, and comes back.
+    let wanted = ids(1);
+    publisher.publish(&wanted).await.unwrap();
+    while soon(publisher.confirmed()).await.is_ok() {}
+    drop(publisher);
+    tokio::time::sleep(queue::Backoff::new().next_wait()).await;
+    publish(&queue, &wanted).await;
+    let taken = take(&mut deliveries, 1).await;
+    assert_eq!(ids_of(&taken), wanted);
+    settle(&mut deliveries, taken, Settlement::Ack).await;
+    deliveries.close().await;
+    broker.clear().await;
+}
+
+/// RabbitMQ 3.10 can attach the consumer of a deleted queue to one that is declared at once under
+/// the same name, and then lose count of its deliveries.
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_consumer_that_the_broker_forgets_comes_back() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    let mut deliveries = queue.deliveries(3);
+    publish(&queue, &ids(1)).await;
+    drop(take(&mut deliveries, 1).await);
+    rabbitmq::delete_queue(&broker.url, &broker.name)
+        .await
+        .unwrap();
+    let wanted = ids(10);
+    publish(&queue, &wanted).await;
+    let mut seen = HashSet::new();
+    while seen.len() < wanted.len() {
+        let batch = soon(deliveries.next()).await;
+        seen.extend(ids_of(&batch));
+        settle(&mut deliveries, batch, Settlement::Ack).await;
+    }
+    deliveries.close().await;
+    until_depth(&queue, 0, 0).await;
+    broker.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn an_unroutable_message_is_not_confirmed() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    let mut publisher = queue.publisher().await.unwrap();
+    rabbitmq::delete_queue(&broker.url, &broker.name)
+        .await
+        .unwrap();
+    publisher.publish(&ids(1)).await.unwrap();
+    let error = soon(publisher.confirmed()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+    queue.declare().await.unwrap();
+    broker.clear().await;
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_work_is_refused_without_its_password() {
+    let settings = amqp::Settings {
+        url: "amqp://user:secret@[nonsense".into(),
+        ca: None,
+        queue: "q".into(),
+        process: "test".into(),
+    };
+    let error = amqp::Broker::new(settings).err().unwrap();
+    assert!(!error.to_string().contains("secret"), "{error}");
+}

@@ -1,0 +1,60 @@
+//! A process is told to stop.
+
+use rustix::process::Signal;
+
+use super::{migrated, until_logged, until_taken};
+use crate::{house::House, processes::Process};
+
+/// Stops with work in hand: exit 0, soon, and nothing lost.
+async fn stops_in_order(mut process: Process) {
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended().await, Some(0), "{}", process.log());
+    assert!(process.log().contains("stopped"), "{}", process.log());
+}
+
+#[tokio::test]
+async fn a_signal_stops_the_embedded_service_and_loses_nothing() {
+    let mut house = House::embedded();
+    house.environment.insert("PROCESSING_DELAY", "30s".into());
+    let first = house.process("").await;
+    house
+        .send_all(&first.url(), (0..50).map(|i| format!("t{i}")))
+        .await;
+    stops_in_order(first).await;
+    house.environment.insert("PROCESSING_DELAY", "0s".into());
+    house.start("").await;
+    house.settled().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
+    let mut house = migrated().await;
+    let api = house.start("api").await.url();
+    house.environment.insert("PROCESSING_DELAY", "30s".into());
+    let first = house.process("consumer").await;
+    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
+    until_taken(&house, 50).await;
+    stops_in_order(first).await;
+    assert_eq!(house.queue().unwrap().depth().await.unwrap().ready, 50);
+    house.environment.insert("PROCESSING_DELAY", "0s".into());
+    house.start("consumer").await;
+    house.settled().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    use tokio::io::AsyncWriteExt;
+    let house = House::embedded();
+    let mut process = house.process("").await;
+    // A request that never ends keeps the first stop waiting.
+    let address = process.url().trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = b"POST /v1/webhooks/transactions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
+    house.get(&format!("{}/healthz", process.url())).await;
+    process.signal(Signal::TERM);
+    until_logged(&process, "stopping").await;
+    process.signal(Signal::INT);
+    assert_eq!(process.ended().await, Some(130));
+}
