@@ -101,7 +101,7 @@ pub struct Args {
 }
 
 /// Injects faults, and prints what came out. The exit code says whether everything that must be none is none.
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub async fn run(mut args: Args) -> Result<ExitCode> {
     if args.list {
         list(&args);
         return Ok(ExitCode::SUCCESS);
@@ -109,6 +109,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     if !args.render.is_empty() {
         document::write(&args.render)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(file) = &mut args.failpoints_binary {
+        // Its processes stand somewhere else.
+        let found = file.canonicalize();
+        *file = found.with_context(|| format!("there is no {}", file.display()))?;
     }
     let binary = binary::find(true)?;
     let has_http = knows_http(&binary)?;

@@ -13,7 +13,7 @@ use super::{
     check::{DeadLetters, Findings, State, Violation, check},
     far_side::{Call, overlaps, refused, repeats, unexplained},
     history::History,
-    load::Senders,
+    load::{Habits, Senders},
     observer::{Observer, Worst},
     report::{Outcomes, Run},
     schedule::Step,
@@ -72,15 +72,7 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let recording = Recording::start(&world, &webhooks, &history, task.rate, seed)?;
     spent.on("start");
 
-    let mut recovery = Vec::new();
-    for step in &task.steps {
-        world.hold(step.after()).await?;
-        let struck = step.fault.strike(&mut world, step.lasts()).await;
-        world.heal().await?;
-        world.habits.send_replace(usual);
-        struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
-        recovery.push(Recovery::watch(&world).await?);
-    }
+    let recovery = strike(&mut world, &task.steps, usual).await?;
     spent.on("faults");
     world.hold(AFTER).await?;
     recording.end_load().await?;
@@ -102,23 +94,14 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let requests = history.requests();
     let seen = history.seen();
     let mut findings = check(&webhooks, &requests, &seen, &state, world.dead_letters);
-    let overlapping = calls.as_deref().map(overlaps);
-    if !task.overlaps {
-        let what = "runs of one id overlapped";
-        findings.add(Violation::Overlap, overlapping.unwrap_or(0), what);
+    if let Some(calls) = &calls {
+        check_calls(&world, calls, task.overlaps, &mut findings);
     }
+    findings.merge(std::mem::take(&mut world.findings));
     let mut recovered_in = Vec::new();
     for watch in recovery {
         recovered_in.push(watch.end().await?);
     }
-    if world.lost_leases() == 0 {
-        let unexplained = calls
-            .as_deref()
-            .map(|calls| unexplained(calls, &world.deaths_since_far_side()));
-        let what = "calls that nothing explains";
-        findings.add(Violation::Repeated, unexplained.unwrap_or(0), what);
-    }
-    findings.merge(std::mem::take(&mut world.findings));
     spent.on("check");
     let run = Run {
         number: 0,
@@ -136,7 +119,7 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         restarts: world.restarts,
         dead_letters: state.dead_letters,
         looks: seen.len() as u64,
-        overlapping_runs: overlapping,
+        overlapping_runs: calls.as_deref().map(overlaps),
         repeated_calls: calls.as_deref().map(repeats),
         refused: state.refused.len() as u64,
         lost_leases: world.lost_leases(),
@@ -148,6 +131,34 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     };
     world.clear().await?;
     Ok(run)
+}
+
+/// One fault after the other, each mended before the next.
+async fn strike(world: &mut World<'_>, steps: &[Step], usual: Habits) -> Result<Vec<Recovery>> {
+    let mut recovery = Vec::new();
+    for step in steps {
+        world.hold(step.after()).await?;
+        let struck = step.fault.strike(world, step.lasts()).await;
+        world.heal().await?;
+        world.habits.send_replace(usual);
+        struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
+        recovery.push(Recovery::watch(world).await?);
+    }
+    Ok(recovery)
+}
+
+/// No two calls of one key at once, and none again without a reason that can be seen.
+fn check_calls(world: &World<'_>, calls: &[Call], may_overlap: bool, findings: &mut Findings) {
+    if !may_overlap {
+        let what = "runs of one id overlapped";
+        findings.add(Violation::Overlap, overlaps(calls), what);
+    }
+    // Who has lost its lease has given everything back, and done it in vain.
+    if world.lost_leases() == 0 {
+        let unexplained = unexplained(calls, &world.deaths_since_far_side());
+        let what = "calls that nothing explains";
+        findings.add(Violation::Repeated, unexplained, what);
+    }
 }
 
 /// What the time of a run goes into, in seconds.

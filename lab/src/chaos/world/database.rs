@@ -251,7 +251,25 @@ fn content(row: &sea_orm::QueryResult) -> Result<Content> {
         transaction_id: row.try_get("", "transaction_id")?,
         source_account: row.try_get("", "source_account")?,
         destination_account: row.try_get("", "destination_account")?,
-        amount: row.try_get("", "amount")?,
+        amount: four_decimals(row.try_get("", "amount")?),
         currency: row.try_get("", "currency")?,
     })
+}
+
+/// SQLite keeps an amount as text, without the zeros at its end.
+fn four_decimals(amount: String) -> String {
+    let (whole, decimals) = amount.split_once('.').unwrap_or((&amount, ""));
+    format!("{whole}.{decimals:0<4}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::four_decimals;
+
+    #[test]
+    fn an_amount_reads_the_same_from_both_databases() {
+        for (kept, read) in [("0", "0.0000"), ("-2.5", "-2.5000"), ("1.0001", "1.0001")] {
+            assert_eq!(four_decimals(kept.into()), read);
+        }
+    }
 }
