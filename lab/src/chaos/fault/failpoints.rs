@@ -11,8 +11,10 @@ use rand::RngExt as _;
 
 use crate::chaos::world::{Role, World};
 
-/// Deaths in a whole loop.
+/// Deaths in a whole loop over several processes.
 const DEATHS: u64 = 200;
+/// And over one alone, which must die at every point by itself: eight times at each.
+const DEATHS_OF_ONE: u64 = 8 * Point::ALL.len() as u64;
 /// How long a process may live without passing its point: what is published is noted after five seconds.
 const LIVES: Duration = Duration::from_secs(10);
 /// How long one lives that is killed at a random instant, in milliseconds.
@@ -38,7 +40,11 @@ pub(super) async fn strike(world: &mut World<'_>, lasts: Duration) -> Result<()>
     let usual: Vec<_> = world.instances.iter().map(|i| i.binary.clone()).collect();
     let mut lives: Vec<Option<Lives>> = usual.iter().map(|_| None).collect();
     let (mut deaths, mut late) = (0, 0);
-    while deaths < DEATHS && Instant::now() < until {
+    let enough = match world.instances.len() {
+        1 => DEATHS_OF_ONE,
+        _ => DEATHS,
+    };
+    while deaths < enough && Instant::now() < until {
         for (at, lives) in lives.iter_mut().enumerate() {
             let ended = world.instances[at].has_ended()?;
             if let Some(lives) = lives {
@@ -67,7 +73,7 @@ pub(super) async fn strike(world: &mut World<'_>, lasts: Duration) -> Result<()>
         world.notes.push(format!(
             "{deaths} deaths at failpoints, {late} that did not come by"
         ));
-        ensure!(deaths >= DEATHS, "only {deaths} deaths within {lasts:?}");
+        ensure!(deaths >= enough, "only {deaths} deaths within {lasts:?}");
     } else {
         world
             .notes
