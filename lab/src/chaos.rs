@@ -124,6 +124,7 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
     let report = Report {
         command: command(),
         machine: Machine::describe(&binary, None).await?,
+        planned: 0,
         runs: Vec::new(),
         skipped: BTreeMap::new(),
         broken: Vec::new(),
@@ -193,6 +194,7 @@ type Standing = Option<(Kind, Ground)>;
 impl Chaos {
     async fn run(mut self, has_http: bool) -> Result<ExitCode> {
         let jobs = self.plan(has_http)?;
+        locked(&self.report).planned = jobs.len();
         *locked(&self.jobs) = jobs;
         let workers = (0..self.args.jobs).map(|_| self.work());
         futures::future::join_all(workers).await;

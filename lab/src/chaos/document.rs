@@ -21,6 +21,7 @@ const END: &str = "<!-- end of results -->\n";
 struct Report {
     command: String,
     machine: BTreeMap<String, serde_json::Value>,
+    planned: usize,
     runs: Vec<Run>,
     skipped: BTreeMap<String, String>,
     broken: Vec<String>,
@@ -107,6 +108,10 @@ fn section(report: &Report) -> String {
         let deaths = deaths.iter();
         let each: Vec<String> = deaths.map(|(point, n)| format!("`{point}` {n}")).collect();
         let _ = writeln!(text, "Deaths at failpoints: {all} ({}).\n", each.join(", "));
+    }
+    let ended = report.runs.len() + report.broken.len() + report.starved.len();
+    if ended < report.planned {
+        let _ = writeln!(text, "Cut short: {ended} of {} runs.\n", report.planned);
     }
     for (name, reason) in &report.skipped {
         let _ = writeln!(text, "Not injected: `{name}`: {reason}.\n");
@@ -222,7 +227,7 @@ mod tests {
             })
         };
         let report: Report = serde_json::from_value(serde_json::json!({
-            "command": "lab chaos", "machine": {"cores": 2}, "skipped": {"clock-jump": "no clock"}, "broken": [],
+            "command": "lab chaos", "machine": {"cores": 2}, "skipped": {"clock-jump": "no clock"}, "broken": [], "planned": 4,
             "runs": [run("stop-api", 5, 0, 9.0), run("kill-api", 10, 1, 1.0), run("kill-api", 20, 0, 2.5)],
         }))
         .unwrap();
@@ -230,6 +235,7 @@ mod tests {
         let kill = text.find("| A1 | `kill-api` | 2 | 30 | 1 | 0 | 0 | 4 | 2 | – | 2.5 s |");
         let stop = text.find("| A1 | `stop-api` | 1 | 5 | 0 | 0 | 0 | 2 | 1 | – | 9.0 s |");
         assert!(kill.unwrap() < stop.unwrap(), "{text}");
+        assert!(text.contains("Cut short: 3 of 4 runs"), "{text}");
         assert!(text.contains("`consumer.at-work` 9"), "{text}");
         assert!(text.contains("`clock-jump`: no clock"), "{text}");
     }

@@ -19,6 +19,8 @@ use crate::machine::Machine;
 pub(super) struct Report {
     pub(super) command: String,
     pub(super) machine: Machine,
+    /// How many runs were asked for: a report that was cut short has fewer.
+    pub(super) planned: usize,
     pub(super) runs: Vec<Run>,
     /// What could not be injected here, and why.
     pub(super) skipped: BTreeMap<String, String>,
@@ -268,6 +270,7 @@ mod tests {
         Report {
             command: String::new(),
             machine: Machine::default(),
+            planned: 1,
             runs: vec![run],
             skipped: BTreeMap::new(),
             broken,
