@@ -2,6 +2,7 @@
 //! quiet, and checks that nothing was lost, nothing was done twice and nothing is stuck.
 
 mod check;
+mod document;
 mod far_side;
 mod fault;
 mod history;
@@ -18,11 +19,12 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use self::{
     fault::Fault,
@@ -72,12 +74,16 @@ pub struct Args {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
     rate: u16,
 
-    /// What the work is
+    /// What the work is, where the fault is not about what it calls
     #[arg(long, value_enum, default_value_t = WORK)]
     work: Work,
 
-    /// A build of the service that has failpoints, for the loop over them; the service has none yet, and without it
-    /// processes die at random instants
+    /// Runs side by side, each in a world of its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    jobs: u8,
+
+    /// A build of the service with the feature `failpoints`, for the loops over them; without it processes die at random
+    /// instants
     #[arg(long, value_name = "FILE")]
     failpoints_binary: Option<PathBuf>,
 
@@ -88,45 +94,64 @@ pub struct Args {
     /// Write all results here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Rather than break anything: write the results in these files into docs/RELIABILITY.md
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    render: Vec<PathBuf>,
 }
 
 /// Injects faults, and prints what came out. The exit code says whether everything that must be none is none.
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub async fn run(mut args: Args) -> Result<ExitCode> {
     if args.list {
         list(&args);
         return Ok(ExitCode::SUCCESS);
     }
-    let binary = binary::find(true)?;
-    if args.work == Work::Http {
-        let help = std::process::Command::new(&binary).arg("--help").output();
-        let help = help.context("cannot run hookline")?.stdout;
-        ensure!(
-            String::from_utf8_lossy(&help).contains("PROCESS_URL"),
-            "--work http needs a hookline that knows PROCESS_URL, and this one does not"
-        );
+    if !args.render.is_empty() {
+        document::write(&args.render)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let progress = ProgressBar::no_length();
-    progress.set_style(ProgressStyle::with_template(
-        "{msg} {wide_bar} {pos}/{len} s",
-    )?);
+    if let Some(file) = &mut args.failpoints_binary {
+        // Its processes stand somewhere else.
+        let found = file.canonicalize();
+        *file = found.with_context(|| format!("there is no {}", file.display()))?;
+    }
+    let binary = binary::find(true)?;
+    let has_http = knows_http(&binary)?;
+    ensure!(
+        has_http || args.work == Work::Simulate,
+        "--work http needs a hookline that knows PROCESS_URL, and this one does not"
+    );
+    let report = Report {
+        command: command(),
+        machine: Machine::describe(&binary, None).await?,
+        planned: 0,
+        runs: Vec::new(),
+        skipped: BTreeMap::new(),
+        broken: Vec::new(),
+        starved: Vec::new(),
+    };
     let chaos = Chaos {
-        report: Report {
-            command: command(),
-            machine: Machine::describe(&binary, None).await?,
-            runs: Vec::new(),
-            skipped: BTreeMap::new(),
-            broken: Vec::new(),
-        },
+        report: Mutex::new(report),
         args,
         binary,
-        progress,
-        ground: None,
+        bars: MultiProgress::new(),
+        jobs: Mutex::default(),
     };
-    chaos.run().await
+    chaos.run(has_http).await
+}
+
+/// Whether the work of this hookline can be a call.
+fn knows_http(binary: &Path) -> Result<bool> {
+    let help = std::process::Command::new(binary).arg("--help").output();
+    let help = help.context("cannot run hookline")?.stdout;
+    Ok(String::from_utf8_lossy(&help).contains("PROCESS_URL"))
 }
 
 fn list(args: &Args) {
-    for about in fault::TABLE {
+    // Without a binary to ask, a fault is listed as if it could be injected.
+    let has_http = binary::find(true).and_then(|binary| knows_http(&binary));
+    let has_http = has_http.unwrap_or(true);
+    for about in fault::all() {
         let name = about.fault.name();
         let rare = if about.traits.rare {
             " (only by name)"
@@ -136,58 +161,99 @@ fn list(args: &Args) {
         println!("{:4} {name:24} {}{rare}", about.row, about.says);
         let obstacle = about
             .fault
-            .obstacle(args.work, args.failpoints_binary.is_some());
+            .obstacle(has_http, args.failpoints_binary.is_some());
         if let Some(reason) = obstacle {
             println!("{:29} NOT HERE: {reason}", "");
         }
     }
 }
 
-/// What every run works with.
+/// What all workers share.
 struct Chaos {
     args: Args,
     binary: PathBuf,
-    progress: ProgressBar,
-    report: Report,
-    /// The servers of the last run, which serve the next if it needs the same.
-    ground: Option<(Kind, Ground)>,
+    bars: MultiProgress,
+    /// What is left to do.
+    jobs: Mutex<Vec<Job>>,
+    report: Mutex<Report>,
 }
 
+/// One run that is still to be done.
+struct Job {
+    number: usize,
+    name: String,
+    row: &'static str,
+    seed: u64,
+    kind: Kind,
+    steps: Vec<Step>,
+}
+
+/// The servers of a worker's last run, which serve the next if it needs the same.
+type Standing = Option<(Kind, Ground)>;
+
 impl Chaos {
-    async fn run(mut self) -> Result<ExitCode> {
-        let faults = self.faults();
+    async fn run(mut self, has_http: bool) -> Result<ExitCode> {
+        let jobs = self.plan(has_http)?;
+        locked(&self.report).planned = jobs.len();
+        *locked(&self.jobs) = jobs;
+        let workers = (0..self.args.jobs).map(|_| self.work());
+        futures::future::join_all(workers).await;
+        self.finish()
+    }
+
+    /// Every run that is asked for, in the order of the report.
+    fn plan(&mut self, has_http: bool) -> Result<Vec<Job>> {
+        let faults = self.faults(has_http);
         let seeds = self.args.seed..self.args.seed + self.args.seeds;
+        let mut planned = Vec::new();
         match self.args.minutes {
             Some(minutes) => {
+                let time = Duration::from_secs(60 * minutes);
+                let mixing: Vec<Fault> = match self.args.faults.is_empty() {
+                    true => schedule::mixing(),
+                    false => self.args.faults.clone(),
+                };
+                let mixing = mixing.into_iter().filter(|fault| faults.contains(fault));
+                let mixing: Vec<Fault> = mixing.collect();
                 for seed in seeds {
-                    let time = Duration::from_secs(60 * minutes);
-                    let mixing: Vec<Fault> = match self.args.faults.is_empty() {
-                        true => schedule::mixing(),
-                        false => self.args.faults.clone(),
-                    };
-                    let mixing = mixing.into_iter().filter(|fault| faults.contains(fault));
-                    let steps = schedule::soak(&mixing.collect::<Vec<_>>(), seed, time);
-                    self.attempt("soak".into(), "F4", seed, steps).await;
+                    let steps = schedule::soak(&mixing, seed, time);
+                    planned.push(("soak".to_owned(), "F4", seed, steps));
                 }
             }
             None => {
                 for fault in faults {
                     for seed in seeds.clone() {
                         let steps = schedule::single(fault, seed);
-                        let row = fault.about().row;
-                        self.attempt(fault.name(), row, seed, steps).await;
+                        planned.push((fault.name(), fault.about().row, seed, steps));
                     }
                 }
             }
         }
-        self.finish()
+        let jobs = planned.into_iter().enumerate();
+        jobs.map(|(number, (name, row, seed, steps))| {
+            let mut kinds = steps.iter().map(|step| step.fault.about().traits.ground);
+            let kind = kinds.clone().max().context("there is nothing to inject")?;
+            ensure!(
+                kind == Kind::Embedded || kinds.all(|kind| kind != Kind::Embedded),
+                "faults of the one process do not mix with those of several"
+            );
+            Ok(Job {
+                number,
+                name,
+                row,
+                seed,
+                kind,
+                steps,
+            })
+        })
+        .collect()
     }
 
     /// The faults that are asked for and can be injected here; notes those that cannot.
-    fn faults(&mut self) -> Vec<Fault> {
+    fn faults(&mut self, has_http: bool) -> Vec<Fault> {
         let asked: Vec<Fault> = match self.args.faults.is_empty() {
             true => {
-                let usual = fault::TABLE.iter().filter(|about| !about.traits.rare);
+                let usual = fault::all().filter(|about| !about.traits.rare);
                 usual.map(|about| about.fault).collect()
             }
             false => self.args.faults.clone(),
@@ -195,57 +261,94 @@ impl Chaos {
         let has_failpoints = self.args.failpoints_binary.is_some();
         let mut faults = Vec::new();
         for fault in asked {
-            match fault.obstacle(self.args.work, has_failpoints) {
+            match fault.obstacle(has_http, has_failpoints) {
                 None => faults.push(fault),
                 Some(reason) => {
                     self.say(&format!("skipped {}: {reason}", fault.name()));
-                    self.report.skipped.insert(fault.name(), reason);
+                    locked(&self.report).skipped.insert(fault.name(), reason);
                 }
             }
         }
         faults
     }
 
+    /// One run after the other until none is left.
+    async fn work(&self) {
+        let bar = self.bars.add(ProgressBar::no_length());
+        if let Ok(style) = ProgressStyle::with_template("{msg:32!} {wide_bar} {pos}/{len} s") {
+            bar.set_style(style);
+        }
+        let mut standing: Standing = None;
+        while let Some(job) = self.next_job(standing.as_ref().map(|(kind, _)| *kind)) {
+            self.attempt(job, &mut standing, &bar).await;
+        }
+        bar.finish_and_clear();
+    }
+
+    /// The next run for a worker that has servers of this kind: one that needs the same, or the first of all.
+    fn next_job(&self, standing: Option<Kind>) -> Option<Job> {
+        let mut jobs = locked(&self.jobs);
+        let same = jobs.iter().position(|job| Some(job.kind) == standing);
+        let at = same.unwrap_or(0);
+        (at < jobs.len()).then(|| jobs.remove(at))
+    }
+
     /// One run, whatever becomes of it.
-    async fn attempt(&mut self, name: String, row: &'static str, seed: u64, steps: Vec<Step>) {
-        match self.carry_out(name.clone(), row, seed, steps).await {
+    async fn attempt(&self, job: Job, standing: &mut Standing, bar: &ProgressBar) {
+        let number = job.number;
+        let title = format!("{} (seed {})", job.name, job.seed);
+        match self.carry_out(job, standing, bar).await {
+            Ok(run) if run.is_starved() => {
+                let starved = format!(
+                    "the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {}",
+                    run.behind_ms,
+                    run.line()
+                );
+                self.say(&starved);
+                locked(&self.report).starved.push(starved);
+            }
             Ok(run) => {
                 self.say(&run.line());
-                self.report.runs.push(run);
+                locked(&self.report).add(number, run);
             }
             Err(error) => {
-                let broken = format!("{name} (seed {seed}): {error:#}");
+                let broken = format!("{title}: {error:#}");
                 self.say(&broken);
-                self.report.broken.push(broken);
+                locked(&self.report).broken.push(broken);
                 // Whatever state the servers are in, the next run gets others.
-                self.ground = None;
+                *standing = None;
             }
         }
         // What has been found so far must not depend on what comes after.
         if let Some(file) = &self.args.json
-            && let Err(error) = self.report.write(file)
+            && let Err(error) = locked(&self.report).write(file)
         {
             self.say(&format!("{error:#}"));
         }
     }
 
     async fn carry_out(
-        &mut self,
-        name: String,
-        row: &'static str,
-        seed: u64,
-        steps: Vec<Step>,
+        &self,
+        job: Job,
+        standing: &mut Standing,
+        bar: &ProgressBar,
     ) -> Result<report::Run> {
+        let Job {
+            name,
+            row,
+            seed,
+            kind,
+            steps,
+            ..
+        } = job;
         let time: Duration = steps.iter().map(|step| step.after() + step.lasts()).sum();
-        self.progress.reset();
-        self.progress.set_length((time + BESIDE).as_secs());
-        self.progress.set_message(format!("{name}, seed {seed}"));
+        bar.reset();
+        bar.set_length((time + BESIDE).as_secs());
+        bar.set_message(format!("{name}, seed {seed}"));
         let traits: Vec<&fault::Traits> = steps
             .iter()
             .map(|step| &step.fault.about().traits)
             .collect();
-        let kind = traits.iter().map(|traits| traits.ground).max();
-        let kind = kind.context("there is nothing to inject")?;
         let logs = match &self.args.logs {
             Some(folder) => Some(made(&folder.join(format!("{name}-{seed}")))?),
             None => None,
@@ -253,6 +356,10 @@ impl Chaos {
         let races = steps.iter().any(|step| step.fault == Fault::MigrationRace);
         let any = |is: fn(&fault::Traits) -> bool| traits.iter().any(|traits| is(traits));
         let delay = traits.iter().map(|traits| traits.delay_ms).max();
+        let work = match any(|traits| traits.far_side) {
+            true => Work::Http,
+            false => self.args.work,
+        };
         let task = Task {
             name,
             row,
@@ -265,16 +372,17 @@ impl Chaos {
                 binary: &self.binary,
                 failpoints: self.args.failpoints_binary.as_deref(),
                 logs: logs.as_deref(),
-                work: self.args.work,
+                kind,
+                work,
                 delay: Duration::from_millis(delay.unwrap_or_default()),
                 migrators: if races { RACERS } else { 1 },
                 seed,
-                progress: self.progress.clone(),
+                progress: bar.clone(),
             },
             steps,
         };
-        let ground = match &mut self.ground {
-            Some((standing, ground)) if *standing == kind => ground,
+        let ground = match standing {
+            Some((stands, ground)) if *stands == kind => ground,
             other => {
                 *other = None;
                 let ground = Ground::start(kind).await?;
@@ -286,20 +394,25 @@ impl Chaos {
 
     /// A line that stays.
     fn say(&self, line: &str) {
-        self.progress.suspend(|| eprintln!("{line}"));
+        self.bars.suspend(|| eprintln!("{line}"));
     }
 
     fn finish(self) -> Result<ExitCode> {
-        self.progress.finish_and_clear();
-        print!("{}", self.report.table());
+        let report = self.report.into_inner();
+        let report = report.unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &self.args.json {
-            self.report.write(file)?;
+            report.write(file)?;
         }
-        Ok(match self.report.is_clean() {
+        print!("{}", report.table());
+        Ok(match report.is_clean() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn made(folder: &Path) -> Result<PathBuf> {
@@ -308,8 +421,13 @@ fn made(folder: &Path) -> Result<PathBuf> {
     Ok(folder.canonicalize()?)
 }
 
-/// The command line without the program's folder.
+/// The command line without any folder: they are nobody's business.
 fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = |argument: &String| match Path::new(argument).file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => argument.clone(),
+    };
+    let arguments: Vec<String> = arguments.iter().map(name).collect();
     format!("lab {}", arguments.join(" "))
 }

@@ -53,10 +53,14 @@ pub(super) enum Violation {
     Panic,
     /// A process that did not stop in good order when it was asked to.
     BadExit,
+    /// A `FAILED` that the far side gave no cause for, or not noted with its reason; or a refusal that did not become one.
+    WronglyFailed,
+    /// A call that was made though the one before had succeeded, and nobody had died or lost its lease in between.
+    Repeated,
 }
 
 impl Violation {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Lost,
         Self::Altered,
         Self::Unexpected,
@@ -74,6 +78,8 @@ impl Violation {
         Self::IdleInTransaction,
         Self::Panic,
         Self::BadExit,
+        Self::WronglyFailed,
+        Self::Repeated,
     ];
 }
 
@@ -140,6 +146,10 @@ pub(super) struct State {
     pub(super) ready: u64,
     pub(super) dead_letters: u64,
     pub(super) idle_in_transaction: u64,
+    /// The transactions that the far side refused for good.
+    pub(super) refused: BTreeSet<String>,
+    /// The transactions of which it is told why they have failed.
+    pub(super) failures: BTreeSet<String>,
 }
 
 /// How many dead letters are right.
@@ -163,6 +173,7 @@ pub(super) fn check(
     check_answers(webhooks, requested, &rows, state, &mut findings);
     check_rows(webhooks, requested, &rows, &mut findings);
     check_seen(seen, &rows, &mut findings);
+    check_failed(state, &mut findings);
     findings.add(Violation::OutboxLeft, state.outbox, "entries are left");
     findings.add(Violation::QueueLeft, state.ready, "messages are left");
     findings.add(
@@ -273,6 +284,29 @@ fn check_rows(
         if !row.is_final() {
             findings.note(Violation::Stuck, id);
         }
+    }
+}
+
+/// What the far side refused, and nothing else, has failed, and it is told why.
+fn check_failed(state: &State, findings: &mut Findings) {
+    let failed = state.rows.iter().filter(|row| row.status == "FAILED");
+    let failed: BTreeSet<&String> = failed.map(|row| &row.content.transaction_id).collect();
+    let refused: BTreeSet<&String> = state.refused.iter().collect();
+    let told: BTreeSet<&String> = state.failures.iter().collect();
+    for id in failed.symmetric_difference(&refused) {
+        let what = match refused.contains(id) {
+            true => "was refused and has not failed",
+            false => "has failed and was not refused",
+        };
+        findings.note(Violation::WronglyFailed, format!("{id} {what}"));
+    }
+    for id in failed.symmetric_difference(&told) {
+        let what = format!(
+            "{id}: failed {}, told why {}",
+            failed.contains(id),
+            told.contains(id)
+        );
+        findings.note(Violation::WronglyFailed, what);
     }
 }
 

@@ -2,9 +2,10 @@
 //! up as it is told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     future::poll_fn,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,6 +16,7 @@ use anyhow::{Context as _, Result};
 use hyper::{
     Request, Response,
     body::{Body as _, Incoming},
+    header::{HeaderValue, RETRY_AFTER},
     server::conn::http1,
     service::service_fn,
 };
@@ -37,6 +39,10 @@ pub(super) struct Manners {
     pub(super) fail: f64,
     /// The part of the calls that are answered with nothing: the connection is closed.
     pub(super) hang_up: f64,
+    /// The part of the calls that are answered with 429 and `Retry-After`.
+    pub(super) busy: f64,
+    /// The part of the keys, always the same ones, whose calls are answered with 400.
+    pub(super) refuse: f64,
 }
 
 impl Manners {
@@ -46,6 +52,8 @@ impl Manners {
             delay,
             fail: 0.0,
             hang_up: 0.0,
+            busy: 0.0,
+            refuse: 0.0,
         }
     }
 }
@@ -55,6 +63,8 @@ impl Manners {
 pub(super) struct Call {
     /// The idempotency key.
     pub(super) key: String,
+    /// The transaction that the body names.
+    pub(super) transaction: Option<String>,
     /// Which attempt the caller says it is.
     pub(super) attempt: Option<String>,
     pub(super) began: Duration,
@@ -113,6 +123,11 @@ impl FarSide {
         *locked(&self.shared.manners)
     }
 
+    /// When it was started.
+    pub(super) fn began(&self) -> Instant {
+        self.shared.began
+    }
+
     /// Every call so far.
     pub(super) fn calls(&self) -> Vec<Call> {
         locked(&self.shared.calls).clone()
@@ -151,6 +166,33 @@ pub(super) fn repeats(calls: &[Call]) -> u64 {
     (calls.len() - keys.len()) as u64
 }
 
+/// The transactions whose calls were answered with 400.
+pub(super) fn refused(calls: &[Call]) -> BTreeSet<String> {
+    let refused = calls.iter().filter(|call| call.status == Some(400));
+    let named = |call: &Call| call.transaction.clone().unwrap_or_else(|| call.key.clone());
+    refused.map(named).collect()
+}
+
+/// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.
+pub(super) fn unexplained(calls: &[Call], deaths: &[Duration]) -> u64 {
+    let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+    for call in calls {
+        by_key.entry(&call.key).or_default().push(call);
+    }
+    let mut unexplained = 0;
+    for mut calls in by_key.into_values() {
+        calls.sort_by_key(|call| call.began);
+        for pair in calls.windows(2) {
+            let succeeded = pair[0].status.is_some_and(|status| status < 300);
+            let died = deaths
+                .iter()
+                .any(|at| (pair[0].began..=pair[1].began).contains(at));
+            unexplained += u64::from(succeeded && !died);
+        }
+    }
+    unexplained
+}
+
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
@@ -183,36 +225,53 @@ async fn answer(
     };
     let key = header("idempotency-key").unwrap_or_default();
     let attempt = header("attempt");
-    let call = UnderWay::begin(&shared, key, attempt);
-    read(request.body_mut()).await;
     let manners = *locked(&shared.manners);
+    let refused = is_refused(&key, manners.refuse);
+    let call = UnderWay::begin(&shared, key, attempt);
+    let body = read(request.body_mut()).await;
+    call.names(&body);
     let luck: f64 = locked(&shared.random).random();
     tokio::time::sleep(manners.delay).await;
     if luck < manners.hang_up {
         return Err(HangUp);
     }
-    let status = if luck < manners.hang_up + manners.fail {
-        500
-    } else {
-        200
+    let status = match luck - manners.hang_up {
+        _ if refused => 400,
+        luck if luck < manners.fail => 500,
+        luck if luck < manners.fail + manners.busy => 429,
+        _ => 200,
     };
     call.answered(status);
     let mut response = Response::new(String::new());
+    if status == 429 {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Ok(status) = status.try_into() {
         *response.status_mut() = status;
     }
     Ok(response)
 }
 
+/// Whether calls with this key are refused. The same key, the same answer.
+fn is_refused(key: &str, part: f64) -> bool {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish() as f64 / u64::MAX as f64 <= part && part > 0.0
+}
+
 /// Reads a body to its end, or as far as it may go.
-async fn read(body: &mut Incoming) {
-    let mut length = 0;
+async fn read(body: &mut Incoming) -> Vec<u8> {
+    let mut read = Vec::new();
     while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-        length += frame.data_ref().map_or(0, |data| data.len());
-        if length > BODY_MAX {
-            return;
+        if let Some(data) = frame.data_ref() {
+            read.extend_from_slice(data);
+        }
+        if read.len() > BODY_MAX {
+            break;
         }
     }
+    read
 }
 
 /// Closes the connection without an answer.
@@ -244,6 +303,7 @@ impl<'a> UnderWay<'a> {
         let mut calls = locked(&shared.calls);
         calls.push(Call {
             key,
+            transaction: None,
             attempt,
             began: shared.began.elapsed(),
             ended: None,
@@ -253,6 +313,12 @@ impl<'a> UnderWay<'a> {
             shared,
             at: calls.len() - 1,
         }
+    }
+
+    fn names(&self, body: &[u8]) {
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let named = body.get("transaction_id").and_then(|id| id.as_str());
+        locked(&self.shared.calls)[self.at].transaction = named.map(Into::into);
     }
 
     fn answered(&self, status: u16) {

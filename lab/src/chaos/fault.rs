@@ -4,6 +4,7 @@ mod broker;
 mod clients;
 mod cluster;
 mod database;
+mod failpoints;
 mod far_side;
 mod messages;
 mod network;
@@ -16,8 +17,8 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-pub(super) use self::table::{About, TABLE, Traits};
-use super::world::{Ground, Work, World};
+pub(super) use self::table::{About, Traits, all};
+use super::world::{Ground, World};
 
 /// Everything that can be broken. The names on the command line are these, in kebab case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -88,17 +89,27 @@ pub(super) enum Fault {
     InFlightCut,
     FarSideFails,
     FarSideDown,
+    FarSideSlow,
+    FarSideBusy,
+    FarSideRefuses,
     ClusterLeaderKill,
     ClusterRollingRestart,
     ClusterMinorityCut,
+    EmbeddedNone,
+    EmbeddedKill,
+    EmbeddedFailpoints,
+    EmbeddedStop,
+    EmbeddedStopTwice,
+    EmbeddedPause,
+    EmbeddedSecond,
 }
 
 impl Fault {
     /// What the table says about it.
     pub(super) fn about(self) -> &'static About {
         // A test sees to it that each has its entry.
-        let entry = TABLE.iter().find(|about| about.fault == self);
-        entry.unwrap_or(&TABLE[0])
+        let entry = all().find(|about| about.fault == self);
+        entry.unwrap_or(&table::TABLE[0][0])
     }
 
     /// Its name on the command line.
@@ -108,7 +119,7 @@ impl Fault {
     }
 
     /// Why it cannot be injected here, or `None` if it can.
-    pub(super) fn obstacle(self, work: Work, has_failpoints: bool) -> Option<String> {
+    pub(super) fn obstacle(self, has_http: bool, has_failpoints: bool) -> Option<String> {
         match self {
             Self::SlowFsync | Self::FsyncError => database::strace_obstacle(),
             Self::DiskFull => database::small_disk_obstacle(),
@@ -117,11 +128,11 @@ impl Fault {
                  calendar clock, and libfaketime is not among what the tests need"
                     .into(),
             ),
-            Self::PoisonWork if !has_failpoints => {
-                Some("needs --failpoints-binary: work that kills its process".into())
+            Self::PoisonWork | Self::EmbeddedFailpoints if !has_failpoints => {
+                Some("needs --failpoints-binary, a build that can be told where to die".into())
             }
-            Self::FarSideFails | Self::FarSideDown if work == Work::Simulate => {
-                Some("needs --work http: the simulated work has no far side".into())
+            _ if self.about().traits.far_side && !has_http => {
+                Some("this hookline knows no PROCESS_URL, so that nothing has a far side".into())
             }
             _ => None,
         }
@@ -130,11 +141,13 @@ impl Fault {
     /// Breaks something in `world` for about as long as `lasts`, and mends it. What it forgets, [`World::heal`] mends.
     pub(super) async fn strike(self, world: &mut World<'_>, lasts: Duration) -> Result<()> {
         match self {
-            Self::None | Self::MigrationRace => world.hold(lasts).await,
+            Self::None | Self::EmbeddedNone | Self::MigrationRace => world.hold(lasts).await,
+            Self::FailpointLoop | Self::EmbeddedFailpoints => {
+                failpoints::strike(world, lasts).await
+            }
             Self::KillApi
             | Self::KillConsumer
             | Self::KillAll
-            | Self::FailpointLoop
             | Self::StopApi
             | Self::StopConsumer
             | Self::StopTwice
@@ -142,7 +155,12 @@ impl Fault {
             | Self::PauseConsumer
             | Self::PauseConsumerMinute
             | Self::ProcessMix
-            | Self::FewFiles => process::strike(self, world, lasts).await,
+            | Self::FewFiles
+            | Self::EmbeddedKill
+            | Self::EmbeddedStop
+            | Self::EmbeddedStopTwice
+            | Self::EmbeddedPause
+            | Self::EmbeddedSecond => process::strike(self, world, lasts).await,
             Self::BrokerStop
             | Self::BrokerStopQuarter
             | Self::BrokerKill
@@ -178,7 +196,11 @@ impl Fault {
             | Self::SlowClients
             | Self::DuplicateStorm
             | Self::RetryStorm => clients::strike(self, world, lasts).await,
-            Self::FarSideFails | Self::FarSideDown => far_side::strike(self, world, lasts).await,
+            Self::FarSideFails
+            | Self::FarSideDown
+            | Self::FarSideSlow
+            | Self::FarSideBusy
+            | Self::FarSideRefuses => far_side::strike(self, world, lasts).await,
             Self::ClusterLeaderKill | Self::ClusterRollingRestart | Self::ClusterMinorityCut => {
                 cluster::strike(self, world, lasts).await
             }
@@ -202,15 +224,15 @@ fn broker(ground: &mut Ground) -> Result<&mut crate::rabbitmq::Server> {
 mod tests {
     use clap::ValueEnum as _;
 
-    use super::{Fault, TABLE};
+    use super::{Fault, all};
 
     #[test]
     fn every_fault_stands_in_the_table_once() {
         for fault in Fault::value_variants() {
-            let entries = TABLE.iter().filter(|about| about.fault == *fault);
+            let entries = all().filter(|about| about.fault == *fault);
             assert_eq!(entries.count(), 1, "{}", fault.name());
         }
-        assert_eq!(TABLE.len(), Fault::value_variants().len());
+        assert_eq!(all().count(), Fault::value_variants().len());
     }
 
     #[test]
@@ -226,7 +248,7 @@ mod tests {
         for (letter, numbers) in asked {
             for number in numbers {
                 let row = format!("{letter}{number}");
-                assert!(TABLE.iter().any(|about| about.row == row), "{row}");
+                assert!(all().any(|about| about.row == row), "{row}");
             }
         }
     }

@@ -1,7 +1,10 @@
 //! What was sent and what came back, with times: all that the check may rely on.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -66,6 +69,7 @@ pub(super) enum By {
 pub(super) struct History {
     requests: Mutex<Vec<Request>>,
     seen: Mutex<Vec<Seen>>,
+    behind_ms: AtomicU64,
 }
 
 impl History {
@@ -75,6 +79,17 @@ impl History {
 
     pub(super) fn see(&self, seen: impl IntoIterator<Item = Seen>) {
         locked(&self.seen).extend(seen);
+    }
+
+    /// A sender woke so much later than it wanted.
+    pub(super) fn woke_late(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.behind_ms.fetch_max(by, Ordering::Relaxed);
+    }
+
+    /// How late the latest was: more than a moment means that the machine had no time for the harness itself.
+    pub(super) fn behind_ms(&self) -> u64 {
+        self.behind_ms.load(Ordering::Relaxed)
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {

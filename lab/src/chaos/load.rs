@@ -108,10 +108,12 @@ impl Senders {
             next += Duration::from_secs_f64(f64::from(CLIENTS) / (self.rate * habits.times));
             // Far behind schedule after a pause of the whole machine, what was missed is left out.
             next = next.max(Instant::now() - Duration::from_secs(1));
+            let asleep = next.max(Instant::now());
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {}
                 _ = stop.changed() => break,
             }
+            self.history.woke_late(asleep.elapsed());
             while under_way.try_join_next().is_some() {}
             let plan = self.plan(&mut random, habits);
             if let Ok(permit) = room.clone().try_acquire_owned() {

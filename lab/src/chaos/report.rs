@@ -10,6 +10,7 @@ use super::{
     history::{Outcome, Request},
     schedule::Step,
     webhook::Webhooks,
+    world::Work,
 };
 use crate::machine::Machine;
 
@@ -18,19 +19,30 @@ use crate::machine::Machine;
 pub(super) struct Report {
     pub(super) command: String,
     pub(super) machine: Machine,
+    /// How many runs were asked for: a report that was cut short has fewer.
+    pub(super) planned: usize,
     pub(super) runs: Vec<Run>,
     /// What could not be injected here, and why.
     pub(super) skipped: BTreeMap<String, String>,
     /// Runs that the harness could not carry out.
     pub(super) broken: Vec<String>,
+    /// Runs that found something while the machine had no time for the harness: they prove nothing.
+    pub(super) starved: Vec<String>,
 }
+
+/// A harness that wakes so much too late, in milliseconds, cannot tell its own pauses from the service's.
+const STARVED_MS: u64 = 1000;
 
 /// One run.
 #[derive(Debug, Serialize)]
 pub(super) struct Run {
+    /// Its place in the report.
+    #[serde(skip)]
+    pub(super) number: usize,
     pub(super) fault: String,
     pub(super) row: &'static str,
     pub(super) seed: u64,
+    pub(super) work: Work,
     pub(super) schedule: Vec<Step>,
     #[serde(flatten)]
     pub(super) outcomes: Outcomes,
@@ -48,10 +60,20 @@ pub(super) struct Run {
     pub(super) overlapping_runs: Option<u64>,
     /// Calls of the far side that were not the first of their id.
     pub(super) repeated_calls: Option<u64>,
+    /// Transactions that the far side refused for good.
+    pub(super) refused: u64,
+    /// How often a consumer gave everything back, because it could not renew its lease.
+    pub(super) lost_leases: u64,
+    /// Deaths at each failpoint.
+    pub(super) deaths: BTreeMap<&'static str, u64>,
+    /// How late a sender of the harness woke at worst.
+    pub(super) behind_ms: u64,
     /// Whether the outbox's quarter of an hour was let pass at once.
     pub(super) time_lapse: bool,
     pub(super) notes: Vec<String>,
     pub(super) took_s: f64,
+    /// What went into it.
+    pub(super) spent_s: BTreeMap<&'static str, f64>,
 }
 
 /// What became of the requests.
@@ -76,6 +98,11 @@ pub(super) struct Outcomes {
 impl Run {
     pub(super) fn is_clean(&self) -> bool {
         self.violations.values().all(|count| *count == 0)
+    }
+
+    /// Whether what it found may be the machine's doing.
+    pub(super) fn is_starved(&self) -> bool {
+        !self.is_clean() && self.behind_ms >= STARVED_MS
     }
 
     fn count(&self, violation: Violation) -> u64 {
@@ -142,7 +169,7 @@ impl Outcomes {
 impl Report {
     /// Whether everything that must be none is none, and every run took place.
     pub(super) fn is_clean(&self) -> bool {
-        self.broken.is_empty() && self.runs.iter().all(Run::is_clean)
+        self.broken.is_empty() && self.starved.is_empty() && self.runs.iter().all(Run::is_clean)
     }
 
     /// The table for the terminal: one line per fault.
@@ -178,6 +205,9 @@ impl Report {
         for broken in &self.broken {
             let _ = writeln!(text, "BROKEN {broken}");
         }
+        for starved in &self.starved {
+            let _ = writeln!(text, "STARVED {starved}");
+        }
         for run in self.runs.iter().filter(|run| !run.is_clean()) {
             let _ = writeln!(text, "VIOLATED {}", run.line());
             for example in &run.examples {
@@ -185,6 +215,13 @@ impl Report {
             }
         }
         text
+    }
+
+    /// Takes a run over, at the place of its number: they end in any order, and the report has one.
+    pub(super) fn add(&mut self, number: usize, mut run: Run) {
+        run.number = number;
+        let at = self.runs.partition_point(|other| other.number < number);
+        self.runs.insert(at, run);
     }
 
     pub(super) fn write(&self, file: &Path) -> Result<()> {
@@ -198,13 +235,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{Outcomes, Report, Run};
-    use crate::{chaos::check::Violation, machine::Machine};
+    use crate::{
+        chaos::{check::Violation, world::Work},
+        machine::Machine,
+    };
 
     fn report(violations: BTreeMap<Violation, u64>, broken: Vec<String>) -> Report {
         let run = Run {
+            number: 0,
             fault: "kill-api".into(),
             row: "A1",
             seed: 1,
+            work: Work::Simulate,
             schedule: Vec::new(),
             outcomes: Outcomes::default(),
             violations,
@@ -216,17 +258,50 @@ mod tests {
             looks: 0,
             overlapping_runs: None,
             repeated_calls: None,
+            refused: 0,
+            lost_leases: 0,
+            deaths: BTreeMap::new(),
+            behind_ms: 0,
             time_lapse: false,
             notes: Vec::new(),
             took_s: 0.0,
+            spent_s: BTreeMap::new(),
         };
         Report {
             command: String::new(),
             machine: Machine::default(),
+            planned: 1,
             runs: vec![run],
             skipped: BTreeMap::new(),
             broken,
+            starved: Vec::new(),
         }
+    }
+
+    #[test]
+    fn runs_stand_in_the_order_of_their_numbers_however_they_end() {
+        let mut all = report(BTreeMap::new(), Vec::new());
+        for number in [3, 1, 2] {
+            let mut one = report(BTreeMap::new(), Vec::new()).runs.remove(0);
+            one.seed = number as u64 + 1;
+            all.add(number, one);
+        }
+        let seeds: Vec<u64> = all.runs.iter().map(|run| run.seed).collect();
+        assert_eq!(seeds, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_a_starved_harness_finds_is_no_finding() {
+        let stuck = || [(Violation::Stuck, 1)].into();
+        let mut run = report(stuck(), Vec::new()).runs.remove(0);
+        assert!(!run.is_starved());
+        run.behind_ms = 5000;
+        assert!(run.is_starved());
+        run.violations.clear();
+        assert!(
+            !run.is_starved(),
+            "a clean run proves something however late it woke"
+        );
     }
 
     #[test]

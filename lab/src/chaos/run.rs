@@ -1,6 +1,7 @@
 //! One run: a world, load, faults, quiet, and the check.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,17 +11,15 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     check::{DeadLetters, Findings, State, Violation, check},
-    far_side::{overlaps, repeats},
+    far_side::{Call, overlaps, refused, repeats, unexplained},
     history::History,
-    load::Senders,
+    load::{Habits, Senders},
     observer::{Observer, Worst},
     report::{Outcomes, Run},
     schedule::Step,
     webhook::Webhooks,
-    world::{Db, Ground, Plan, Role, World},
+    world::{Db, Ground, Plan, World},
 };
-use crate::rabbitmq;
-
 /// Load goes on for so long after the last fault.
 const AFTER: Duration = Duration::from_secs(3);
 /// How long everything may take to become quiet. What is not quiet then is stuck.
@@ -58,7 +57,8 @@ pub(super) struct Task<'a> {
 /// Carries `task` out on `ground`. An error says that the harness itself could not go on.
 pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let began = Instant::now();
-    let (seed, delay) = (task.plan.seed, task.plan.delay);
+    let (seed, delay, work) = (task.plan.seed, task.plan.delay, task.plan.work);
+    let mut spent = Spent::start();
     let webhooks = Webhooks {
         run: format!("{}-{seed}", task.name),
     };
@@ -70,44 +70,47 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let usual = *world.habits.borrow();
     let history = Arc::new(History::default());
     let recording = Recording::start(&world, &webhooks, &history, task.rate, seed)?;
+    spent.on("start");
 
-    let mut recovery = Vec::new();
-    for step in &task.steps {
-        world.hold(step.after()).await?;
-        let struck = step.fault.strike(&mut world, step.lasts()).await;
-        world.heal().await?;
-        world.habits.send_replace(usual);
-        struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
-        recovery.push(Recovery::watch(&world).await?);
-    }
+    let recovery = strike(&mut world, &task.steps, usual).await?;
+    spent.on("faults");
     world.hold(AFTER).await?;
     recording.end_load().await?;
+    spent.on("load after");
     let drained = drain(&mut world, task.lapse).await?;
     // A run whose outcome another one has brought about is still in hand, and its message unacked, until it ends.
     world.hold(delay + ACK_WITHIN).await?;
+    spent.on("quiet");
     let worst = recording.end_observation().await?;
+    spent.on("last looks");
     world.stop().await?;
+    spent.on("stop");
 
-    let state = state(&world, worst).await?;
+    let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
+    let state = state(&world, worst, calls.as_deref()).await?;
+    if let DeadLetters::Exactly(right) = &mut world.dead_letters {
+        *right += state.refused.len() as u64;
+    }
     let requests = history.requests();
     let seen = history.seen();
     let mut findings = check(&webhooks, &requests, &seen, &state, world.dead_letters);
-    let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
-    let overlapping = calls.as_deref().map(overlaps);
-    if !task.overlaps {
-        let what = "runs of one id overlapped";
-        findings.add(Violation::Overlap, overlapping.unwrap_or(0), what);
+    if let Some(calls) = &calls {
+        check_calls(&world, calls, task.overlaps, &mut findings);
     }
+    findings.merge(std::mem::take(&mut world.findings));
     let mut recovered_in = Vec::new();
     for watch in recovery {
         recovered_in.push(watch.end().await?);
     }
-    findings.merge(std::mem::take(&mut world.findings));
+    spent.on("check");
     let run = Run {
+        number: 0,
         fault: task.name,
         row: task.row,
         seed,
+        work,
         schedule: task.steps,
+        behind_ms: history.behind_ms(),
         outcomes: Outcomes::of(&webhooks, &requests, &state),
         violations: findings.all(),
         examples: findings.examples,
@@ -116,14 +119,62 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         restarts: world.restarts,
         dead_letters: state.dead_letters,
         looks: seen.len() as u64,
-        overlapping_runs: overlapping,
+        overlapping_runs: calls.as_deref().map(overlaps),
         repeated_calls: calls.as_deref().map(repeats),
+        refused: state.refused.len() as u64,
+        lost_leases: world.lost_leases(),
+        deaths: std::mem::take(&mut world.deaths),
         time_lapse: task.lapse,
         notes: std::mem::take(&mut world.notes),
         took_s: began.elapsed().as_secs_f64(),
+        spent_s: spent.0,
     };
     world.clear().await?;
     Ok(run)
+}
+
+/// One fault after the other, each mended before the next.
+async fn strike(world: &mut World<'_>, steps: &[Step], usual: Habits) -> Result<Vec<Recovery>> {
+    let mut recovery = Vec::new();
+    for step in steps {
+        world.hold(step.after()).await?;
+        let struck = step.fault.strike(world, step.lasts()).await;
+        world.heal().await?;
+        world.habits.send_replace(usual);
+        struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
+        recovery.push(Recovery::watch(world).await?);
+    }
+    Ok(recovery)
+}
+
+/// No two calls of one key at once, and none again without a reason that can be seen.
+fn check_calls(world: &World<'_>, calls: &[Call], may_overlap: bool, findings: &mut Findings) {
+    if !may_overlap {
+        let what = "runs of one id overlapped";
+        findings.add(Violation::Overlap, overlaps(calls), what);
+    }
+    // Who has lost its lease has given everything back, and done it in vain.
+    if world.lost_leases() == 0 {
+        let unexplained = unexplained(calls, &world.deaths_since_far_side());
+        let what = "calls that nothing explains";
+        findings.add(Violation::Repeated, unexplained, what);
+    }
+}
+
+/// What the time of a run goes into, in seconds.
+struct Spent(BTreeMap<&'static str, f64>, Instant);
+
+impl Spent {
+    fn start() -> Self {
+        Self(BTreeMap::new(), Instant::now())
+    }
+
+    /// Everything since the last call went into `what`.
+    fn on(&mut self, what: &'static str) {
+        let now = Instant::now();
+        let since = std::mem::replace(&mut self.1, now);
+        self.0.insert(what, (now - since).as_secs_f64());
+    }
 }
 
 fn most(most: Option<f64>, next: f64) -> Option<f64> {
@@ -150,7 +201,7 @@ impl Recording {
             world
                 .instances
                 .iter()
-                .filter(|instance| instance.role == Role::Api)
+                .filter(|instance| instance.http.is_some())
         };
         let senders = Senders {
             targets: apis()
@@ -214,9 +265,7 @@ async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
             // Right after a crash, a look may fail.
             Err(_) => false,
         };
-        let queue = &world.queue;
-        let ready = async |url: &str| rabbitmq::message_count(url, queue).await;
-        let ready = world.on_broker(ready).await;
+        let ready = world.messages(&world.queue).await;
         empty = if done && ready.is_ok_and(|ready| ready == 0) {
             empty + 1
         } else {
@@ -231,13 +280,7 @@ async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
 }
 
 /// What is there now that every process has stopped.
-async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
-    let count = async |queue: &str| {
-        world
-            .on_broker(async |url| rabbitmq::message_count(url, queue).await)
-            .await
-            .map(u64::from)
-    };
+async fn state(world: &World<'_>, worst: Worst, calls: Option<&[Call]>) -> Result<State> {
     let unfinished = world.db.unfinished().await?;
     let outbox = unfinished.outbox.unsigned_abs();
     Ok(State {
@@ -246,9 +289,11 @@ async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
         outbox: outbox.max(worst.orphaned),
         unguarded: worst.unguarded.max(unfinished.unguarded.unsigned_abs()),
         rewrites: world.db.rewrites().await?,
-        ready: count(&world.queue).await?,
+        ready: world.messages(&world.queue).await?,
         // A consumer that died with the whole virtual host has declared none since.
-        dead_letters: count(&world.dead_letter()).await.unwrap_or(0),
+        dead_letters: world.messages(&world.dead_letter()).await.unwrap_or(0),
+        refused: calls.map(refused).unwrap_or_default(),
+        failures: world.db.failures().await?,
         idle_in_transaction: worst.idle_in_transaction,
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde::Serialize;
 
-use super::fault::{Fault, TABLE};
+use super::fault::{self, Fault};
 
 /// Before the first fault the service runs undisturbed for so long, in milliseconds.
 const BEFORE_MS: std::ops::Range<u64> = 1_500..3_000;
@@ -70,7 +70,7 @@ pub(super) fn soak(faults: &[Fault], seed: u64, time: Duration) -> Vec<Step> {
 
 /// The faults that a soak draws from.
 pub(super) fn mixing() -> Vec<Fault> {
-    let mixing = TABLE.iter().filter(|about| about.traits.mixes);
+    let mixing = fault::all().filter(|about| about.traits.mixes);
     mixing.map(|about| about.fault).collect()
 }
 

@@ -6,14 +6,16 @@ mod hoard;
 mod instance;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::ProgressBar;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use reqwest::Url;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use self::instance::{Program, Proxies};
@@ -29,17 +31,22 @@ use super::{
     load::Habits,
     proxy::{Mode, Proxy},
 };
-use crate::{hookline::Hookline, postgres, rabbitmq};
+use crate::{folder::Folder, hookline::Hookline, postgres, rabbitmq};
 
 /// Processes of each role.
 const PROCESSES: u32 = 2;
 /// How long the service may take to come up.
 const READY: Duration = Duration::from_secs(60);
+/// How long a call of the far side may take beyond what it usually takes.
+pub(super) const CALL_WITHIN: Duration = Duration::from_secs(3);
+/// When a call that failed is made again: soon, and for longer than any fault of the far side lasts.
+const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s";
 /// Between two looks at the processes.
 const KEEP_EVERY: Duration = Duration::from_millis(100);
 
 /// What the work of a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Work {
     /// The service waits by itself; overlapping runs cannot be seen from outside.
     Simulate,
@@ -54,6 +61,7 @@ pub(super) struct Plan<'a> {
     pub(super) failpoints: Option<&'a Path>,
     /// Where the processes' logs are kept, if they are.
     pub(super) logs: Option<&'a Path>,
+    pub(super) kind: Kind,
     pub(super) work: Work,
     /// How long the work takes.
     pub(super) delay: Duration,
@@ -65,6 +73,8 @@ pub(super) struct Plan<'a> {
 
 pub(super) struct World<'g> {
     pub(super) ground: &'g mut Ground,
+    /// Where the embedded database is, if it is one.
+    folder: Option<Folder>,
     pub(super) instances: Vec<Instance>,
     /// Straight to the database, past every proxy.
     pub(super) db: Db,
@@ -78,6 +88,8 @@ pub(super) struct World<'g> {
     pub(super) dead_letters: DeadLetters,
     /// How often a process was ended by a fault, or ended by itself, and was started again.
     pub(super) restarts: u64,
+    /// Deaths at each failpoint.
+    pub(super) deaths: BTreeMap<&'static str, u64>,
     /// Anything worth telling about what happened.
     pub(super) notes: Vec<String>,
     /// Whom and what a fault hits follows from the seed, too.
@@ -90,7 +102,14 @@ pub(super) struct World<'g> {
 impl<'g> World<'g> {
     /// Furnishes a world on `ground`, and returns once everything is up.
     pub(super) async fn start(ground: &'g mut Ground, plan: Plan<'_>) -> Result<Self> {
-        let database_url = ground.postgres.create_database().await?;
+        let (folder, database_url) = match plan.kind {
+            Kind::Embedded => {
+                let folder = Folder::new("hookline-embedded-")?;
+                let file = folder.path().join("hookline.db");
+                (Some(folder), format!("sqlite:{}", file.display()))
+            }
+            _ => (None, ground.postgres()?.create_database().await?),
+        };
         migrate(plan.binary, &database_url, plan.migrators).await?;
         let db = open(&database_url).await?;
         db.watch_rewrites().await?;
@@ -103,21 +122,27 @@ impl<'g> World<'g> {
             habits: watch::Sender::new(Habits::USUAL),
             instances: Vec::new(),
             ground,
+            folder,
             db,
             database_url,
             far_side,
             findings: Findings::default(),
             dead_letters: DeadLetters::Exactly(0),
             restarts: 0,
+            deaths: BTreeMap::new(),
             notes: Vec::new(),
             random: StdRng::seed_from_u64(plan.seed),
             failpoints: plan.failpoints.map(Into::into),
             progress: plan.progress.clone(),
             began: Instant::now(),
         };
-        for role in [Role::Api, Role::Consumer] {
-            for number in 1..=PROCESSES {
-                let instance = world.furnish(role, number, &plan).await?;
+        let (roles, processes): (&[Role], u32) = match plan.kind {
+            Kind::Embedded => (&[Role::Everything], 1),
+            _ => (&[Role::Api, Role::Consumer], PROCESSES),
+        };
+        for role in roles {
+            for number in 1..=processes {
+                let instance = world.furnish(*role, number, &plan).await?;
                 world.instances.push(instance);
             }
         }
@@ -129,40 +154,49 @@ impl<'g> World<'g> {
         Ok(world)
     }
 
-    async fn furnish(&self, role: Role, number: u32, plan: &Plan<'_>) -> Result<Instance> {
-        let database = self.ground.postgres.address();
-        let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
-        let database = Proxy::start(crate::ports::free()?, vec![database]).await?;
-        let amqp = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
-        let far_side = match &self.far_side {
-            Some(far_side) => {
-                Some(Proxy::start(crate::ports::free()?, vec![far_side.address()]).await?)
-            }
-            None => None,
-        };
-        let mut url = Url::parse(&self.database_url)?;
-        url.set_port(Some(database.address().port()))
-            .ok()
-            .context("the database URL takes no port")?;
+    async fn furnish(&mut self, role: Role, number: u32, plan: &Plan<'_>) -> Result<Instance> {
         let mut variables = vec![
-            ("DATABASE_URL", url.to_string()),
-            (
-                "AMQP_URL",
-                format!("amqp://guest:guest@{}/%2f", amqp.address()),
-            ),
-            ("AMQP_QUEUE", self.queue.clone()),
             (
                 "PROCESSING_DELAY",
                 humantime::format_duration(plan.delay).to_string(),
             ),
             ("PREFETCH", "50000".to_owned()),
             ("SHUTDOWN_GRACE", "5s".to_owned()),
-            // A lease that runs out within a run; a version that knows none ignores it.
-            ("LEASE", "3s".to_owned()),
             ("RUST_LOG", "info".to_owned()),
         ];
+        let (mut database, mut amqp) = (None, None);
+        if role == Role::Everything {
+            variables.push(("DATABASE_URL", self.database_url.clone()));
+        } else {
+            let server = self.ground.postgres()?.address();
+            let proxy = Proxy::start(crate::ports::free()?, vec![server]).await?;
+            let mut url = Url::parse(&self.database_url)?;
+            url.set_port(Some(proxy.address().port()))
+                .ok()
+                .context("the database URL takes no port")?;
+            variables.push(("DATABASE_URL", url.to_string()));
+            database = Some(proxy);
+            let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
+            let proxy = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
+            let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
+            variables.push(("AMQP_URL", url));
+            variables.push(("AMQP_QUEUE", self.queue.clone()));
+            // A lease that runs out within a run.
+            variables.push(("LEASE", "3s".to_owned()));
+            amqp = Some(proxy);
+        }
+        let far_side = match &self.far_side {
+            Some(far_side) => {
+                Some(Proxy::start(crate::ports::free()?, vec![far_side.address()]).await?)
+            }
+            None => None,
+        };
         if let Some(far_side) = &far_side {
             variables.push(("PROCESS_URL", format!("http://{}/", far_side.address())));
+            let within = plan.delay + CALL_WITHIN;
+            let within = humantime::format_duration(within).to_string();
+            variables.push(("PROCESS_TIMEOUT", within));
+            variables.push(("RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()));
         }
         let program = Program {
             binary: plan.binary.to_owned(),
@@ -192,16 +226,17 @@ impl<'g> World<'g> {
                 tokio::time::sleep(KEEP_EVERY).await;
             }
         }
-        loop {
+        while !self.ground.brokers.is_empty() {
             let consumers =
                 self.on_broker(async |url| rabbitmq::consumer_count(url, &self.queue).await);
             if consumers.await.is_ok_and(|count| count >= PROCESSES) {
-                return Ok(());
+                break;
             }
             self.keep().await?;
             ensure!(start.elapsed() < READY, "the consumers do not subscribe");
             tokio::time::sleep(KEEP_EVERY).await;
         }
+        Ok(())
     }
 
     /// Asks the first broker that answers.
@@ -214,6 +249,15 @@ impl<'g> World<'g> {
             }
         }
         outcome
+    }
+
+    /// How many messages wait in `queue`; none in the one inside the process, which the outbox tells about.
+    pub(super) async fn messages(&self, queue: &str) -> Result<u64> {
+        if self.ground.brokers.is_empty() {
+            return Ok(0);
+        }
+        let count = self.on_broker(async |url| rabbitmq::message_count(url, queue).await);
+        count.await.map(u64::from)
     }
 
     /// Starts every process again that has ended, as an operator's supervisor would.
@@ -246,14 +290,10 @@ impl<'g> World<'g> {
 
     /// One of the processes in `role`, by the seed.
     pub(super) fn pick(&mut self, role: Role) -> usize {
-        let nth = self.random.random_range(0..PROCESSES as usize);
-        let of_role = |(at, instance): (usize, &Instance)| (instance.role == role).then_some(at);
-        self.instances
-            .iter()
-            .enumerate()
-            .filter_map(of_role)
-            .nth(nth)
-            .unwrap_or(0)
+        let all = self.instances.iter().enumerate();
+        let in_role = all.filter(|(_, instance)| instance.role == role);
+        let in_role: Vec<usize> = in_role.map(|(at, _)| at).collect();
+        in_role.choose(&mut self.random).copied().unwrap_or(0)
     }
 
     /// Kills an instance and starts it again at once.
@@ -298,6 +338,22 @@ impl<'g> World<'g> {
         Ok(())
     }
 
+    /// How often a consumer lost its lease.
+    pub(super) fn lost_leases(&self) -> u64 {
+        self.instances.iter().map(|one| one.lost_leases).sum()
+    }
+
+    /// When processes have ended, since the far side was started.
+    pub(super) fn deaths_since_far_side(&self) -> Vec<Duration> {
+        let Some(far_side) = &self.far_side else {
+            return Vec::new();
+        };
+        let deaths = self.instances.iter().flat_map(|one| &one.deaths);
+        deaths
+            .map(|at| at.saturating_duration_since(far_side.began()))
+            .collect()
+    }
+
     /// Removes database and queues.
     pub(super) async fn clear(self) -> Result<()> {
         let Self {
@@ -306,11 +362,14 @@ impl<'g> World<'g> {
             database_url,
             queue,
             ground,
+            folder,
             ..
         } = self;
         drop(instances);
         db.close().await?;
-        postgres::drop_database(&database_url).await?;
+        if folder.is_none() {
+            postgres::drop_database(&database_url).await?;
+        }
         for queue in [&queue, &dead_letter(&queue)] {
             for broker in &ground.brokers {
                 if rabbitmq::delete_queue(&broker.amqp_url(), queue)

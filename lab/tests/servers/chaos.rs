@@ -9,7 +9,12 @@ fn chaos(arguments: &[&str]) -> Output {
 
 /// One run of each fault, and everything that must be none is none.
 fn survives(faults: &[&str]) {
-    let mut arguments = vec!["--rate", "100"];
+    survives_side_by_side(faults, "1");
+}
+
+/// The same, with so many at once.
+fn survives_side_by_side(faults: &[&str], jobs: &str) {
+    let mut arguments = vec!["--rate", "100", "--jobs", jobs];
     for fault in faults {
         arguments.extend(["--fault", fault]);
     }
@@ -35,6 +40,11 @@ fn no_webhook_is_lost_or_done_twice_when_connections_break_and_senders_leave() {
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 fn no_webhook_is_lost_or_done_twice_when_database_and_broker_crash() {
     survives(&["backend-kill", "both-down"]);
+}
+
+#[test]
+fn no_webhook_is_lost_or_done_twice_when_the_one_process_with_sqlite_dies() {
+    survives_side_by_side(&["embedded-kill", "embedded-second"], "2");
 }
 
 #[test]

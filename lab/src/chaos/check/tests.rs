@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{DeadLetters, Findings, Row, State, Violation, check};
 use crate::chaos::{
-    far_side::{Call, overlaps},
+    far_side::{Call, overlaps, unexplained},
     history::{By, Outcome, Request, Seen},
     webhook::{Variant, Webhooks},
 };
@@ -28,6 +28,8 @@ impl Run {
         let webhooks = Webhooks { run: "test".into() };
         let mut state = State {
             dead_letters: 1,
+            refused: ["test-3".to_owned()].into(),
+            failures: ["test-3".to_owned()].into(),
             ..State::default()
         };
         for number in 0..4 {
@@ -198,7 +200,7 @@ fn what_was_final_and_is_not_any_more_has_regressed() {
     finds(&[Violation::Regressed], |run| {
         run.state.rows[1].processed_at = Some("another time".into());
     });
-    finds(&[Violation::Regressed], |run| {
+    finds(&[Violation::Regressed, Violation::WronglyFailed], |run| {
         run.state.rows[0].status = "FAILED".into();
     });
     finds(&[Violation::Regressed], |run| {
@@ -230,6 +232,39 @@ fn what_is_left_behind_is_found() {
 }
 
 #[test]
+fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_wrong() {
+    finds(&[Violation::WronglyFailed], |run| run.state.refused.clear());
+    finds(&[Violation::WronglyFailed], |run| {
+        run.state.failures.clear()
+    });
+    finds(&[Violation::WronglyFailed], |run| {
+        run.state.refused.insert("test-2".into());
+    });
+    finds(&[Violation::WronglyFailed], |run| {
+        run.state.failures.insert("test-2".into());
+    });
+}
+
+#[test]
+fn a_repeat_is_explained_by_a_failure_or_a_death_in_between() {
+    let at = Duration::from_secs;
+    let call = |began, status| Call {
+        key: "a".into(),
+        transaction: None,
+        attempt: None,
+        began: at(began),
+        ended: Some(at(began + 1)),
+        status,
+    };
+    let after = |status| [call(1, status), call(5, Some(200))];
+    assert_eq!(unexplained(&after(Some(200)), &[]), 1);
+    assert_eq!(unexplained(&after(Some(200)), &[at(6)]), 1);
+    assert_eq!(unexplained(&after(Some(200)), &[at(3)]), 0);
+    assert_eq!(unexplained(&after(Some(500)), &[]), 0);
+    assert_eq!(unexplained(&after(None), &[]), 0);
+}
+
+#[test]
 fn a_contradiction_that_is_not_kept_is_lost() {
     finds(&[Violation::ConflictLost], |run| {
         run.state.conflicts.clear();
@@ -253,6 +288,7 @@ fn runs_of_one_id_overlap_only_if_they_share_a_moment() {
     let at = Duration::from_secs;
     let call = |key: &str, began, ended: Option<u64>| Call {
         key: key.into(),
+        transaction: None,
         attempt: None,
         began: at(began),
         ended: ended.map(at),

@@ -32,10 +32,10 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             broker(world.ground)?.start_again().await
         }
         Fault::BothDown => {
-            let (database, broker) = (&mut world.ground.postgres, &mut world.ground.brokers);
+            let (database, broker) = world.ground.both()?;
             tokio::try_join!(database.kill(), broker[0].kill())?;
             world.hold(lasts).await?;
-            let (database, broker) = (&mut world.ground.postgres, &mut world.ground.brokers);
+            let (database, broker) = world.ground.both()?;
             tokio::try_join!(database.start_again(), broker[0].start_again()).map(drop)
         }
         Fault::BrokerAlarm => alarm(world, lasts).await,
@@ -138,18 +138,18 @@ async fn set_patience(world: &mut World<'_>, timeout_ms: u32, look_ms: u32) -> R
          application:set_env(rabbit, channel_tick_interval, {look_ms})."
     );
     broker(world.ground)?.evaluate(&set).await?;
-    world.set_all(|instance| Some(&instance.amqp), Mode::Reset);
+    world.set_all(|instance| instance.amqp.as_ref(), Mode::Reset);
     world.hold(MOMENT).await?;
-    world.set_all(|instance| Some(&instance.amqp), Mode::Pass);
+    world.set_all(|instance| instance.amqp.as_ref(), Mode::Pass);
     Ok(())
 }
 
 async fn flap(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let until = Instant::now() + lasts;
     while Instant::now() < until {
-        world.set_all(|instance| Some(&instance.amqp), Mode::Reset);
+        world.set_all(|instance| instance.amqp.as_ref(), Mode::Reset);
         world.hold(FLAP).await?;
-        world.set_all(|instance| Some(&instance.amqp), Mode::Pass);
+        world.set_all(|instance| instance.amqp.as_ref(), Mode::Pass);
         world.hold(FLAP).await?;
     }
     Ok(())

@@ -30,14 +30,14 @@ const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
     match fault {
         Fault::DatabaseStop => {
-            world.ground.postgres.stop().await?;
+            world.ground.postgres()?.stop().await?;
             world.hold(lasts).await?;
-            world.ground.postgres.start_again().await
+            world.ground.postgres()?.start_again().await
         }
         Fault::DatabaseCrash => {
-            world.ground.postgres.kill().await?;
+            world.ground.postgres()?.kill().await?;
             world.hold(lasts).await?;
-            world.ground.postgres.start_again().await
+            world.ground.postgres()?.start_again().await
         }
         Fault::DatabaseKill => kill_hard(world, lasts).await,
         Fault::BackendKill => kill_session(world, lasts).await,
@@ -52,9 +52,9 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
         Fault::SlowFsync => trace(world, "fdatasync:delay_enter=2000000", lasts).await,
         Fault::FsyncError => trace(world, "fdatasync:error=EIO:when=3", lasts).await,
         Fault::DiskFull => {
-            world.ground.postgres.fill_disk()?;
+            world.ground.postgres()?.fill_disk()?;
             world.hold(lasts).await?;
-            world.ground.postgres.free_disk()
+            world.ground.postgres()?.free_disk()
         }
         Fault::ConnectionsExhausted => exhaust(world, lasts).await,
         Fault::Deadlocks => {
@@ -77,9 +77,9 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
         Fault::ReadOnly => with_default(world, "default_transaction_read_only = on", lasts).await,
         _ => {
             repeat(world, lasts, async |world| {
-                world.set_all(|instance| Some(&instance.database), Mode::Reset);
+                world.set_all(|instance| instance.database.as_ref(), Mode::Reset);
                 world.hold(FLAP).await?;
-                world.set_all(|instance| Some(&instance.database), Mode::Pass);
+                world.set_all(|instance| instance.database.as_ref(), Mode::Pass);
                 world.hold(FLAP).await
             })
             .await
@@ -130,11 +130,11 @@ pub(super) async fn lock(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 }
 
 async fn kill_hard(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    world.ground.postgres.kill_hard().await?;
+    world.ground.postgres()?.kill_hard().await?;
     world.hold(lasts).await?;
     let mut tries = 1;
     loop {
-        let started = world.ground.postgres.start_again().await;
+        let started = world.ground.postgres()?.start_again().await;
         if started.is_ok() || tries == STARTS {
             return started;
         }
@@ -163,8 +163,8 @@ async fn kill_session(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 }
 
 /// The processes of the database's sessions and helpers.
-fn sessions(world: &World<'_>) -> Result<Vec<u32>> {
-    let server = world.ground.postgres.pid().context("it does not run")?;
+fn sessions(world: &mut World<'_>) -> Result<Vec<u32>> {
+    let server = world.ground.postgres()?.pid().context("it does not run")?;
     let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
     let pids = children.split_whitespace();
     Ok(pids.filter_map(|pid| pid.parse().ok()).collect())
@@ -172,7 +172,7 @@ fn sessions(world: &World<'_>) -> Result<Vec<u32>> {
 
 /// Tampers with the system calls of the server and all of its processes, those to come too.
 async fn trace(world: &mut World<'_>, inject: &str, lasts: Duration) -> Result<()> {
-    let server = world.ground.postgres.pid().context("it does not run")?;
+    let server = world.ground.postgres()?.pid().context("it does not run")?;
     let mut command = clean("strace");
     command.args([
         "-f",

@@ -1,8 +1,10 @@
 //! Faults of the messages.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use failpoint::{Death, Point};
 use lapin::{
     BasicProperties, Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -17,6 +19,11 @@ use crate::{
     rabbitmq,
 };
 
+/// As soon as the first piece of work ends.
+const FIRST_WORK: Death = Death {
+    point: Point::ConsumerAtWork,
+    nth: NonZeroU32::MIN,
+};
 /// Messages of one kind.
 const EACH: u64 = 3;
 /// Messages of one id.
@@ -94,7 +101,7 @@ async fn kill_by_work(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let at = world.pick(Role::Consumer);
     let usual = world.instances[at].binary.clone();
     world.instances[at].binary = binary;
-    world.instances[at].failpoint = Some("consumer.at-work:1".into());
+    world.instances[at].failpoint = Some(FIRST_WORK);
     world.kill_and_start(at).await?;
     let mut deaths = 0;
     while deaths < DEATHS {

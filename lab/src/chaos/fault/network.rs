@@ -58,11 +58,11 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
 }
 
 fn amqp(instance: &Instance) -> Option<&Proxy> {
-    Some(&instance.amqp)
+    instance.amqp.as_ref()
 }
 
 fn database(instance: &Instance) -> Option<&Proxy> {
-    Some(&instance.database)
+    instance.database.as_ref()
 }
 
 fn http(instance: &Instance) -> Option<&Proxy> {

@@ -7,37 +7,19 @@ use rand::{RngExt as _, seq::IndexedRandom as _};
 use tokio::net::TcpStream;
 
 use super::Fault;
-use crate::chaos::world::{Role, World};
+use crate::chaos::{
+    check::Violation,
+    world::{Role, World},
+};
 
-/// Where a binary with failpoints can be told to abort.
-const FAILPOINTS: [&str; 13] = [
-    "receive.before-commit",
-    "receive.after-commit",
-    "receive.before-answer",
-    "relay.before-publish",
-    "relay.before-confirm",
-    "relay.after-confirm",
-    "relay.after-note",
-    "consumer.before-take",
-    "consumer.after-take",
-    "consumer.at-work",
-    "consumer.before-finish",
-    "consumer.after-finish",
-    "consumer.after-ack",
-];
-
-/// Deaths in a whole loop over the failpoints.
-const DEATHS: u32 = 200;
-/// How long a process may live with a failpoint that it does not pass.
-const LIVES: Duration = Duration::from_secs(4);
 /// Connections that a process with few files is asked for.
 const CONNECTIONS: usize = 100;
 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
     match fault {
-        Fault::FailpointLoop => return die_at_failpoints(world, lasts).await,
         Fault::FewFiles => return few_files(world, lasts).await,
         Fault::PauseApi => return pause(world, Role::Api, lasts).await,
+        Fault::EmbeddedPause => return pause(world, Role::Everything, lasts).await,
         Fault::PauseConsumer | Fault::PauseConsumerMinute => {
             return pause(world, Role::Consumer, lasts).await;
         }
@@ -54,10 +36,16 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
                 let consumer = world.pick(Role::Consumer);
                 world.kill_and_start(consumer).await?;
             }
+            Fault::EmbeddedKill => {
+                let embedded = world.pick(Role::Everything);
+                world.kill_and_start(embedded).await?;
+            }
             Fault::KillAll => kill_all(world).await?,
             Fault::StopApi => stop(world, Role::Api).await?,
             Fault::StopConsumer => stop(world, Role::Consumer).await?,
-            Fault::StopTwice => stop_twice(world).await?,
+            Fault::EmbeddedStop => stop(world, Role::Everything).await?,
+            Fault::StopTwice | Fault::EmbeddedStopTwice => stop_twice(world).await?,
+            Fault::EmbeddedSecond => second(world).await?,
             _ => mix(world).await?,
         }
         let pause = world.random.random_range(200..1500);
@@ -80,21 +68,34 @@ async fn kill_all(world: &mut World<'_>) -> Result<()> {
 async fn stop(world: &mut World<'_>, role: Role) -> Result<()> {
     let at = world.pick(role);
     if let Err(error) = world.instances[at].stop().await {
-        world.findings.note(
-            crate::chaos::check::Violation::BadExit,
-            format!("{error:#}"),
-        );
+        world
+            .findings
+            .note(Violation::BadExit, format!("{error:#}"));
     }
     world.keep().await
 }
 
 async fn stop_twice(world: &mut World<'_>) -> Result<()> {
-    let role = *[Role::Api, Role::Consumer]
-        .choose(&mut world.random)
-        .context("no role")?;
-    let at = world.pick(role);
+    let all: Vec<usize> = (0..world.instances.len()).collect();
+    let at = *all.choose(&mut world.random).context("nothing runs")?;
     world.instances[at].stop_at_once().await?;
     world.keep().await
+}
+
+/// A second process on the same file must be refused with a sentence, and must not hurt the first.
+async fn second(world: &mut World<'_>) -> Result<()> {
+    let at = world.pick(Role::Everything);
+    match world.instances[at].second().await {
+        Ok(said) if said.contains("another hookline") => {}
+        Ok(said) => {
+            let what = format!("a second process did not say why: {said}");
+            world.findings.note(Violation::BadExit, what);
+        }
+        Err(error) => world
+            .findings
+            .note(Violation::BadExit, format!("{error:#}")),
+    }
+    Ok(())
 }
 
 async fn pause(world: &mut World<'_>, role: Role, lasts: Duration) -> Result<()> {
@@ -121,65 +122,6 @@ async fn mix(world: &mut World<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every process is told at its start where to abort, and started anew as soon as it has. One that does not come by,
-/// and every one of a binary without failpoints, is killed at a random instant.
-async fn die_at_failpoints(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let until = Instant::now() + lasts;
-    let with_failpoints = world.failpoints.clone();
-    let (mut deaths, mut killed) = (0, 0);
-    let mut next: Vec<Instant> = vec![Instant::now(); world.instances.len()];
-    let usual = world.instances[0].binary.clone();
-    let mut round = 0;
-    while deaths < DEATHS && Instant::now() < until {
-        for (at, next) in next.iter_mut().enumerate() {
-            let ended = world.instances[at].has_ended()?;
-            if !ended && Instant::now() < *next {
-                continue;
-            }
-            if !ended {
-                world.instances[at].kill().await?;
-                killed += 1;
-            }
-            deaths += 1;
-            round += 1;
-            let lives = match &with_failpoints {
-                Some(binary) => {
-                    let nth = world.random.random_range(1..=20);
-                    let instance = &mut world.instances[at];
-                    let point = failpoint(instance.role, round);
-                    instance.binary.clone_from(binary);
-                    instance.failpoint = Some(format!("{point}:{nth}"));
-                    LIVES
-                }
-                None => Duration::from_millis(world.random.random_range(300..2000)),
-            };
-            world.restarts += 1;
-            world.instances[at].spawn()?;
-            *next = Instant::now() + lives;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        world.tick();
-    }
-    for at in 0..world.instances.len() {
-        world.instances[at].failpoint = None;
-        world.instances[at].binary.clone_from(&usual);
-        world.kill_and_start(at).await?;
-    }
-    world.notes.push(format!(
-        "{deaths} deaths, {} of them at failpoints",
-        deaths - killed
-    ));
-    Ok(())
-}
-
-/// The failpoint for a process of `role`, in turn.
-fn failpoint(role: Role, round: usize) -> &'static str {
-    let ours = |point: &&&str| point.starts_with("consumer.") == (role == Role::Consumer);
-    let points = FAILPOINTS.iter().filter(ours).count();
-    let mut points = FAILPOINTS.iter().filter(ours).skip(round / 4 % points);
-    points.next().copied().unwrap_or_default()
-}
-
 /// One API may open hardly any more files, while many connect to it.
 async fn few_files(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let at = world.pick(Role::Api);
@@ -196,21 +138,4 @@ async fn few_files(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     world.hold(lasts).await?;
     drop(connections);
     world.instances[at].limit_files(before).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{FAILPOINTS, failpoint};
-    use crate::chaos::world::Role;
-
-    #[test]
-    fn every_failpoint_has_its_turn() {
-        let rounds = 0..200;
-        let points: BTreeSet<&str> = rounds
-            .flat_map(|round| [Role::Api, Role::Consumer].map(|role| failpoint(role, round)))
-            .collect();
-        assert_eq!(points, FAILPOINTS.into_iter().collect());
-    }
 }

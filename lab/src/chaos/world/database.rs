@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, FromQueryResult,
     Statement, TryGetable,
@@ -40,6 +40,17 @@ const WATCH_REWRITES: &str = "
         EXECUTE FUNCTION chaos_note();
     CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();";
 
+/// The same on SQLite.
+const WATCH_REWRITES_SQLITE: &str = "
+    CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN OLD.status <> 'PROCESSING' OR OLD.id <> NEW.id OR OLD.transaction_id <> NEW.transaction_id
+            OR OLD.source_account <> NEW.source_account OR OLD.destination_account <> NEW.destination_account
+            OR OLD.amount <> NEW.amount OR OLD.currency <> NEW.currency OR OLD.created_at <> NEW.created_at
+        BEGIN INSERT INTO chaos_rewrites VALUES ('UPDATE ' || OLD.transaction_id || ' ' || OLD.status); END;
+    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW
+        BEGIN INSERT INTO chaos_rewrites VALUES ('DELETE ' || OLD.transaction_id || ' ' || OLD.status); END;";
+
 /// The run's database.
 #[derive(Clone)]
 pub(in crate::chaos) struct Db(DatabaseConnection);
@@ -63,8 +74,10 @@ pub(in crate::chaos) async fn open(url: &str) -> Result<Db> {
         .max_connections(CONNECTIONS)
         .acquire_timeout(WITHIN)
         .connect_timeout(WITHIN)
-        .statement_timeout(STATEMENT_WITHIN)
         .sqlx_logging(false);
+    if !url.starts_with("sqlite:") {
+        options.statement_timeout(STATEMENT_WITHIN);
+    }
     let db = Database::connect(options).await;
     Ok(Db(db.context("cannot connect to the run's database")?))
 }
@@ -72,7 +85,19 @@ pub(in crate::chaos) async fn open(url: &str) -> Result<Db> {
 impl Db {
     /// Has the database note what must never happen.
     pub(in crate::chaos) async fn watch_rewrites(&self) -> Result<()> {
-        self.execute(WATCH_REWRITES).await
+        self.execute(match self.is_sqlite() {
+            true => WATCH_REWRITES_SQLITE,
+            false => WATCH_REWRITES,
+        })
+        .await
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.0.get_database_backend() == DbBackend::Sqlite
+    }
+
+    fn statement(&self, sql: &str) -> Statement {
+        Statement::from_string(self.0.get_database_backend(), sql)
     }
 
     pub(in crate::chaos) async fn execute(&self, sql: &str) -> Result<()> {
@@ -87,13 +112,17 @@ impl Db {
                    SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM outbox) AS outbox, \
                    (SELECT count(*) FROM open LEFT JOIN outbox USING (id) WHERE outbox.id IS NULL) AS unguarded, \
                    (SELECT count(*) FROM outbox LEFT JOIN open USING (id) WHERE open.id IS NULL) AS orphaned";
-        let found = Unfinished::find_by_statement(statement(sql)).one(&self.0);
+        let found = Unfinished::find_by_statement(self.statement(sql)).one(&self.0);
         found.await?.context("count(*) gave no row")
     }
 
     /// The database's time, as text that it reads again.
     pub(in crate::chaos) async fn now(&self) -> Result<String> {
-        self.one("SELECT clock_timestamp()::text").await
+        self.one(match self.is_sqlite() {
+            true => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+            false => "SELECT CAST(clock_timestamp() AS text)",
+        })
+        .await
     }
 
     /// How many rows from `until` or before are not final.
@@ -106,6 +135,10 @@ impl Db {
 
     /// Lets the time of every outbox entry come, as a quarter of an hour would.
     pub(in crate::chaos) async fn let_time_pass(&self) -> Result<()> {
+        ensure!(
+            !self.is_sqlite(),
+            "a queue inside the process loses nothing"
+        );
         self.execute(
             "UPDATE outbox SET due_at = (extract(epoch FROM now()) * 1000)::bigint \
              WHERE due_at > (extract(epoch FROM now()) * 1000)::bigint + 20000",
@@ -115,10 +148,11 @@ impl Db {
 
     /// Every row.
     pub(in crate::chaos) async fn rows(&self) -> Result<Vec<Row>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, amount::text AS amount, \
-                   currency::text AS currency, status::text AS status, processed_at::text AS processed_at \
+        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
+                   CAST(currency AS text) AS currency, CAST(status AS text) AS status, \
+                   CAST(processed_at AS text) AS processed_at \
                    FROM transactions";
-        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let rows = self.0.query_all_raw(self.statement(sql)).await?;
         rows.iter()
             .map(|row| {
                 Ok(Row {
@@ -132,10 +166,23 @@ impl Db {
 
     /// The contents that contradicted what stood.
     pub(in crate::chaos) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, amount::text AS amount, \
-                   currency::text AS currency FROM conflicts";
-        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
+                   CAST(currency AS text) AS currency FROM conflicts";
+        let rows = self.0.query_all_raw(self.statement(sql)).await?;
         rows.iter().map(content).collect()
+    }
+
+    /// The transactions of which it is told why they have failed; none in a version that tells nothing.
+    pub(in crate::chaos) async fn failures(&self) -> Result<BTreeSet<String>> {
+        let known = match self.is_sqlite() {
+            true => "SELECT count(*) FROM sqlite_master WHERE name = 'failures'",
+            false => "SELECT count(*) FROM pg_class WHERE relname = 'failures'",
+        };
+        if self.one::<i64>(known).await? == 0 {
+            return Ok(BTreeSet::new());
+        }
+        let sql = "SELECT transaction_id FROM failures JOIN transactions USING (id)";
+        Ok(self.column(sql).await?.into_iter().collect())
     }
 
     /// What [`Self::watch_rewrites`] has caught.
@@ -145,9 +192,14 @@ impl Db {
 
     /// Some rows that are final, as they stand now.
     pub(in crate::chaos) async fn some_finals(&self, webhooks: &Webhooks) -> Result<Vec<Seen>> {
-        let sql = "SELECT transaction_id, status::text, processed_at::text FROM transactions \
-                   TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING' LIMIT 100";
-        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let some = match self.is_sqlite() {
+            true => "WHERE status <> 'PROCESSING' ORDER BY random()",
+            false => "TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING'",
+        };
+        let sql = format!(
+            "SELECT transaction_id, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
+        );
+        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         let mut finals = Vec::new();
         for row in rows {
             let id: String = row.try_get_by_index(0)?;
@@ -165,6 +217,9 @@ impl Db {
 
     /// Sessions of this database that sit in an open transaction, and are not the lab's own.
     pub(in crate::chaos) async fn idle_in_transaction(&self) -> Result<i64> {
+        if self.is_sqlite() {
+            return Ok(0);
+        }
         self.one(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
              AND application_name LIKE 'hookline%' AND state LIKE 'idle in transaction%' \
@@ -175,13 +230,13 @@ impl Db {
 
     /// The first value of the first row.
     pub(in crate::chaos) async fn one<T: TryGetable>(&self, sql: &str) -> Result<T> {
-        let row = self.0.query_one_raw(statement(sql)).await?;
+        let row = self.0.query_one_raw(self.statement(sql)).await?;
         Ok(row.context("no row")?.try_get_by_index(0)?)
     }
 
     /// The first value of every row.
     pub(in crate::chaos) async fn column<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>> {
-        let rows = self.0.query_all_raw(statement(sql)).await?;
+        let rows = self.0.query_all_raw(self.statement(sql)).await?;
         let values = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
         values.collect()
     }
@@ -196,11 +251,25 @@ fn content(row: &sea_orm::QueryResult) -> Result<Content> {
         transaction_id: row.try_get("", "transaction_id")?,
         source_account: row.try_get("", "source_account")?,
         destination_account: row.try_get("", "destination_account")?,
-        amount: row.try_get("", "amount")?,
+        amount: four_decimals(row.try_get("", "amount")?),
         currency: row.try_get("", "currency")?,
     })
 }
 
-fn statement(sql: &str) -> Statement {
-    Statement::from_string(DbBackend::Postgres, sql)
+/// SQLite keeps an amount as text, without the zeros at its end.
+fn four_decimals(amount: String) -> String {
+    let (whole, decimals) = amount.split_once('.').unwrap_or((&amount, ""));
+    format!("{whole}.{decimals:0<4}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::four_decimals;
+
+    #[test]
+    fn an_amount_reads_the_same_from_both_databases() {
+        for (kept, read) in [("0", "0.0000"), ("-2.5", "-2.5000"), ("1.0001", "1.0001")] {
+            assert_eq!(four_decimals(kept.into()), read);
+        }
+    }
 }

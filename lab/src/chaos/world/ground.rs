@@ -1,6 +1,6 @@
 //! The servers that the worlds of a whole command stand on, one after the other.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{postgres, rabbitmq};
@@ -14,6 +14,8 @@ const SMALL_DISK_MIB: u32 = 120;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::chaos) enum Kind {
+    /// None: the service is one process with SQLite and the queue inside it.
+    Embedded,
     /// One PostgreSQL and one RabbitMQ.
     Usual,
     /// One PostgreSQL, and a RabbitMQ of three nodes.
@@ -23,13 +25,19 @@ pub(in crate::chaos) enum Kind {
 }
 
 pub(in crate::chaos) struct Ground {
-    pub(in crate::chaos) postgres: postgres::Server,
+    postgres: Option<postgres::Server>,
     pub(in crate::chaos) brokers: Vec<rabbitmq::Server>,
 }
 
 impl Ground {
     /// Starts the servers and returns once they accept connections.
     pub(in crate::chaos) async fn start(kind: Kind) -> Result<Self> {
+        if kind == Kind::Embedded {
+            return Ok(Self {
+                postgres: None,
+                brokers: Vec::new(),
+            });
+        }
         let options = postgres::Options {
             small_disk_mib: (kind == Kind::SmallDisk).then_some(SMALL_DISK_MIB),
             ..postgres::Options::default()
@@ -37,20 +45,38 @@ impl Ground {
         let brokers = async {
             match kind {
                 Kind::Cluster => rabbitmq::cluster(NODES).await,
-                Kind::Usual | Kind::SmallDisk => {
+                Kind::Embedded | Kind::Usual | Kind::SmallDisk => {
                     let one = rabbitmq::Server::start(rabbitmq::Options::default());
                     Ok(vec![one.await?])
                 }
             }
         };
         let (postgres, brokers) = tokio::try_join!(postgres::Server::start(options), brokers)?;
-        Ok(Self { postgres, brokers })
+        Ok(Self {
+            postgres: Some(postgres),
+            brokers,
+        })
+    }
+
+    /// The database's server.
+    pub(in crate::chaos) fn postgres(&mut self) -> Result<&mut postgres::Server> {
+        self.postgres.as_mut().context("there is no PostgreSQL")
+    }
+
+    /// All servers.
+    pub(in crate::chaos) fn both(
+        &mut self,
+    ) -> Result<(&mut postgres::Server, &mut Vec<rabbitmq::Server>)> {
+        let postgres = self.postgres.as_mut().context("there is no PostgreSQL")?;
+        Ok((postgres, &mut self.brokers))
     }
 
     /// Starts every server that a fault has ended.
     pub(super) async fn heal(&mut self) -> Result<()> {
-        if !self.postgres.runs()? {
-            self.postgres.start_again().await?;
+        if let Some(postgres) = &mut self.postgres
+            && !postgres.runs()?
+        {
+            postgres.start_again().await?;
         }
         for broker in &mut self.brokers {
             if !broker.runs()? {

@@ -5,10 +5,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitStatus,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
+use failpoint::Death;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tokio::net::TcpStream;
 
@@ -17,11 +18,18 @@ use crate::{chaos::proxy::Proxy, hookline::Hookline, ports, process::tail};
 /// How long a process may take to stop in good order: its grace period, and some for a busy machine.
 const OBEY: Duration = Duration::from_secs(15);
 
+/// What a consumer says when it gives everything back.
+const LEASE_LOST: &str = "could not renew its lease in time";
+/// How long a process that must not start may take to say so.
+const REFUSE: Duration = Duration::from_secs(10);
+
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Role {
     Api,
     Consumer,
+    /// Both, with the queue inside the process.
+    Everything,
 }
 
 /// What runs.
@@ -34,24 +42,29 @@ pub(super) struct Program {
 
 /// What it reaches others through.
 pub(super) struct Proxies {
-    pub(super) database: Proxy,
-    pub(super) amqp: Proxy,
+    pub(super) database: Option<Proxy>,
+    pub(super) amqp: Option<Proxy>,
     pub(super) far_side: Option<Proxy>,
 }
 
 pub(in crate::chaos) struct Instance {
     pub(in crate::chaos) role: Role,
     pub(in crate::chaos) name: String,
-    pub(in crate::chaos) database: Proxy,
-    pub(in crate::chaos) amqp: Proxy,
+    /// Before the database's server; a file has none.
+    pub(in crate::chaos) database: Option<Proxy>,
+    pub(in crate::chaos) amqp: Option<Proxy>,
     /// Before the API; a consumer has none.
     pub(in crate::chaos) http: Option<Proxy>,
     /// Before the far side, if there is one.
     pub(in crate::chaos) far_side: Option<Proxy>,
     /// Panics in the logs of the processes that have ended.
     pub(in crate::chaos) panics: u64,
-    /// `NAME:NTH`: where the next process is to abort.
-    pub(in crate::chaos) failpoint: Option<String>,
+    /// How often a consumer has said that it lost its lease, in the logs of the processes that have ended.
+    pub(in crate::chaos) lost_leases: u64,
+    /// When its processes have ended.
+    pub(in crate::chaos) deaths: Vec<Instant>,
+    /// Where the next process is to die.
+    pub(in crate::chaos) failpoint: Option<Death>,
     /// The program to start next.
     pub(in crate::chaos) binary: PathBuf,
     listens: SocketAddr,
@@ -73,17 +86,21 @@ impl Instance {
         let port = listens.port().to_string();
         program.variables.push(("PORT", port));
         let http = match role {
-            Role::Api => Some(Proxy::start(ports::free()?, vec![listens]).await?),
+            Role::Api | Role::Everything => {
+                Some(Proxy::start(ports::free()?, vec![listens]).await?)
+            }
             Role::Consumer => None,
         };
         let mut instance = Self {
-            name: format!("{}-{number}", role.argument()),
+            name: format!("{}-{number}", role.name()),
             role,
             database: proxies.database,
             amqp: proxies.amqp,
             http,
             far_side: proxies.far_side,
             panics: 0,
+            lost_leases: 0,
+            deaths: Vec::new(),
             failpoint: None,
             binary: program.binary,
             listens,
@@ -101,7 +118,7 @@ impl Instance {
         ensure!(self.process.is_none(), "{} runs already", self.name);
         let mut variables = self.variables.clone();
         if let Some(failpoint) = &self.failpoint {
-            variables.push(("HOOKLINE_FAILPOINT", failpoint.clone()));
+            variables.push(("HOOKLINE_FAILPOINT", failpoint.to_string()));
         }
         let process = Hookline::start(&self.binary, self.role.argument(), &variables)?;
         self.process = Some(process);
@@ -112,7 +129,7 @@ impl Instance {
     /// Whether it accepts connections; of a consumer, whether it runs.
     pub(super) async fn answers(&mut self) -> bool {
         match self.role {
-            Role::Api => TcpStream::connect(self.listens).await.is_ok(),
+            Role::Api | Role::Everything => TcpStream::connect(self.listens).await.is_ok(),
             Role::Consumer => self.process.is_some(),
         }
     }
@@ -124,8 +141,8 @@ impl Instance {
 
     /// Every proxy around it.
     pub(super) fn proxies(&self) -> impl Iterator<Item = &Proxy> {
-        let always = [&self.database, &self.amqp].into_iter();
-        always.chain(&self.http).chain(&self.far_side)
+        let all = [&self.database, &self.amqp, &self.http, &self.far_side];
+        all.into_iter().flatten()
     }
 
     /// Whether the process is gone; reads its log if so.
@@ -183,6 +200,19 @@ impl Instance {
             .with_context(|| format!("{} did not obey within {OBEY:?}", self.name))
     }
 
+    /// Starts a second process with the same settings beside it, which must end by itself, and returns what it said.
+    pub(in crate::chaos) async fn second(&self) -> Result<String> {
+        let mut variables = self.variables.clone();
+        variables.retain(|(name, _)| *name != "PORT");
+        variables.push(("PORT", ports::free()?.to_string()));
+        let mut second = Hookline::start(&self.binary, self.role.argument(), &variables)?;
+        let status = tokio::time::timeout(REFUSE, second.exit()).await;
+        let said = tail(&second.log());
+        let status = status.with_context(|| format!("a second process runs: {said}"))??;
+        ensure!(!status.success(), "a second process ended well: {said}");
+        Ok(said)
+    }
+
     /// Stops its clock: it neither runs nor dies.
     pub(in crate::chaos) fn pause(&mut self) {
         self.signal(Signal::STOP);
@@ -233,6 +263,8 @@ impl Instance {
             return;
         };
         let said = fs::read_to_string(process.log()).unwrap_or_default();
+        self.deaths.push(Instant::now());
+        self.lost_leases += said.matches(LEASE_LOST).count() as u64;
         self.panics += said.matches("panicked at").count() as u64;
         if let Some(folder) = &self.logs {
             let file = folder.join(format!("{}-{}.log", self.name, self.started));
@@ -247,6 +279,14 @@ impl Role {
         match self {
             Self::Api => "api",
             Self::Consumer => "consumer",
+            Self::Everything => "",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Api | Self::Consumer => self.argument(),
+            Self::Everything => "embedded",
         }
     }
 }

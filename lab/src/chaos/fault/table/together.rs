@@ -1,0 +1,54 @@
+//! Nothing, time, and several at once: groups D and F.
+
+use super::{ALONE, About, LOSES_MESSAGES, OVERLAPS, REDELIVERS, Traits, USUAL};
+use crate::chaos::fault::Fault;
+
+pub(super) const FAULTS: &[About] = &[
+    About {
+        fault: Fault::None,
+        row: "-",
+        says: "nothing breaks: the yardstick of the harness itself",
+        lasts: (4, 6),
+        traits: USUAL,
+    },
+    About {
+        fault: Fault::ClockJump,
+        row: "D1",
+        says: "the clock jumps",
+        lasts: (1, 2),
+        traits: ALONE,
+    },
+    About {
+        fault: Fault::BothDown,
+        row: "F1",
+        says: "database and broker are away at the same time",
+        lasts: (3, 6),
+        traits: USUAL,
+    },
+    About {
+        fault: Fault::BrokerFlapping,
+        row: "F2",
+        says: "the broker can be reached for three seconds of six, again and again",
+        lasts: (18, 30),
+        traits: REDELIVERS,
+    },
+    About {
+        fault: Fault::DatabaseFlapping,
+        row: "F2",
+        says: "the database can be reached for three seconds of six, again and again",
+        lasts: (18, 30),
+        traits: OVERLAPS,
+    },
+    About {
+        fault: Fault::InFlightCut,
+        row: "F3",
+        says: "everything is in flight when the broker's connections are cut",
+        lasts: (3, 5),
+        traits: Traits {
+            mixes: false,
+            delay_ms: 15_000,
+            times: 4.0,
+            ..LOSES_MESSAGES
+        },
+    },
+];
