@@ -91,17 +91,13 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     if let DeadLetters::Exactly(right) = &mut world.dead_letters {
         *right += state.refused.len() as u64;
     }
-    let requests = history.requests();
-    let seen = history.seen();
+    let (requests, seen) = (history.requests(), history.seen());
     let mut findings = check(&webhooks, &requests, &seen, &state, world.dead_letters);
     if let Some(calls) = &calls {
         check_calls(&world, calls, task.overlaps, &mut findings);
     }
     findings.merge(std::mem::take(&mut world.findings));
-    let mut recovered_in = Vec::new();
-    for watch in recovery {
-        recovered_in.push(watch.end().await?);
-    }
+    let recovered_in = Recovery::slowest(recovery).await?;
     spent.on("check");
     let run = Run {
         number: 0,
@@ -114,7 +110,7 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         outcomes: Outcomes::of(&webhooks, &requests, &state),
         violations: findings.all(),
         examples: findings.examples,
-        recovered_in_s: recovered_in.into_iter().flatten().fold(None, most),
+        recovered_in_s: recovered_in,
         quiet_in_s: drained.as_secs_f64(),
         restarts: world.restarts,
         dead_letters: state.dead_letters,
@@ -175,10 +171,6 @@ impl Spent {
         let since = std::mem::replace(&mut self.1, now);
         self.0.insert(what, (now - since).as_secs_f64());
     }
-}
-
-fn most(most: Option<f64>, next: f64) -> Option<f64> {
-    Some(most.map_or(next, |most| most.max(next)))
 }
 
 /// Senders and readers at their work.
@@ -315,9 +307,15 @@ impl Recovery {
         Ok(Self(tokio::spawn(recovered(db, healed, start))))
     }
 
-    /// Seconds, or `None` if it has not come to that.
-    async fn end(self) -> Result<Option<f64>> {
-        Ok(self.0.await?)
+    /// The longest of all, in seconds; `None` if it has come to that nowhere.
+    async fn slowest(all: Vec<Self>) -> Result<Option<f64>> {
+        let mut slowest = None;
+        for Self(watch) in all {
+            if let Some(recovered) = watch.await? {
+                slowest = Some(slowest.map_or(recovered, |most: f64| most.max(recovered)));
+            }
+        }
+        Ok(slowest)
     }
 }
 
