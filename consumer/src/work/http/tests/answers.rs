@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use entity::Outcome;
 use hyper::{Response, header};
 use rustls::RootCertStore;
 use tokio::{
@@ -10,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    super::{FarSide, Outcome, client::Roots},
+    super::{FarSide, client::Roots},
     LONG, SHORT, attempt, far_side, order,
     server::{Server, raw},
     settings,

@@ -1,11 +1,12 @@
 //! What the far side receives.
 
+use entity::Outcome;
 use http_body_util::BodyExt as _;
 use hyper::{Response, header::AUTHORIZATION};
 use time::OffsetDateTime;
 
 use super::{
-    super::{Address, FarSide, Outcome, Secret, Settings, request},
+    super::{Address, FarSide, Secret, Settings, request},
     LONG, SECRET, far_side, order,
     server::Server,
     settings,
