@@ -27,7 +27,7 @@ async fn migrated() -> House {
 }
 
 /// Waits until `condition` holds; if it does not soon, `otherwise` says what is wrong.
-async fn until(condition: impl AsyncFn() -> bool, otherwise: impl FnOnce() -> String) {
+pub(crate) async fn until(condition: impl AsyncFn() -> bool, otherwise: impl FnOnce() -> String) {
     let since = Instant::now();
     while !condition().await {
         if since.elapsed() > SOON {

@@ -43,6 +43,8 @@ pub(crate) struct House {
     pub(crate) client: reqwest::Client,
     /// Dead letters that the test means to leave.
     pub(crate) dead_letters: usize,
+    /// Transactions that the test means to fail.
+    pub(crate) failed: u64,
     running: Vec<Process>,
 }
 
@@ -57,6 +59,7 @@ impl House {
             environment,
             client: reqwest::Client::new(),
             dead_letters: 0,
+            failed: 0,
             running: Vec::new(),
         }
     }
@@ -179,7 +182,10 @@ impl House {
     /// What is not finished yet.
     async fn left(&self) -> Left {
         let db = self.database().await;
-        let unfinished = transaction::Column::Status.ne(Status::Processed);
+        let count = async |status: Status| {
+            let rows = transaction::Entity::find().filter(transaction::Column::Status.eq(status));
+            rows.count(&db).await.unwrap()
+        };
         let depth = match self.queue() {
             Some(queue) => queue.depth().await.unwrap_or_default(),
             None => Depth {
@@ -188,11 +194,8 @@ impl House {
             },
         };
         Left {
-            unprocessed: transaction::Entity::find()
-                .filter(unfinished)
-                .count(&db)
-                .await
-                .unwrap(),
+            processing: count(Status::Processing).await,
+            failed: count(Status::Failed).await,
             outbox: outbox::Entity::find().count(&db).await.unwrap(),
             ready: depth.ready,
             dead: depth.dead,
@@ -203,6 +206,7 @@ impl House {
     pub(crate) async fn settled(&self) {
         let settled = Left {
             dead: self.dead_letters,
+            failed: self.failed,
             ..Left::default()
         };
         let since = Instant::now();
@@ -212,11 +216,16 @@ impl House {
                 return;
             }
             if since.elapsed() > SOON {
-                let logs: Vec<String> = self.running.iter().map(Process::log).collect();
-                panic!("left behind: {left:?}\n{}", logs.join("\n"));
+                panic!("left behind: {left:?}\n{}", self.running_log());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// What the processes that run until the test ends have logged.
+    pub(crate) fn running_log(&self) -> String {
+        let logs: Vec<String> = self.running.iter().map(Process::log).collect();
+        logs.join("\n")
     }
 
     async fn clear(&mut self) {
@@ -238,7 +247,8 @@ impl House {
 /// See [`House::left`].
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Left {
-    unprocessed: u64,
+    processing: u64,
+    failed: u64,
     outbox: u64,
     ready: usize,
     dead: usize,

@@ -14,7 +14,7 @@ use lapin::{
     },
     types::{FieldTable, ShortString},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use uuid::Uuid;
 
 use super::{
@@ -106,6 +106,7 @@ impl Session {
     ) -> Result<(), Error> {
         let mut waiting: Vec<Delivery> = Vec::new();
         let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 settled = settled.recv() => match settled {
@@ -117,7 +118,10 @@ impl Session {
                     // The consumer is going; what it has settled still comes.
                     Err(_) => waiting.clear(),
                 },
-                _ = watch.tick() => self.watchdog.look(&self.connection).await?,
+                // While the consumer takes nothing, hearing nothing is no fault of the broker's.
+                _ = watch.tick(), if waiting.is_empty() => {
+                    self.watchdog.look(&self.connection).await?;
+                }
                 news = self.incoming.next(), if waiting.is_empty() => {
                     self.watchdog.hears();
                     for (index, news) in news.unwrap_or_default() {

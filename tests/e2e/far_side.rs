@@ -1,0 +1,233 @@
+//! Work that is a call to the far side, and can fail.
+
+mod server;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    faults::until,
+    house::{House, on_both},
+};
+use server::{Answer, FarSide};
+
+const AT_ONCE: Duration = Duration::ZERO;
+
+on_both! {
+    the_far_side_is_told_what_the_sender_said
+    what_fails_is_tried_again_until_it_succeeds
+    what_the_far_side_refuses_is_failed_with_its_reason
+    what_fails_at_every_attempt_is_failed_in_the_end
+    a_stop_waits_for_the_calls_under_way
+    a_far_side_that_is_down_costs_few_attempts
+}
+
+fn ok(_: usize) -> Answer {
+    (200, AT_ONCE)
+}
+
+/// Starts everything with this far side; returns where the API listens.
+async fn start(house: &mut House, far_side: &FarSide, schedule: &str) -> String {
+    house
+        .environment
+        .insert("PROCESS_URL", far_side.url.clone());
+    house.environment.insert("RETRY_SCHEDULE", schedule.into());
+    house.start("").await.url()
+}
+
+async fn attempts(house: &House, api: &str, transaction_id: &str) -> Vec<Value> {
+    let url = format!("{api}/v1/transactions/{transaction_id}/attempts");
+    let list: Value = house.get(&url).await.json().await.unwrap();
+    list["attempts"].as_array().unwrap().clone()
+}
+
+/// Waits until a transaction is given up and returns it.
+async fn failed(house: &House, api: &str, transaction_id: &str) -> Value {
+    let is_failed = async || house.transaction(api, transaction_id).await["status"] == "FAILED";
+    until(is_failed, || format!("{transaction_id} is not FAILED")).await;
+    house.transaction(api, transaction_id).await
+}
+
+async fn the_far_side_is_told_what_the_sender_said(house: &mut House) {
+    let far_side = FarSide::start(ok).await;
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    house.environment.insert("PROCESS_SECRET", secret.into());
+    let api = start(house, &far_side, "1s").await;
+    let sent = r#"{"transaction_id":"t ü","source_account":"a","destination_account":"b","amount":-123456789012345.6789,"currency":"INR"}"#;
+    assert_eq!(house.post(&api, sent).await.status(), 202);
+    let transaction = house.processed(&api, "t%20%C3%BC").await;
+    assert!(transaction.get("failure").is_none());
+    let [call] = &far_side.calls()[..] else {
+        panic!("{:?}", far_side.calls())
+    };
+    assert_eq!(call.body, sent);
+    assert_eq!(call.header("content-type"), "application/json");
+    assert_eq!(call.header("idempotency-key"), "t%20%C3%BC");
+    assert_eq!(call.header("hookline-attempt"), "1");
+    assert!(call.header("webhook-signature").starts_with("v1,"));
+    let [attempt] = &attempts(house, &api, "t%20%C3%BC").await[..] else {
+        panic!("one attempt")
+    };
+    assert_eq!(attempt["outcome"], "SUCCEEDED");
+    assert_eq!(
+        (&attempt["number"], &attempt["status"]),
+        (&1.into(), &200.into())
+    );
+    assert_eq!(attempt["error"], Value::Null);
+}
+
+async fn what_fails_is_tried_again_until_it_succeeds(house: &mut House) {
+    let far_side = FarSide::start(|number| ([500, 429, 204][number], AT_ONCE)).await;
+    let api = start(house, &far_side, "100ms,200ms").await;
+    house.send(&api, "t1").await;
+    house.processed(&api, "t1").await;
+    let calls = far_side.calls();
+    let told: Vec<_> = calls
+        .iter()
+        .map(|call| call.header("hookline-attempt"))
+        .collect();
+    assert_eq!(told, ["1", "2", "3"]);
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.header("idempotency-key") == "t1")
+    );
+    let attempts = attempts(house, &api, "t1").await;
+    let outcomes: Vec<_> = attempts
+        .iter()
+        .map(|a| a["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["FAILED", "FAILED", "SUCCEEDED"]);
+    let statuses: Vec<_> = attempts
+        .iter()
+        .map(|a| a["status"].as_u64().unwrap())
+        .collect();
+    assert_eq!(statuses, [500, 429, 204]);
+}
+
+async fn what_the_far_side_refuses_is_failed_with_its_reason(house: &mut House) {
+    (house.failed, house.dead_letters) = (1, 1);
+    let far_side = FarSide::start(|number| ([422, 200][number.min(1)], AT_ONCE)).await;
+    let api = start(house, &far_side, "100ms").await;
+    house.send(&api, "t1").await;
+    let transaction = failed(house, &api, "t1").await;
+    assert_eq!(transaction["processed_at"], Value::Null);
+    assert_eq!(transaction["failure"]["verdict"], "PERMANENT");
+    let reason = transaction["failure"]["reason"].as_str().unwrap();
+    assert!(reason.contains("422"), "{reason}");
+    // It is final: sending it again does not begin it again.
+    let again = house.send(&api, "t1").await;
+    assert_eq!(
+        (&again["status"], &again["duplicate"]),
+        (&"FAILED".into(), &true.into())
+    );
+    house.send(&api, "t2").await;
+    house.processed(&api, "t2").await;
+    assert_eq!(far_side.calls().len(), 2);
+}
+
+async fn what_fails_at_every_attempt_is_failed_in_the_end(house: &mut House) {
+    (house.failed, house.dead_letters) = (1, 1);
+    let far_side = FarSide::start(|_| (503, AT_ONCE)).await;
+    let api = start(house, &far_side, "50ms,50ms").await;
+    house.send(&api, "t1").await;
+    let transaction = failed(house, &api, "t1").await;
+    assert_eq!(transaction["failure"]["verdict"], "EXHAUSTED");
+    assert_eq!(attempts(house, &api, "t1").await.len(), 3);
+    assert_eq!(far_side.calls().len(), 3);
+}
+
+async fn a_stop_waits_for_the_calls_under_way(house: &mut House) {
+    let far_side = FarSide::start(|_| (200, Duration::from_secs(1))).await;
+    house
+        .environment
+        .insert("PROCESS_URL", far_side.url.clone());
+    let mut process = house.process("").await;
+    let api = process.url();
+    house.send(&api, "t1").await;
+    until(async || far_side.calls().len() == 1, || "no call".into()).await;
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended().await, Some(0));
+    let api = house.start("").await.url();
+    let transaction = house.transaction(&api, "t1").await;
+    assert_eq!(transaction["status"], "PROCESSED");
+    assert_eq!(far_side.calls().len(), 1);
+}
+
+async fn a_far_side_that_is_down_costs_few_attempts(house: &mut House) {
+    let far_side = FarSide::start(|_| (503, AT_ONCE)).await;
+    house.environment.insert("PREFETCH", "4".into());
+    let schedule = ["100ms"; 30].join(",");
+    let api = start(house, &far_side, &schedule).await;
+    let ids = || (0..50).map(|i| format!("t{i}"));
+    house.send_all(&api, ids()).await;
+    let shut = "taking no work until it answers";
+    let logged = async || house.running_log().contains(shut);
+    until(logged, || house.running_log()).await;
+    // Everything is still there, and hardly anything was spent: what was under way when the far side was given up,
+    // and a probe now and then.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let calls = far_side.calls().len();
+    assert!((5..=20).contains(&calls), "{calls} calls");
+    far_side.answer(ok);
+    for id in ids() {
+        house.processed(&api, &id).await;
+    }
+}
+
+/// Servers only: the embedded service has one process, and all of it dies.
+mod servers_only {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+    async fn a_call_whose_consumer_is_killed_is_made_again_as_another_attempt() {
+        let mut house = House::on_servers().await;
+        let far_side = FarSide::start(|number| match number {
+            0 => (200, Duration::from_secs(600)),
+            _ => ok(number),
+        })
+        .await;
+        house
+            .environment
+            .insert("PROCESS_URL", far_side.url.clone());
+        let process = house.process("").await;
+        house.send(&process.url(), "t1").await;
+        until(async || far_side.calls().len() == 1, || "no call".into()).await;
+        process.kill().await;
+        let api = house.start("").await.url();
+        house.processed(&api, "t1").await;
+        let calls = far_side.calls();
+        let told: Vec<_> = calls
+            .iter()
+            .map(|call| call.header("hookline-attempt"))
+            .collect();
+        assert_eq!(told, ["1", "2"]);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+    async fn what_was_there_at_too_many_deaths_is_poison_and_its_neighbour_is_processed() {
+        use sea_orm::ConnectionTrait;
+        let mut house = House::on_servers().await;
+        (house.failed, house.dead_letters) = (1, 1);
+        house.environment.insert("PROCESSING_DELAY", "600s".into());
+        let process = house.process("").await;
+        house.send(&process.url(), "t1").await;
+        house.send(&process.url(), "t2").await;
+        let db = house.database().await;
+        let held = "UPDATE outbox SET crashes = 19 WHERE holder IS NOT NULL";
+        let both = async || db.execute_unprepared(held).await.unwrap().rows_affected() == 2;
+        until(both, || "they are not taken".into()).await;
+        let innocent = "UPDATE outbox SET crashes = 12 WHERE id = (SELECT id FROM transactions WHERE transaction_id = 't2')";
+        db.execute_unprepared(innocent).await.unwrap();
+        process.kill().await;
+        house.environment.insert("PROCESSING_DELAY", "100ms".into());
+        let api = house.start("").await.url();
+        let transaction = failed(&house, &api, "t1").await;
+        assert_eq!(transaction["failure"]["verdict"], "POISON");
+        house.processed(&api, "t2").await;
+    }
+}

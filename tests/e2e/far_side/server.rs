@@ -1,0 +1,100 @@
+//! A far side on loopback that remembers its calls and answers as the test says.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{Response, body::Bytes, header::HeaderMap, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// A call as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Call {
+    pub(super) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .unwrap_or_else(|| panic!("no {name}"))
+            .to_str()
+            .unwrap()
+    }
+}
+
+/// The status of an answer, and how long it takes.
+pub(super) type Answer = (u16, Duration);
+
+type Calls = Arc<Mutex<Vec<Call>>>;
+type Answers = Arc<Mutex<Box<dyn Fn(usize) -> Answer + Send>>>;
+
+pub(super) struct FarSide {
+    pub(super) url: String,
+    calls: Calls,
+    answers: Answers,
+}
+
+impl FarSide {
+    /// `answer` is asked with the number of the call, 0 for the first.
+    pub(super) async fn start(answer: impl Fn(usize) -> Answer + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/charge", listener.local_addr().unwrap());
+        let calls = Calls::default();
+        let answers: Answers = Arc::new(Mutex::new(Box::new(answer)));
+        let shared = (calls.clone(), answers.clone());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (calls, answers) = shared.clone();
+                let service =
+                    service_fn(move |request| hear(request, calls.clone(), answers.clone()));
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+        });
+        Self {
+            url,
+            calls,
+            answers,
+        }
+    }
+
+    /// From now on answers like that.
+    pub(super) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
+        *self.answers.lock().unwrap() = Box::new(answer);
+    }
+
+    /// Every call so far.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+async fn hear(
+    request: hyper::Request<hyper::body::Incoming>,
+    calls: Calls,
+    answers: Answers,
+) -> hyper::Result<Response<Empty<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let number = {
+        let mut calls = calls.lock().unwrap();
+        calls.push(Call {
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        });
+        calls.len() - 1
+    };
+    let (status, takes) = answers.lock().unwrap()(number);
+    tokio::time::sleep(takes).await;
+    let mut answer = Response::new(Empty::new());
+    *answer.status_mut() = status.try_into().unwrap();
+    Ok(answer)
+}
