@@ -182,15 +182,18 @@ async fn a_consumer_that_takes_nothing_for_a_while_keeps_its_connection() {
     let queue = broker.queue();
     let ids = ids(100);
     let mut deliveries = queue.deliveries(10);
+    publish(&queue, &ids[..1]).await;
+    let first = take(&mut deliveries, 1).await;
+    settle(&mut deliveries, first, Settlement::Ack).await;
     // One at a time, so that they do not all arrive in one batch.
-    for id in &ids {
+    for id in &ids[1..] {
         publish(&queue, std::slice::from_ref(id)).await;
     }
     // Longer than the watchdog's two looks, with messages that wait and room for them.
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
     let mut taken = Vec::new();
-    while taken.len() < ids.len() {
-        let some = take(&mut deliveries, 1).await;
+    while taken.len() < ids.len() - 1 {
+        let some = soon(deliveries.next()).await;
         assert!(some.iter().all(|delivery| !delivery.redelivered));
         taken.extend(ids_of(&some));
         settle(&mut deliveries, some, Settlement::Ack).await;
