@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use mimalloc::MiMalloc;
 
-/// Chosen by measurement: docs/BENCHMARKS.md, "What made it fast".
+/// One of the steps in docs/BENCHMARKS.md, "What made it fast".
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
