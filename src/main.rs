@@ -9,6 +9,7 @@ mod failpoints;
 mod logging;
 mod migrate;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -13,12 +13,15 @@ use queue::{Queue, amqp, memory};
 use sea_orm::DatabaseConnection;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, database};
+use crate::{
+    config::Config,
+    database::{self, Claim},
+    signals::Signals,
+};
 
 /// Batches that the group commit may have under way on PostgreSQL.
 const COMMITS_AT_ONCE: usize = 2;
@@ -50,6 +53,25 @@ pub enum Role {
 
 /// Runs a role until it is told to stop.
 pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let stop = CancellationToken::new();
+    let grace = config.shutdown_grace;
+    let (parts, _claim) = tokio::select! {
+        started = start(role, config, &stop) => started?,
+        () = signals.next() => {
+            tracing::info!("stopped before it had started");
+            return Ok(());
+        }
+    };
+    run_until_signal(parts, stop, grace, signals).await
+}
+
+/// Connects what a role needs, checks it, and starts the role's parts. They count on the claim for as long as they run.
+async fn start(
+    role: Role,
+    config: Config,
+    stop: &CancellationToken,
+) -> anyhow::Result<(JoinSet<()>, Option<Claim>)> {
     let queue = queue(role, &config)?;
     let work = work(&config)?;
     database::reach(&config.database_url).await?;
@@ -59,13 +81,12 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let db = connect(role, &config).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
-    let _claim = match queue.is_inside_the_process() {
+    let claim = match queue.is_inside_the_process() {
         true => Some(database::claim(&config.database_url, db.first()).await?),
         false => None,
     };
     declare(&queue).await?;
 
-    let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
     if let Some(databases) = db.api {
         let listener = listen(&config).await?;
@@ -89,7 +110,7 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
         let (queue, stop) = (queue.clone(), stop.clone());
         parts.spawn(async move { consumer::run(db, &queue, settings, stop).await });
     }
-    run_until_signal(parts, stop, config.shutdown_grace).await
+    Ok((parts, claim))
 }
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {
@@ -240,12 +261,10 @@ async fn run_until_signal(
     mut parts: JoinSet<()>,
     stop: CancellationToken,
     grace: Duration,
+    mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = signals.next() => {}
         Some(ended) = parts.join_next() => {
             // No part ends by itself, except by a panic.
             ended.context("a part of the process failed")?;
@@ -265,8 +284,7 @@ async fn run_until_signal(
             Ok(ended) => ended?,
             Err(_) => tracing::warn!("the grace period is over; what is in hand will be redelivered"),
         },
-        _ = terminate.recv() => std::process::exit(LEFT_AT_ONCE),
-        _ = interrupt.recv() => std::process::exit(LEFT_AT_ONCE),
+        () = signals.next() => std::process::exit(LEFT_AT_ONCE),
     }
     tracing::info!("stopped");
     Ok(())

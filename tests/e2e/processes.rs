@@ -62,7 +62,8 @@ impl Process {
     /// Starts `hookline` and waits for the line that says it runs.
     pub(crate) async fn start(folder: &Path, role: &str, environment: &Environment) -> Self {
         let arguments: &[&str] = if role.is_empty() { &[] } else { &[role] };
-        Self::spawn(command(folder, arguments, environment), role).await
+        let process = Self::spawn(command(folder, arguments, environment), role);
+        process.ready(role).await
     }
 
     /// Starts `hookline` where no file can grow beyond `blocks` of 512 bytes, as on a disk that is full
@@ -81,7 +82,7 @@ impl Process {
             .envs(environment)
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        Self::spawn(command, "").await
+        Self::spawn(command, "").ready("").await
     }
 
     pub(crate) fn make_room(&self) {
@@ -92,20 +93,30 @@ impl Process {
         prlimit(Some(self.pid()), Resource::Fsize, unlimited).unwrap();
     }
 
-    async fn spawn(mut command: Command, role: &str) -> Self {
+    /// Starts `hookline` and does not wait.
+    pub(crate) fn begin(folder: &Path, environment: &Environment) -> Self {
+        Self::spawn(command(folder, &[], environment), "")
+    }
+
+    /// Waits for the line that says that it runs.
+    async fn ready(mut self, role: &str) -> Self {
+        let ready = tokio::time::timeout(SOON, self.address.wait_for(Option::is_some)).await;
+        if !ready.is_ok_and(|ready| ready.is_ok()) {
+            panic!("hookline {role} did not start:\n{}", self.log());
+        }
+        self
+    }
+
+    fn spawn(mut command: Command, role: &str) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (started, mut address) = watch::channel(None);
+        let (started, address) = watch::channel(None);
         let stderr = child.stderr.take().unwrap();
         let sign = match role {
             "consumer" => "consumer started",
             _ => "listening on ",
         };
         tokio::spawn(listen(stderr, sign, log.clone(), started));
-        let ready = tokio::time::timeout(SOON, address.wait_for(Option::is_some)).await;
-        if !ready.is_ok_and(|ready| ready.is_ok()) {
-            panic!("hookline {role} did not start:\n{}", log.lock().unwrap());
-        }
         Self {
             child,
             log,

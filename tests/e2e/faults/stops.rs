@@ -3,7 +3,10 @@
 use rustix::process::Signal;
 
 use super::{migrated, until_logged, until_taken};
-use crate::{house::House, processes::Process};
+use crate::{
+    house::House,
+    processes::{Process, SOON},
+};
 
 /// Stops with work in hand: exit 0, soon, and nothing lost.
 async fn stops_in_order(mut process: Process) {
@@ -57,4 +60,19 @@ async fn a_second_signal_ends_it_at_once() {
     until_logged(&process, "stopping").await;
     process.signal(Signal::INT);
     assert_eq!(process.ended().await, Some(130));
+}
+
+#[tokio::test]
+async fn a_signal_during_the_start_is_an_orderly_stop() {
+    let mut house = House::embedded();
+    // A database that lets everybody in and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://x@{}/x", silent.local_addr().unwrap());
+    house.environment.insert("DATABASE_URL", url);
+    let mut process = Process::begin(house.folder.path(), &house.environment);
+    let _held = tokio::time::timeout(SOON, silent.accept()).await.unwrap();
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended().await, Some(0));
+    // `House` would look into that database.
+    house.environment.remove("DATABASE_URL");
 }
