@@ -1,6 +1,6 @@
 //! What only a broker can do to us.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use lab::rabbitmq;
 use queue::{Error, Queue, Settlement, amqp};
@@ -173,31 +173,4 @@ async fn an_address_that_cannot_work_is_refused_without_its_password() {
     };
     let error = amqp::Broker::new(settings).err().unwrap();
     assert!(!error.to_string().contains("secret"), "{error}");
-}
-
-#[tokio::test]
-#[ignore = "needs RabbitMQ: run scripts/test"]
-async fn a_consumer_that_takes_nothing_for_a_while_keeps_its_connection() {
-    let broker = Broker::new();
-    let queue = broker.queue();
-    let ids = ids(100);
-    let mut deliveries = queue.deliveries(10);
-    publish(&queue, &ids[..1]).await;
-    let first = take(&mut deliveries, 1).await;
-    settle(&mut deliveries, first, Settlement::Ack).await;
-    // One at a time, so that they do not all arrive in one batch.
-    for id in &ids[1..] {
-        publish(&queue, std::slice::from_ref(id)).await;
-    }
-    // Longer than the watchdog's two looks, with messages that wait and room for them.
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    let mut taken = Vec::new();
-    while taken.len() < ids.len() - 1 {
-        let some = soon(deliveries.next()).await;
-        assert!(some.iter().all(|delivery| !delivery.redelivered));
-        taken.extend(ids_of(&some));
-        settle(&mut deliveries, some, Settlement::Ack).await;
-    }
-    deliveries.close().await;
-    broker.clear().await;
 }
