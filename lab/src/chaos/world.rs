@@ -1,75 +1,43 @@
 //! The world of one run: servers, several processes of the service, a proxy before every connection, and a far side.
 
 mod database;
+mod furnish;
 mod ground;
 mod hoard;
 mod instance;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use indicatif::ProgressBar;
-use rand::{SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
-use reqwest::Url;
-use serde::Serialize;
+use rand::{rngs::StdRng, seq::IndexedRandom as _};
 use tokio::sync::watch;
 
-use self::instance::{Program, Proxies};
 pub(super) use self::{
-    database::{Db, open},
+    database::Db,
+    furnish::{CALL_WITHIN, Plan, Work},
     ground::{Ground, Kind},
     hoard::Hoard,
     instance::{Instance, Role},
 };
 use super::{
     check::{DeadLetters, Findings, Violation},
-    far_side::{FarSide, Manners},
+    far_side::FarSide,
     load::Habits,
     proxy::{Mode, Proxy},
 };
-use crate::{folder::Folder, hookline::Hookline, postgres, rabbitmq};
+use crate::{folder::Folder, postgres, rabbitmq};
 
 /// Processes of each role.
 const PROCESSES: u32 = 2;
 /// How long the service may take to come up.
 const READY: Duration = Duration::from_secs(60);
-/// How long a call of the far side may take beyond what it usually takes.
-pub(super) const CALL_WITHIN: Duration = Duration::from_secs(3);
-/// When a call that failed is made again: soon, and for longer than any fault of the far side lasts.
-const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s";
 /// Between two looks at the processes.
 const KEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// What the work of a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Work {
-    /// The service waits by itself; overlapping runs cannot be seen from outside.
-    Simulate,
-    /// The service calls the fake far side, which sees every run.
-    Http,
-}
-
-/// How a world is furnished.
-pub(super) struct Plan<'a> {
-    pub(super) binary: &'a Path,
-    /// A binary with failpoints, if there is one.
-    pub(super) failpoints: Option<&'a Path>,
-    /// Where the processes' logs are kept, if they are.
-    pub(super) logs: Option<&'a Path>,
-    pub(super) kind: Kind,
-    pub(super) work: Work,
-    /// How long the work takes.
-    pub(super) delay: Duration,
-    /// How many processes migrate the empty database, all at once.
-    pub(super) migrators: u32,
-    pub(super) seed: u64,
-    pub(super) progress: ProgressBar,
-}
 
 pub(super) struct World<'g> {
     pub(super) ground: &'g mut Ground,
@@ -99,118 +67,7 @@ pub(super) struct World<'g> {
     began: Instant,
 }
 
-impl<'g> World<'g> {
-    /// Furnishes a world on `ground`, and returns once everything is up.
-    pub(super) async fn start(ground: &'g mut Ground, plan: Plan<'_>) -> Result<Self> {
-        let (folder, database_url) = match plan.kind {
-            Kind::Embedded => {
-                let folder = Folder::new("hookline-embedded-")?;
-                let file = folder.path().join("hookline.db");
-                (Some(folder), format!("sqlite:{}", file.display()))
-            }
-            _ => (None, ground.postgres()?.create_database().await?),
-        };
-        migrate(plan.binary, &database_url, plan.migrators).await?;
-        let db = open(&database_url).await?;
-        db.watch_rewrites().await?;
-        let far_side = match plan.work {
-            Work::Simulate => None,
-            Work::Http => Some(FarSide::start(plan.seed, Manners::good(plan.delay)).await?),
-        };
-        let mut world = Self {
-            queue: format!("chaos.{:016x}", rand::random::<u64>()),
-            habits: watch::Sender::new(Habits::USUAL),
-            instances: Vec::new(),
-            ground,
-            folder,
-            db,
-            database_url,
-            far_side,
-            findings: Findings::default(),
-            dead_letters: DeadLetters::Exactly(0),
-            restarts: 0,
-            deaths: BTreeMap::new(),
-            notes: Vec::new(),
-            random: StdRng::seed_from_u64(plan.seed),
-            failpoints: plan.failpoints.map(Into::into),
-            progress: plan.progress.clone(),
-            began: Instant::now(),
-        };
-        let (roles, processes): (&[Role], u32) = match plan.kind {
-            Kind::Embedded => (&[Role::Everything], 1),
-            _ => (&[Role::Api, Role::Consumer], PROCESSES),
-        };
-        for role in roles {
-            for number in 1..=processes {
-                let instance = world.furnish(*role, number, &plan).await?;
-                world.instances.push(instance);
-            }
-        }
-        world.ready().await?;
-        // Freshly declared quorum queues reach the disk a little later than their messages.
-        for broker in &world.ground.brokers {
-            broker.flush_declarations().await?;
-        }
-        Ok(world)
-    }
-
-    async fn furnish(&mut self, role: Role, number: u32, plan: &Plan<'_>) -> Result<Instance> {
-        let mut variables = vec![
-            (
-                "PROCESSING_DELAY",
-                humantime::format_duration(plan.delay).to_string(),
-            ),
-            ("PREFETCH", "50000".to_owned()),
-            ("SHUTDOWN_GRACE", "5s".to_owned()),
-            ("RUST_LOG", "info".to_owned()),
-        ];
-        let (mut database, mut amqp) = (None, None);
-        if role == Role::Everything {
-            variables.push(("DATABASE_URL", self.database_url.clone()));
-        } else {
-            let server = self.ground.postgres()?.address();
-            let proxy = Proxy::start(crate::ports::free()?, vec![server]).await?;
-            let mut url = Url::parse(&self.database_url)?;
-            url.set_port(Some(proxy.address().port()))
-                .ok()
-                .context("the database URL takes no port")?;
-            variables.push(("DATABASE_URL", url.to_string()));
-            database = Some(proxy);
-            let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
-            let proxy = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
-            let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
-            variables.push(("AMQP_URL", url));
-            variables.push(("AMQP_QUEUE", self.queue.clone()));
-            // A lease that runs out within a run.
-            variables.push(("LEASE", "3s".to_owned()));
-            amqp = Some(proxy);
-        }
-        let far_side = match &self.far_side {
-            Some(far_side) => {
-                Some(Proxy::start(crate::ports::free()?, vec![far_side.address()]).await?)
-            }
-            None => None,
-        };
-        if let Some(far_side) = &far_side {
-            variables.push(("PROCESS_URL", format!("http://{}/", far_side.address())));
-            let within = plan.delay + CALL_WITHIN;
-            let within = humantime::format_duration(within).to_string();
-            variables.push(("PROCESS_TIMEOUT", within));
-            variables.push(("RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()));
-        }
-        let program = Program {
-            binary: plan.binary.to_owned(),
-            variables,
-            logs: plan.logs.map(Into::into),
-        };
-        let proxies = Proxies {
-            database,
-            amqp,
-            far_side,
-        };
-        Instance::start(role, number, program, proxies).await
-    }
-
+impl World<'_> {
     /// Waits until every process runs and is connected.
     pub(super) async fn ready(&mut self) -> Result<()> {
         let start = Instant::now();
@@ -391,17 +248,4 @@ impl<'g> World<'g> {
 
 fn dead_letter(queue: &str) -> String {
     format!("{queue}.dead-letter")
-}
-
-/// Migrates the database by so many processes at once, each of which must succeed.
-async fn migrate(binary: &Path, database_url: &str, migrators: u32) -> Result<()> {
-    let variables = [("DATABASE_URL", database_url.to_owned())];
-    let mut racing = Vec::new();
-    for _ in 0..migrators {
-        racing.push(Hookline::start(binary, "migrate up", &variables)?);
-    }
-    for migrator in racing {
-        migrator.finish().await?;
-    }
-    Ok(())
 }
