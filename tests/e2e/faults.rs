@@ -47,6 +47,17 @@ async fn until_taken(house: &House, count: usize) {
     until(taken, || "the ids were not taken".into()).await;
 }
 
+/// Starts an API and a consumer, whose work takes `delay`, and returns once the consumer holds fifty webhooks, `t0` to
+/// `t49`: where the API listens, and the consumer.
+async fn fifty_in_hand(house: &mut House, delay: &str) -> (String, Process) {
+    let api = house.start("api").await.url();
+    house.environment.insert("PROCESSING_DELAY", delay.into());
+    let consumer = house.process("consumer").await;
+    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
+    until_taken(house, 50).await;
+    (api, consumer)
+}
+
 /// Waits until a process has logged this.
 async fn until_logged(process: &Process, line: &str) {
     let logged = async || process.log().contains(line);

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{migrated, until_logged, until_taken};
+use super::{fifty_in_hand, migrated, until_logged};
 use crate::house::House;
 
 #[tokio::test]
@@ -26,11 +26,7 @@ async fn killed_in_the_middle_of_work_the_embedded_service_picks_everything_up_a
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_killed_inside_the_delay_has_its_work_done_by_another() {
     let mut house = migrated().await;
-    let api = house.start("api").await.url();
-    house.environment.insert("PROCESSING_DELAY", "30s".into());
-    let doomed = house.process("consumer").await;
-    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_taken(&house, 50).await;
+    let (_, doomed) = fifty_in_hand(&mut house, "30s").await;
     doomed.kill().await;
     house.environment.insert("PROCESSING_DELAY", "100ms".into());
     house.start("consumer").await;
@@ -42,11 +38,7 @@ async fn a_consumer_killed_inside_the_delay_has_its_work_done_by_another() {
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_that_slept_through_its_lease_changes_nothing_when_it_wakes() {
     let mut house = migrated().await;
-    let api = house.start("api").await.url();
-    house.environment.insert("PROCESSING_DELAY", "1s".into());
-    let sleeper = house.process("consumer").await;
-    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_taken(&house, 50).await;
+    let (api, sleeper) = fifty_in_hand(&mut house, "1s").await;
     sleeper.signal(Signal::STOP);
     house.start("consumer").await;
     let mut before = Vec::new();

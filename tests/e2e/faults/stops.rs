@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{migrated, until_logged, until_taken};
+use super::{fifty_in_hand, migrated, until_logged};
 use crate::{
     house::House,
     processes::{Process, SOON},
@@ -33,11 +33,7 @@ async fn a_signal_stops_the_embedded_service_and_loses_nothing() {
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
     let mut house = migrated().await;
-    let api = house.start("api").await.url();
-    house.environment.insert("PROCESSING_DELAY", "30s".into());
-    let first = house.process("consumer").await;
-    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_taken(&house, 50).await;
+    let (_, first) = fifty_in_hand(&mut house, "30s").await;
     stops_in_order(first).await;
     assert_eq!(house.queue().unwrap().depth().await.unwrap().ready, 50);
     house.environment.insert("PROCESSING_DELAY", "0s".into());
