@@ -60,6 +60,11 @@ fn content_of([source, destination, amount, currency]: [&str; 4]) -> Content {
     said.unwrap_or_else(|| panic!("nobody sent {source}, {destination}, {amount}, {currency}"))
 }
 
+/// The same for what a row of the database keeps.
+fn kept_content(source: &str, destination: &str, amount: Amount, currency: &str) -> Content {
+    content_of([source, destination, &amount.to_string(), currency])
+}
+
 fn id_of(transaction_id: &str) -> u8 {
     let id = transaction_id.strip_prefix('t').unwrap();
     id.parse().unwrap()
@@ -138,13 +143,12 @@ impl Witness {
         assert_eq!(ids, exist);
         for row in rows {
             assert_eq!(row.status, Status::Processed);
-            let amount = row.amount.to_string();
-            let content = content_of([
+            let content = kept_content(
                 &row.source_account,
                 &row.destination_account,
-                &amount,
+                row.amount,
                 &row.currency,
-            ]);
+            );
             let heard = &self.0[&id_of(&row.transaction_id)];
             assert_eq!(Some(content), heard.stands);
         }
@@ -154,13 +158,12 @@ impl Witness {
     pub(super) fn check_conflicts(&self, rows: &[conflict::Model]) {
         let mut kept = BTreeSet::new();
         for row in rows {
-            let amount = row.amount.to_string();
-            let content = content_of([
+            let content = kept_content(
                 &row.source_account,
                 &row.destination_account,
-                &amount,
+                row.amount,
                 &row.currency,
-            ]);
+            );
             let id = id_of(&row.transaction_id);
             assert!(kept.insert((id, content)), "t{id}: {content:?} kept twice");
             let heard = &self.0[&id];
