@@ -75,6 +75,13 @@ impl FarSide {
     pub(super) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
+
+    /// Which attempt each call so far said that it was.
+    pub(super) fn attempts_told(&self) -> Vec<String> {
+        let calls = self.calls();
+        let told = calls.iter().map(|call| call.header("hookline-attempt"));
+        told.map(Into::into).collect()
+    }
 }
 
 async fn hear(
