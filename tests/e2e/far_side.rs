@@ -11,9 +11,13 @@ use crate::{
     faults::until,
     house::{House, on_both},
 };
-use server::{Answer, FarSide};
+use server::{Answer, Call, FarSide};
 
 const AT_ONCE: Duration = Duration::ZERO;
+/// So many failures in a row, and the far side is believed to be down.
+const TRIP: usize = 5;
+/// From then to the first probe, at least; from each probe to the next at least twice as long as before.
+const FIRST_PROBE_AFTER: Duration = Duration::from_millis(500);
 
 on_both! {
     the_far_side_is_told_what_the_sender_said
@@ -152,9 +156,15 @@ async fn a_stop_waits_for_the_calls_under_way(house: &mut House) {
     assert_eq!(far_side.calls().len(), 1);
 }
 
+/// How long after the far side was given up this probe comes, 1 for the first, at the earliest.
+fn no_probe_before(probe: u32) -> Duration {
+    FIRST_PROBE_AFTER * (2_u32.pow(probe) - 1)
+}
+
 async fn a_far_side_that_is_down_costs_few_attempts(house: &mut House) {
     let far_side = FarSide::start(|_| (503, AT_ONCE)).await;
-    house.environment.insert("PREFETCH", "4".into());
+    let prefetch = 4;
+    house.environment.insert("PREFETCH", prefetch.to_string());
     let schedule = ["100ms"; 30].join(",");
     let api = start(house, &far_side, &schedule).await;
     let ids = || (0..50).map(|i| format!("t{i}"));
@@ -162,11 +172,20 @@ async fn a_far_side_that_is_down_costs_few_attempts(house: &mut House) {
     let shut = "taking no work until it answers";
     let logged = async || house.running_log().contains(shut);
     until(logged, || house.running_log()).await;
+    // It was given up after this one had come.
+    let last_straw = far_side.calls()[TRIP - 1].came;
+    let after = |call: &Call| call.came - last_straw;
+    let probed_twice = async || far_side.calls().last().map(after) >= Some(no_probe_before(2));
+    until(probed_twice, || "no second probe".into()).await;
     // Everything is still there, and hardly anything was spent: what was under way when the far side was given up,
     // and a probe now and then.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let calls = far_side.calls().len();
-    assert!((5..=20).contains(&calls), "{calls} calls");
+    let calls = far_side.calls();
+    assert!((5..=20).contains(&calls.len()), "{} calls", calls.len());
+    let under_way = prefetch - 1;
+    for (probe, call) in (1..).zip(calls.iter().skip(TRIP + under_way)) {
+        let after = after(call);
+        assert!(after >= no_probe_before(probe), "probe {probe}: {after:?}");
+    }
     far_side.answer(ok);
     for id in ids() {
         house.processed(&api, &id).await;
