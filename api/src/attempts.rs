@@ -1,17 +1,14 @@
 //! `GET /v1/transactions/{transaction_id}/attempts`: what has been tried for a transaction.
 
 use entity::{Outcome, attempt::Model, lifecycle};
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Path, types::Example};
+use poem_openapi::{Enum, Object, OpenApi, param::Path, types::Example};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
-    json::Json,
-    problem::Problem,
+    look_up::{self, Answer, example_id},
     routes::Tag,
-    transactions::{example_id, in_time, unavailable, unknown},
-    webhook,
 };
 
 pub(crate) struct Attempts {
@@ -100,24 +97,6 @@ impl Example for List {
     }
 }
 
-#[derive(ApiResponse)]
-pub(crate) enum Answer {
-    /// Its attempts, none if there was none yet.
-    #[oai(status = 200)]
-    Found(Json<List>),
-    /// No webhook of this `transaction_id` has been committed.
-    #[oai(status = 404, content_type = "application/problem+json")]
-    Unknown(Json<Problem>),
-    /// The database does not answer just now.
-    #[oai(status = 503, content_type = "application/problem+json")]
-    Unavailable(
-        Json<Problem>,
-        /// Seconds to wait.
-        #[oai(header = "Retry-After")]
-        u32,
-    ),
-}
-
 #[OpenApi]
 impl Attempts {
     /// See what has been tried
@@ -135,30 +114,19 @@ impl Attempts {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer {
-        let found = match webhook::check_name(&transaction_id) {
-            Ok(()) => in_time(self.load(&transaction_id)).await,
-            Err(_) => Ok(None),
-        };
-        match found {
-            Ok(Some(rows)) => {
-                let attempts = rows.into_iter().map(Attempt::from).collect();
-                Answer::Found(Json(List { attempts }))
-            }
-            Ok(None) => Answer::Unknown(unknown()),
-            Err(error) => {
-                let (problem, wait) = unavailable(&error);
-                Answer::Unavailable(problem, wait)
-            }
-        }
+    ) -> Answer<List> {
+        look_up::answer(&transaction_id, self.load(&transaction_id)).await
     }
 }
 
 impl Attempts {
-    async fn load(&self, transaction_id: &str) -> Result<Option<Vec<Model>>, DbErr> {
-        match lifecycle::find(&self.db, transaction_id).await? {
-            Some(row) => lifecycle::attempts(&self.db, row.id).await.map(Some),
-            None => Ok(None),
-        }
+    async fn load(&self, transaction_id: &str) -> Result<Option<List>, DbErr> {
+        let Some(row) = lifecycle::find(&self.db, transaction_id).await? else {
+            return Ok(None);
+        };
+        let attempts = lifecycle::attempts(&self.db, row.id).await?;
+        Ok(Some(List {
+            attempts: attempts.into_iter().map(Attempt::from).collect(),
+        }))
     }
 }

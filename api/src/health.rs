@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use crate::{
     json::Json,
+    look_up::in_time,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     routes::Tag,
-    transactions::in_time,
 };
 
 pub(crate) struct Health {

@@ -9,6 +9,7 @@ mod admission;
 mod attempts;
 mod health;
 mod json;
+mod look_up;
 mod problem;
 mod relay;
 mod routes;

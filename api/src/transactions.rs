@@ -1,11 +1,10 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use entity::{Status, Verdict, failure, lifecycle, transaction::Model};
-use poem::http::StatusCode;
 use poem_openapi::{
-    ApiResponse, Enum, Object, OpenApi,
+    Enum, Object, OpenApi,
     param::Path,
     registry::{MetaSchema, MetaSchemaRef},
     types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
@@ -16,15 +15,10 @@ use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
 use crate::{
-    json::Json,
-    problem::{Problem, RETRY_AFTER_SECS},
+    look_up::{self, Answer, example_id},
     routes::Tag,
-    webhook,
     webhooks::StatusSchema,
 };
-
-/// From the request to the database's answer.
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Transactions {
     pub(crate) db: DatabaseConnection,
@@ -140,24 +134,6 @@ impl Example for Transaction {
     }
 }
 
-#[derive(ApiResponse)]
-pub(crate) enum Answer {
-    /// The transaction.
-    #[oai(status = 200)]
-    Found(Json<Transaction>),
-    /// No webhook of this `transaction_id` has been committed.
-    #[oai(status = 404, content_type = "application/problem+json")]
-    Unknown(Json<Problem>),
-    /// The database does not answer just now.
-    #[oai(status = 503, content_type = "application/problem+json")]
-    Unavailable(
-        Json<Problem>,
-        /// Seconds to wait.
-        #[oai(header = "Retry-After")]
-        u32,
-    ),
-}
-
 #[OpenApi]
 impl Transactions {
     /// Look a transaction up
@@ -174,20 +150,8 @@ impl Transactions {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer {
-        // What cannot be an id is not asked for: a NUL would be an error to PostgreSQL.
-        let found = match webhook::check_name(&transaction_id) {
-            Ok(()) => in_time(self.load(&transaction_id)).await,
-            Err(_) => Ok(None),
-        };
-        match found {
-            Ok(Some(transaction)) => Answer::Found(Json(transaction)),
-            Ok(None) => Answer::Unknown(unknown()),
-            Err(error) => {
-                let (problem, wait) = unavailable(&error);
-                Answer::Unavailable(problem, wait)
-            }
-        }
+    ) -> Answer<Transaction> {
+        look_up::answer(&transaction_id, self.load(&transaction_id)).await
     }
 }
 
@@ -202,33 +166,6 @@ impl Transactions {
         };
         Ok(Some(Transaction::new(row, failure)))
     }
-}
-
-/// What a look-up answers where there is nothing.
-pub(crate) fn unknown() -> Json<Problem> {
-    let detail = "no transaction of this id has been received";
-    Problem::new(StatusCode::NOT_FOUND, detail).json()
-}
-
-/// What a look-up answers where the database does not, and when to come back.
-pub(crate) fn unavailable(error: &DbErr) -> (Json<Problem>, u32) {
-    tracing::error!(%error, "could not look a transaction up");
-    let detail = "the transaction could not be looked up just now";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-    (problem.json(), RETRY_AFTER_SECS)
-}
-
-/// Bounds a look-up: a server that hangs without closing its connections would hold it for ever. (A
-/// query that only reads may be dropped half-way.)
-pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    match tokio::time::timeout(LOOK_UP_WITHIN, query).await {
-        Ok(answer) => answer,
-        Err(_) => Err(DbErr::Custom("no answer in time".into())),
-    }
-}
-
-pub(crate) fn example_id() -> String {
-    "txn_abc123".into()
 }
 
 /// An [`entity::Amount`] as a JSON number that is written digit by digit.

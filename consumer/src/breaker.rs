@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
+use entity::{Outcome, lifecycle::Attempt};
 use queue::Backoff;
 use tokio::time::Instant;
 use uuid::Uuid;
-
-use entity::{Outcome, lifecycle::Attempt};
 
 /// Failures in a row, with nothing good between them, after which the far side is believed to be down.
 const TRIP: u32 = 5;

@@ -209,26 +209,23 @@ impl Consumer {
             return Vec::new();
         }
         let all_mine = taken.mine.len() == ids.len();
+        let (poisonous, mine): (Vec<Uuid>, Vec<Uuid>) = taken
+            .mine
+            .iter()
+            .partition(|id| self.suspects.is_poison(**id));
         match &self.settings.work {
             Work::Simulate { delay } => {
-                for id in &taken.mine {
-                    if self.suspects.is_poison(*id) {
-                        self.conclusions.push(poison(*id));
-                    } else {
-                        self.working.push(Work::simulate(*delay, *id));
-                    }
-                }
+                let calls = mine.iter().map(|id| Work::simulate(*delay, *id));
+                self.working.extend(calls);
             }
-            Work::Http(_) => {
-                for order in asked.orders {
-                    if self.suspects.is_poison(order.id) {
-                        self.conclusions.push(poison(order.id));
-                    } else {
-                        self.orders.push_back(order);
-                    }
-                }
-            }
+            Work::Http(_) => self.orders.extend(
+                asked
+                    .orders
+                    .into_iter()
+                    .filter(|order| !poisonous.contains(&order.id)),
+            ),
         }
+        self.conclusions.extend(poisonous.into_iter().map(poison));
         if all_mine {
             return Vec::new();
         }

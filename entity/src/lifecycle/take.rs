@@ -87,13 +87,7 @@ async fn hold(
         is_free(db),
     );
     let done = retrying(|| {
-        let again_in = millis(again_in).into();
-        let values = [
-            sql::ids(db, ids),
-            consumer.into(),
-            again_in,
-            crashes_max.into(),
-        ];
+        let values = terms(db, consumer, ids, crashes_max, again_in);
         db.execute_raw(sql::statement(db, hold.as_str(), values))
     });
     Ok(done.await?.rows_affected())
@@ -129,12 +123,23 @@ async fn put_off(
         is_ready(db),
         is_free(db),
     );
-    let again_in = millis(again_in).into();
-    let values = [
+    let values = terms(db, consumer, ids, crashes_max, again_in);
+    pairs(db, sql::statement(db, put_off, values)).await
+}
+
+/// What is bound in [`hold`] and [`put_off`]: which ids ($1), who wants them ($2), when they are due
+/// again ($3), and how many deaths are too many ($4).
+fn terms(
+    db: &DatabaseConnection,
+    consumer: Uuid,
+    ids: &[Uuid],
+    crashes_max: i32,
+    again_in: Duration,
+) -> [Value; 4] {
+    [
         sql::ids(db, ids),
         consumer.into(),
-        again_in,
+        millis(again_in).into(),
         crashes_max.into(),
-    ];
-    pairs(db, sql::statement(db, put_off, values)).await
+    ]
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use entity::Outcome;
 use http_body_util::BodyExt as _;
 use hyper::{
     StatusCode,
@@ -10,8 +11,6 @@ use hyper::{
     http::response::Parts,
 };
 use time::OffsetDateTime;
-
-use entity::Outcome;
 
 use super::Silence;
 

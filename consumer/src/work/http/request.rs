@@ -1,6 +1,6 @@
 //! What the far side receives.
 
-use entity::Webhook;
+use entity::{Webhook, lifecycle::Order};
 use http_body_util::Full;
 use hyper::{
     Request,
@@ -11,8 +11,6 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-
-use entity::lifecycle::Order;
 
 use super::{Silence, address::Address, signature::Secret};
 
