@@ -1,6 +1,7 @@
 //! The benchmark: starts what it measures, beside it what the same machine does with no service, checks every run, and
 //! tells the ratio. It knows the product from the outside only: the binary, its settings, HTTP, and the tables.
 
+mod document;
 mod load;
 mod mode;
 mod plot;
@@ -11,7 +12,11 @@ mod trial;
 mod usage;
 mod yardstick;
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -31,8 +36,8 @@ const REAL_DELAY: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 pub struct Args {
     /// The question
-    #[arg(value_enum)]
-    mode: Mode,
+    #[arg(value_enum, required_unless_present = "render")]
+    mode: Option<Mode>,
 
     /// How long the simulated external call takes
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
@@ -70,6 +75,10 @@ pub struct Args {
     /// Write plots (SVG) into this folder
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+
+    /// Rather than measure anything: write the figures in docs/benchmarks/ into docs/BENCHMARKS.md, and draw their plots
+    #[arg(long, exclusive = true)]
+    render: bool,
 }
 
 /// The questions.
@@ -107,12 +116,15 @@ struct Bench {
 /// Measures, and prints what came out. An error means that something went wrong or that a check failed; a missed target
 /// is a result.
 pub async fn run(args: Args) -> Result<()> {
+    let Some(mode) = args.mode else {
+        return document::write(Path::new("docs"));
+    };
     let binary = binary::find(args.smoke)?;
     let progress = ProgressBar::no_length();
     progress.set_style(ProgressStyle::with_template(
         "{msg} {wide_bar} {pos}/{len} {elapsed}",
     )?);
-    let servers = match (args.mode, args.smoke) {
+    let servers = match (mode, args.smoke) {
         (Mode::Embedded, true) => None,
         _ => {
             progress.set_message("starting PostgreSQL and RabbitMQ");
@@ -127,7 +139,7 @@ pub async fn run(args: Args) -> Result<()> {
         servers,
         progress,
     };
-    bench.ask(bench.args.mode).await?;
+    bench.ask(mode).await?;
     bench.finish()
 }
 
@@ -230,8 +242,15 @@ impl Bench {
     }
 }
 
-/// The command line without the program's folder.
+/// The command line, without folders: the program's, and where the results go.
 fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("lab {}", arguments.join(" "))
+    let mut words = vec!["lab".to_owned()];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" | "--plots" => drop(arguments.next()),
+            _ => words.push(argument),
+        }
+    }
+    words.join(" ")
 }

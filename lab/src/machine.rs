@@ -1,16 +1,20 @@
 //! What the figures were taken on. Nothing here names the machine.
 
-use std::{fs, path::Path};
+use std::{
+    fmt::{self, Display, Formatter},
+    fs,
+    path::Path,
+};
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     process::{clean, run},
     servers::Servers,
 };
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,
@@ -42,6 +46,29 @@ impl Machine {
             postgresql,
             rabbitmq,
         })
+    }
+}
+
+impl Display for Machine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            processor,
+            cores,
+            memory_gib,
+            kernel,
+            ..
+        } = self;
+        write!(
+            f,
+            "{cores} cores ({processor}), {memory_gib:.0} GiB, Linux {kernel}"
+        )?;
+        if let Some(postgresql) = &self.postgresql {
+            write!(f, ", {postgresql}")?;
+        }
+        if let Some(rabbitmq) = &self.rabbitmq {
+            write!(f, ", RabbitMQ {rabbitmq}")?;
+        }
+        Ok(())
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct Answers {
     pub(crate) latency: Histogram<u64>,
     /// 202s in each second from the start on.
     pub(crate) per_second: Vec<u64>,
+    /// The longest latency, in microseconds, among the requests of each second.
+    pub(crate) slowest: Vec<u64>,
     /// When the first request left.
     pub(crate) began: SystemTime,
     /// From the first request to the last answer.
@@ -64,6 +66,7 @@ impl Answers {
             later: Vec::new(),
             latency: Histogram::new_with_max(LATENCY_MAX_US, 3).context("histogram")?,
             per_second: Vec::new(),
+            slowest: Vec::new(),
             began: SystemTime::now(),
             took: Duration::ZERO,
         })

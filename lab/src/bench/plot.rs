@@ -25,7 +25,7 @@ pub(super) fn write(curves: &[Curve], folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut plots: BTreeMap<&str, Vec<&Curve>> = BTreeMap::new();
     for curve in curves.iter().filter(|curve| !curve.points.is_empty()) {
-        plots.entry(curve.plot).or_default().push(curve);
+        plots.entry(&curve.plot).or_default().push(curve);
     }
     for (name, curves) in plots {
         let file = folder.join(format!("{name}.svg"));
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn every_curve_is_in_the_picture() {
         let curve = |name: &str| Curve {
-            plot: "rate",
-            x: "second",
-            y: "webhooks/s",
+            plot: "rate".into(),
+            x: "second".into(),
+            y: "webhooks/s".into(),
             name: name.into(),
             points: vec![(0.0, 1.0), (1.0, 2.0)],
         };

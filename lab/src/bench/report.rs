@@ -1,13 +1,13 @@
 //! What came out: a table for whoever waits, JSON for whoever comes later.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter, Write as _};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
 /// All results of one invocation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) command: String,
     pub(super) machine: Machine,
@@ -17,26 +17,26 @@ pub(super) struct Report {
 }
 
 /// One thing that was measured, once in each run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Figure {
-    pub(super) mode: &'static str,
+    pub(super) mode: String,
     pub(super) what: String,
-    pub(super) unit: &'static str,
+    pub(super) unit: String,
     pub(super) runs: Vec<f64>,
     pub(super) median: f64,
 }
 
 /// A target, and whether it is met.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Verdict {
-    pub(super) mode: &'static str,
+    pub(super) mode: String,
     pub(super) what: String,
     pub(super) reached: f64,
     pub(super) target: Target,
     pub(super) met: bool,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Target {
     AtLeast(f64),
@@ -44,13 +44,13 @@ pub(super) enum Target {
 }
 
 /// A line of a plot.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Curve {
     /// The plot that it belongs to.
-    pub(super) plot: &'static str,
+    pub(super) plot: String,
     /// What is on the axes.
-    pub(super) x: &'static str,
-    pub(super) y: &'static str,
+    pub(super) x: String,
+    pub(super) y: String,
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
 }
@@ -61,6 +61,25 @@ impl Target {
             Self::AtLeast(least) => reached >= least,
             Self::AtMost(most) => reached <= most,
         }
+    }
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {}", number(*least)),
+            Self::AtMost(most) => write!(f, "≤ {}", number(*most)),
+        }
+    }
+}
+
+impl Figure {
+    /// The lowest and the highest of the runs.
+    pub(super) fn range(&self) -> (f64, f64) {
+        let runs = self.runs.iter().copied();
+        runs.fold((f64::MAX, f64::MIN), |(low, high), run| {
+            (low.min(run), high.max(run))
+        })
     }
 }
 
@@ -78,16 +97,16 @@ impl Report {
     /// Notes what each run gave; returns the median.
     pub(super) fn figure(
         &mut self,
-        mode: &'static str,
+        mode: &str,
         what: impl Into<String>,
-        unit: &'static str,
+        unit: &str,
         runs: Vec<f64>,
     ) -> f64 {
         let median = median(&runs);
         self.figures.push(Figure {
-            mode,
+            mode: mode.into(),
             what: what.into(),
-            unit,
+            unit: unit.into(),
             runs,
             median,
         });
@@ -97,16 +116,16 @@ impl Report {
     /// Notes a line of a plot.
     pub(super) fn curve(
         &mut self,
-        plot: &'static str,
-        x: &'static str,
-        y: &'static str,
+        plot: &str,
+        x: &str,
+        y: &str,
         name: impl Into<String>,
         points: Vec<(f64, f64)>,
     ) {
         self.curves.push(Curve {
-            plot,
-            x,
-            y,
+            plot: plot.into(),
+            x: x.into(),
+            y: y.into(),
             name: name.into(),
             points,
         });
@@ -115,13 +134,13 @@ impl Report {
     /// Notes whether a target is met.
     pub(super) fn verdict(
         &mut self,
-        mode: &'static str,
+        mode: &str,
         what: impl Into<String>,
         reached: f64,
         target: Target,
     ) {
         self.verdicts.push(Verdict {
-            mode,
+            mode: mode.into(),
             what: what.into(),
             reached,
             target,
@@ -132,28 +151,21 @@ impl Report {
     /// The tables for the terminal.
     pub(super) fn tables(&self) -> String {
         let figures = self.figures.iter().map(|figure| {
-            let runs = figure.runs.iter().copied();
-            let (low, high) = runs.fold((f64::MAX, f64::MIN), |(low, high), run| {
-                (low.min(run), high.max(run))
-            });
+            let (low, high) = figure.range();
             [
-                figure.mode.to_owned(),
+                figure.mode.clone(),
                 figure.what.clone(),
                 format!("{} {}", number(figure.median), figure.unit),
                 format!("{} – {}", number(low), number(high)),
             ]
         });
         let verdicts = self.verdicts.iter().map(|verdict| {
-            let target = match verdict.target {
-                Target::AtLeast(least) => format!("≥ {}", number(least)),
-                Target::AtMost(most) => format!("≤ {}", number(most)),
-            };
             let met = if verdict.met { "met" } else { "MISSED" };
             [
-                verdict.mode.to_owned(),
+                verdict.mode.clone(),
                 verdict.what.clone(),
                 number(verdict.reached),
-                format!("{target}  {met}"),
+                format!("{}  {met}", verdict.target),
             ]
         });
         let mut text = table(["mode", "figure", "median", "lowest – highest"], figures);

@@ -172,19 +172,27 @@ impl Generator {
         let now = Instant::now();
         let answers = &mut self.answers;
         let latency = now.duration_since(under_way.scheduled).as_micros();
-        answers.latency.saturating_record(u64::try_from(latency)?);
+        let latency = u64::try_from(latency)?;
+        answers.latency.saturating_record(latency);
+        let slowest = at(&mut answers.slowest, under_way.scheduled - self.began);
+        *slowest = latency.max(*slowest);
         match answer {
             Answer::Accepted => {
                 answers.accepted += 1;
-                let second = now.duration_since(self.began).as_secs() as usize;
-                if answers.per_second.len() <= second {
-                    answers.per_second.resize(second + 1, 0);
-                }
-                answers.per_second[second] += 1;
+                *at(&mut answers.per_second, now - self.began) += 1;
             }
             Answer::Later => answers.later.push(under_way.webhook),
             Answer::Wrong(what) => bail!("the service answered: {what}"),
         }
         Ok(())
     }
+}
+
+/// The element of the second in which `time` lies.
+fn at(seconds: &mut Vec<u64>, time: Duration) -> &mut u64 {
+    let second = time.as_secs() as usize;
+    if seconds.len() <= second {
+        seconds.resize(second + 1, 0);
+    }
+    &mut seconds[second]
 }

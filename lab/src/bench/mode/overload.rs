@@ -95,6 +95,16 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         recovered,
         Target::AtMost(5.0),
     );
+    let slowest = (0..)
+        .map(f64::from)
+        .zip(during.slowest.iter().map(|us| *us as f64 / 1000.0));
+    report.curve(
+        "slowest",
+        "second",
+        "ms",
+        "slowest answer to a request of this second",
+        slowest.collect(),
+    );
     report.curve(
         "latency",
         "percentile",

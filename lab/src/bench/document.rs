@@ -1,0 +1,187 @@
+//! The figures in `docs/BENCHMARKS.md`: what is between its markers is made from the reports in `docs/benchmarks/`, and
+//! from nothing else.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    plot,
+    report::{Figure, Report, number},
+};
+
+/// A marker names the report that follows it.
+const BEGIN: (&str, &str) = ("<!-- bench: ", " -->\n");
+const END: &str = "<!-- end of bench -->\n";
+/// In place of a report's name: every target.
+const TARGETS: &str = "targets";
+/// What a figure of processor time is called.
+const PROCESSOR: &str = ": processor time, ";
+
+/// Reports by name, in the order of the document.
+type Reports = Vec<(String, Report)>;
+
+/// Fills the document in the folder `docs`, and draws the plots beside the reports.
+pub(super) fn write(docs: &Path) -> Result<()> {
+    let file = docs.join("BENCHMARKS.md");
+    let document = read(&file)?;
+    let reports = reports(&document, docs)?;
+    for (name, report) in &reports {
+        plot::write(&report.curves, &docs.join("benchmarks").join(name))?;
+    }
+    let document = filled(&document, &reports)?;
+    fs::write(&file, document).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// The reports that the document's markers name.
+fn reports(document: &str, docs: &Path) -> Result<Reports> {
+    let markers = document.split(BEGIN.0).skip(1);
+    let names = markers.filter_map(|rest| Some(rest.split_once(BEGIN.1)?.0));
+    let reports = names.filter(|name| *name != TARGETS).map(|name| {
+        let file = docs.join("benchmarks").join(name).with_extension("json");
+        let report = serde_json::from_str(&read(&file)?);
+        let report = report.with_context(|| format!("{} is no report", file.display()))?;
+        Ok((name.to_owned(), report))
+    });
+    reports.collect()
+}
+
+/// The document with what the reports say between its markers.
+fn filled(document: &str, reports: &Reports) -> Result<String> {
+    let mut text = String::new();
+    let mut rest = document;
+    while let Some((before, after)) = rest.split_once(BEGIN.0) {
+        let (name, after) = after.split_once(BEGIN.1).context("a marker breaks off")?;
+        let found = reports.iter().find(|(known, _)| known == name);
+        let content = match found {
+            _ if name == TARGETS => targets(reports),
+            Some((_, report)) => section(report),
+            None => anyhow::bail!("there is no report {name}"),
+        };
+        let end = after.split_once(END);
+        let (_, after) = end.with_context(|| format!("the part on {name} has no end"))?;
+        text += &format!("{before}{}{name}{}\n{content}\n{END}", BEGIN.0, BEGIN.1);
+        rest = after;
+    }
+    Ok(text + rest)
+}
+
+fn targets(reports: &Reports) -> String {
+    let mut text =
+        "| mode | what | reached | target | |\n| --- | --- | --: | --: | --- |\n".to_owned();
+    for (name, report) in reports {
+        for verdict in &report.verdicts {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "| [{name}](benchmarks/{name}.json) | {} | {} | {} | {} |",
+                verdict.what,
+                number(verdict.reached),
+                verdict.target,
+                if verdict.met { "met" } else { "**missed**" },
+            );
+        }
+    }
+    text
+}
+
+fn section(report: &Report) -> String {
+    let (processor, figures): (Vec<&Figure>, Vec<&Figure>) = report
+        .figures
+        .iter()
+        .partition(|figure| figure.what.contains(PROCESSOR));
+    let mut text = format!("`{}` on {}:\n\n", report.command, report.machine);
+    text += "| | median | lowest – highest | runs |\n| --- | --: | --: | --: |\n";
+    for figure in figures {
+        let (low, high) = figure.range();
+        let _ = writeln!(
+            text,
+            "| {} | {} {} | {} – {} | {} |",
+            figure.what,
+            number(figure.median),
+            figure.unit,
+            number(low),
+            number(high),
+            figure.runs.len(),
+        );
+    }
+    if !processor.is_empty() {
+        text += "\nProcessor time per webhook, in µs:\n\n";
+        text += &processor_times(&processor);
+    }
+    text
+}
+
+/// A line for whatever was measured, with the time of each process.
+fn processor_times(figures: &[&Figure]) -> String {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for figure in figures {
+        let Some((what, process)) = figure.what.split_once(PROCESSOR) else {
+            continue;
+        };
+        let time = format!("{process} {}", number(figure.median));
+        match lines.last_mut() {
+            Some((last, times)) if *last == what => times.push(time),
+            _ => lines.push((what, vec![time])),
+        }
+    }
+    let lines = lines.into_iter();
+    lines
+        .map(|(what, times)| format!("- {what}: {}\n", times.join(", ")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{filled, read, reports};
+
+    /// Every figure in the document is one of a report's: to be mended with `lab bench --render`.
+    #[test]
+    fn the_document_says_what_the_reports_say() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let document = read(&docs.join("BENCHMARKS.md")).unwrap();
+        let reports = reports(&document, &docs).unwrap();
+        assert!(!reports.is_empty(), "no markers");
+        assert_eq!(filled(&document, &reports).unwrap(), document);
+    }
+
+    #[test]
+    fn only_what_is_between_the_markers_changes() {
+        let report = serde_json::json!({
+            "command": "lab bench ingest",
+            "machine": {"processor": "P", "cores": 2, "memory_gib": 23.6, "kernel": "6", "hookline": "hookline 1"},
+            "figures": [
+                {"mode": "ingest", "what": "ours: 202s", "unit": "webhooks/s", "runs": [1000.0, 3000.0], "median": 2000.0},
+                {"mode": "ingest", "what": "ours: processor time, api", "unit": "µs/webhook", "runs": [4.5], "median": 4.5},
+                {"mode": "ingest", "what": "ours: processor time, lab", "unit": "µs/webhook", "runs": [1.5], "median": 1.5},
+            ],
+            "verdicts": [
+                {"mode": "ingest", "what": "ours : theirs", "reached": 0.5, "target": {"at_least": 0.6}, "met": false},
+            ],
+            "curves": [],
+        });
+        let reports = vec![("one".to_owned(), serde_json::from_value(report).unwrap())];
+        let document = "a\n<!-- bench: targets -->\nold\n<!-- end of bench -->\nb\n<!-- bench: one -->\n<!-- end of bench -->\nc\n";
+        let text = filled(document, &reports).unwrap();
+        let targets = "| [one](benchmarks/one.json) | ours : theirs | 0.50 | ≥ 0.60 | **missed** |";
+        let figure = "| ours: 202s | 2,000 webhooks/s | 1,000 – 3,000 | 2 |";
+        let processor = "- ours: api 4.50, lab 1.50\n";
+        for line in [
+            "`lab bench ingest` on 2 cores (P)",
+            targets,
+            figure,
+            processor,
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(text.starts_with("a\n") && text.ends_with("c\n") && !text.contains("old"));
+        assert_eq!(filled(&text, &reports).unwrap(), text);
+        assert!(filled("<!-- bench: other -->\n<!-- end of bench -->\n", &reports).is_err());
+    }
+}
