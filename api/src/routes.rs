@@ -1,18 +1,22 @@
 //! Which path leads where, and the document that says so.
 
+use std::collections::HashMap;
+
 use poem::{
-    EndpointExt, Route,
-    endpoint::{BoxEndpoint, make_sync},
-    get,
-    middleware::CatchPanic,
-    web::Html,
+    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make_sync, get,
+    middleware::CatchPanic, web::Html,
 };
-use poem_openapi::{OpenApiService, Tags};
+use poem_openapi::{OpenApi, OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases, admission, attempts::Attempts, health::Health, problem, transactions::Transactions,
-    webhooks::Webhooks, writer::Writer,
+    Databases, admission,
+    attempts::Attempts,
+    health::Health,
+    problem,
+    transactions::Transactions,
+    webhooks::{self, Webhooks},
+    writer::Writer,
 };
 
 #[derive(Tags)]
@@ -67,16 +71,48 @@ pub(crate) fn routes(
     writer: Writer,
     databases: &Databases,
     queue: &Queue,
-) -> BoxEndpoint<'static, poem::Response> {
+) -> impl Endpoint<Output = Response> + use<> {
     let service = service(writer.clone(), databases, queue);
     let docs = service.swagger_ui_html();
-    Route::new()
+    let others = Route::new()
         .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
         .at("/openapi.json", get(service.spec_endpoint()))
-        .nest("/", service)
-        .around(move |endpoint, request| admission::admit(writer.clone(), endpoint, request))
-        .around(problem::outermost)
-        .with(CatchPanic::new().with_handler(problem::panicked))
-        .map_to_response()
-        .boxed()
+        .nest("/", service);
+    let webhooks = Webhooks {
+        writer: writer.clone(),
+    };
+    Doors {
+        webhooks: operations(webhooks, webhooks::PATH),
+        others,
+    }
+    .around(move |endpoint, request| admission::admit(writer.clone(), endpoint, request))
+    .around(problem::outermost)
+    .with(CatchPanic::new().with_handler(problem::panicked))
+}
+
+/// The operations of `api` at `path`, without the way there.
+fn operations(api: impl OpenApi, path: &str) -> RouteMethod {
+    let mut operations = HashMap::new();
+    api.add_routes(&mut operations);
+    let at_path = operations.remove(path).into_iter().flatten();
+    at_path.fold(RouteMethod::new(), |route, (method, operation)| {
+        route.method(method, operation)
+    })
+}
+
+/// Webhooks have a door of their own: the way through the routes costs as much as reading one.
+struct Doors {
+    webhooks: RouteMethod,
+    others: Route,
+}
+
+impl Endpoint for Doors {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        match request.uri().path() {
+            webhooks::PATH => self.webhooks.call(request).await,
+            _ => self.others.call(request).await,
+        }
+    }
 }

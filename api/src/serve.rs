@@ -13,7 +13,6 @@ use hyper_util::{
 };
 use poem::{
     Addr, Endpoint,
-    endpoint::BoxEndpoint,
     http::{Response, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
@@ -35,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `endpoint` until `stop`; then lets open requests end, for at most `grace`.
 pub(crate) async fn run(
     listener: TcpListener,
-    endpoint: BoxEndpoint<'static, poem::Response>,
+    endpoint: impl Endpoint + 'static,
     grace: Duration,
     stop: CancellationToken,
 ) {
@@ -98,7 +97,7 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     local: LocalAddr,
-    endpoint: Arc<BoxEndpoint<'static, poem::Response>>,
+    endpoint: Arc<impl Endpoint + 'static>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are small and written whole: Nagle's algorithm could only delay them.
     let _ = stream.set_nodelay(true);
