@@ -21,16 +21,16 @@ use crate::relay::{self, Committed};
 
 /// Webhooks that may wait for their batch: a few batches, so that the wait stays far below the time
 /// that senders are promised. Beyond, they are told at once to come back, which costs little.
-const WAITING_MAX: usize = 1024;
+const WAITING_MAX: usize = 512;
 /// Webhooks in one batch.
-const BATCH_MAX: usize = 512;
+const BATCH_MAX: usize = 256;
 /// A batch of so many says that more are on their way.
 const COMPANY: usize = 4;
 /// After such a batch its slot rests, so that company gathers while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
 const REST: Duration = Duration::from_millis(3);
 /// From a webhook's arrival here to its answer; leaves room in the 500 ms that senders are promised.
-const COMMIT_WITHIN: Duration = Duration::from_millis(450);
+const COMMIT_WITHIN: Duration = Duration::from_millis(350);
 
 /// Why a webhook got no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
