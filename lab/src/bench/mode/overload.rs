@@ -10,7 +10,7 @@ use super::RUN_WITHIN;
 use crate::bench::{
     Bench,
     load::{Answers, Ids, Load, Pace},
-    report::{Target, median},
+    report::{Report, Target, median},
     service::Service,
     site::Site,
     trial::{self, DRAIN_WITHIN, Plan},
@@ -95,15 +95,19 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         recovered,
         Target::AtMost(5.0),
     );
-    let slowest = (0..)
-        .map(f64::from)
-        .zip(during.slowest.iter().map(|us| *us as f64 / 1000.0));
+    note_curves(report, &during);
+    Ok(())
+}
+
+/// How long the answers took: by how rare it is, and the longest of each second.
+fn note_curves(report: &mut Report, during: &Answers) {
+    let slowest = during.slowest.iter().map(|us| *us as f64 / 1000.0);
     report.curve(
         "slowest",
         "second",
         "ms",
         "slowest answer to a request of this second",
-        slowest.collect(),
+        (0..).map(f64::from).zip(slowest).collect(),
     );
     report.curve(
         "latency",
@@ -112,7 +116,6 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         "overload",
         super::latency::by_percentile(&during.latency),
     );
-    Ok(())
 }
 
 struct Overload {
