@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// Long enough for anything that is going to happen on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) type Environment = HashMap<&'static str, String>;
 

@@ -15,9 +15,10 @@ use crate::Error;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Saying goodbye.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// Seconds between heartbeats: a dead peer is noticed after twice this. RabbitMQ's documentation
-/// recommends 5 to 20; without a word lapin takes the server's 60.
-const HEARTBEAT_SECS: u16 = 10;
+/// Seconds between heartbeats. The broker closes a silent connection after two to three of these, and
+/// until then deals out messages to it as to any other, so this bounds how long a consumer that hangs
+/// delays them. RabbitMQ's documentation recommends 5 to 20; without a word lapin takes the server's 60.
+const HEARTBEAT_SECS: u16 = 5;
 
 /// Where the broker is and whom to trust there.
 pub(super) struct Address {
