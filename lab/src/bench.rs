@@ -133,7 +133,7 @@ pub async fn run(args: Args) -> Result<()> {
     };
     let machine = Machine::describe(&binary, servers.as_ref()).await?;
     let mut bench = Bench {
-        report: Report::new(command(), machine),
+        report: Report::new(crate::document::command(), machine),
         args,
         binary,
         servers,
@@ -235,22 +235,8 @@ impl Bench {
         }
         if let Some(file) = &self.args.json {
             let json = serde_json::to_string_pretty(&self.report)? + "\n";
-            std::fs::write(file, json)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            crate::document::write(file, &json)?;
         }
         Ok(())
     }
-}
-
-/// The command line, without folders: the program's, and where the results go.
-fn command() -> String {
-    let mut words = vec!["lab".to_owned()];
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" | "--plots" => drop(arguments.next()),
-            _ => words.push(argument),
-        }
-    }
-    words.join(" ")
 }

@@ -109,7 +109,7 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
         "--work http needs a hookline that knows PROCESS_URL, and this one does not"
     );
     let report = Report {
-        command: command(),
+        command: crate::document::command(),
         machine: Machine::describe(&binary, None).await?,
         planned: 0,
         runs: Vec::new(),
@@ -146,15 +146,4 @@ fn list(args: &Args) {
             println!("{:29} NOT HERE: {reason}", "");
         }
     }
-}
-
-/// The command line without any folder: they are nobody's business.
-fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let name = |argument: &String| match Path::new(argument).file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => argument.clone(),
-    };
-    let arguments: Vec<String> = arguments.iter().map(name).collect();
-    format!("lab {}", arguments.join(" "))
 }

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod tls;
 
+mod document;
 mod folder;
 mod hookline;
 mod machine;

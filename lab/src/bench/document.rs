@@ -1,22 +1,22 @@
 //! The figures in `docs/BENCHMARKS.md`: what is between its markers is made from the reports in `docs/benchmarks/`, and
 //! from nothing else.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     plot,
     report::{Figure, Report, number},
+    trial::PROCESSOR_TIME,
 };
+use crate::document;
 
 /// A marker names the report that follows it.
 const BEGIN: (&str, &str) = ("<!-- bench: ", " -->\n");
 const END: &str = "<!-- end of bench -->\n";
 /// In place of a report's name: every target.
 const TARGETS: &str = "targets";
-/// What a figure of processor time is called.
-const PROCESSOR: &str = ": processor time, ";
 
 /// Reports by name, in the order of the document.
 type Reports = Vec<(String, Report)>;
@@ -24,17 +24,12 @@ type Reports = Vec<(String, Report)>;
 /// Fills the document in the folder `docs`, and draws the plots beside the reports.
 pub(super) fn write(docs: &Path) -> Result<()> {
     let file = docs.join("BENCHMARKS.md");
-    let document = read(&file)?;
-    let reports = reports(&document, docs)?;
+    let text = document::read(&file)?;
+    let reports = reports(&text, docs)?;
     for (name, report) in &reports {
         plot::write(&report.curves, &docs.join("benchmarks").join(name))?;
     }
-    let document = filled(&document, &reports)?;
-    fs::write(&file, document).with_context(|| format!("cannot write {}", file.display()))
-}
-
-fn read(file: &Path) -> Result<String> {
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    document::write(&file, &filled(&text, &reports)?)
 }
 
 /// The reports that the document's markers name.
@@ -43,9 +38,7 @@ fn reports(document: &str, docs: &Path) -> Result<Reports> {
     let names = markers.filter_map(|rest| Some(rest.split_once(BEGIN.1)?.0));
     let reports = names.filter(|name| *name != TARGETS).map(|name| {
         let file = docs.join("benchmarks").join(name).with_extension("json");
-        let report = serde_json::from_str(&read(&file)?);
-        let report = report.with_context(|| format!("{} is no report", file.display()))?;
-        Ok((name.to_owned(), report))
+        Ok((name.to_owned(), document::report(&file)?))
     });
     reports.collect()
 }
@@ -93,7 +86,7 @@ fn section(report: &Report) -> String {
     let (processor, figures): (Vec<&Figure>, Vec<&Figure>) = report
         .figures
         .iter()
-        .partition(|figure| figure.what.contains(PROCESSOR));
+        .partition(|figure| figure.what.contains(PROCESSOR_TIME));
     let mut text = format!("`{}` on {}:\n\n", report.command, report.machine);
     text += "| | median | lowest – highest | runs |\n| --- | --: | --: | --: |\n";
     for figure in figures {
@@ -120,7 +113,7 @@ fn section(report: &Report) -> String {
 fn processor_times(figures: &[&Figure]) -> String {
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for figure in figures {
-        let Some((what, process)) = figure.what.split_once(PROCESSOR) else {
+        let Some((what, process)) = figure.what.split_once(PROCESSOR_TIME) else {
             continue;
         };
         let time = format!("{process} {}", number(figure.median));
@@ -139,7 +132,8 @@ fn processor_times(figures: &[&Figure]) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{filled, read, reports};
+    use super::{filled, reports};
+    use crate::document::read;
 
     /// Every figure in the document is one of a report's: to be mended with `lab bench --render`.
     #[test]

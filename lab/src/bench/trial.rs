@@ -21,6 +21,8 @@ pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(300);
 
 /// The name of a server in figures.
 const POSTGRES: &str = "PostgreSQL";
+/// Between what was measured and a process, in the name of a figure of processor time.
+pub(super) const PROCESSOR_TIME: &str = ": processor time, ";
 
 /// What to do in a run.
 #[derive(Clone, Copy)]
@@ -173,7 +175,7 @@ pub(super) fn note_processor(
     let names: BTreeSet<&str> = runs.iter().flat_map(|run| run.keys().copied()).collect();
     for name in names {
         let used = runs.iter().filter_map(|run| run.get(name).copied());
-        let what = format!("{what}: processor time, {name}");
+        let what = format!("{what}{PROCESSOR_TIME}{name}");
         report.figure(mode, what, "µs/webhook", used.collect());
     }
 }

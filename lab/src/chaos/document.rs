@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::fault;
+use crate::{document, machine::Machine};
 
 const DOCUMENT: &str = "docs/RELIABILITY.md";
 const BEGIN: &str = "<!-- results: written by `lab chaos --render` -->\n";
@@ -20,7 +20,7 @@ const END: &str = "<!-- end of results -->\n";
 #[derive(Deserialize)]
 struct Report {
     command: String,
-    machine: BTreeMap<String, serde_json::Value>,
+    machine: Machine,
     planned: usize,
     runs: Vec<Run>,
     skipped: BTreeMap<String, String>,
@@ -48,19 +48,12 @@ struct Run {
 pub(super) fn write(reports: &[PathBuf]) -> Result<()> {
     let mut results = String::new();
     for file in reports {
-        let report = read(file)?;
-        results += &section(&report);
+        results += &section(&document::report(file)?);
     }
-    let document = Path::new(DOCUMENT);
-    let text = fs::read_to_string(document).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let text = between(&text, &results).with_context(|| format!("{DOCUMENT} lacks its markers"))?;
-    fs::write(document, text).with_context(|| format!("cannot write {DOCUMENT}"))
-}
-
-fn read(file: &Path) -> Result<Report> {
-    let json = fs::read_to_string(file);
-    let json = json.with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_str(&json).with_context(|| format!("{} is no report", file.display()))
+    let file = Path::new(DOCUMENT);
+    let text = between(&document::read(file)?, &results);
+    let text = text.with_context(|| format!("{DOCUMENT} lacks its markers"))?;
+    document::write(file, &text)
 }
 
 /// `document` with `results` between the markers.
@@ -71,18 +64,7 @@ fn between(document: &str, results: &str) -> Option<String> {
 }
 
 fn section(report: &Report) -> String {
-    let told = |name: &str| {
-        let value = report.machine.get(name);
-        let text = value.map(|value| value.as_str().map_or_else(|| value.to_string(), Into::into));
-        text.unwrap_or_default()
-    };
-    let mut text = format!(
-        "`{}`, on {} cores ({}), {}:\n\n",
-        report.command,
-        told("cores"),
-        told("processor"),
-        told("hookline")
-    );
+    let mut text = format!("`{}` on {}:\n\n", report.command, report.machine);
     text += "| row | fault | runs | requests | lost | stuck | duplicated | other | restarts | repeated calls | slowest \
              recovery |\n| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n";
     let mut all = Sums::default();
@@ -227,7 +209,8 @@ mod tests {
             })
         };
         let report: Report = serde_json::from_value(serde_json::json!({
-            "command": "lab chaos", "machine": {"cores": 2}, "skipped": {"clock-jump": "no clock"}, "broken": [], "planned": 4,
+            "command": "lab chaos", "machine": {"processor": "P", "cores": 2, "memory_gib": 23.6, "kernel": "6", "hookline": "hookline 1"},
+            "skipped": {"clock-jump": "no clock"}, "broken": [], "planned": 4,
             "runs": [run("stop-api", 5, 0, 9.0), run("kill-api", 10, 1, 1.0), run("kill-api", 20, 0, 2.5)],
         }))
         .unwrap();
