@@ -19,9 +19,9 @@ use uuid::Uuid;
 
 use crate::relay::{self, Committed};
 
-/// Webhooks that may wait for their batch: a few batches, so that the wait stays far below the time
+/// Webhooks that may wait for their batch: no more than one takes, so that the wait stays far below the time
 /// that senders are promised. Beyond, they are told at once to come back, which costs little.
-const WAITING_MAX: usize = 512;
+const WAITING_MAX: usize = 256;
 /// Webhooks in one batch.
 const BATCH_MAX: usize = 256;
 /// A batch of so many says that more are on their way.
