@@ -34,7 +34,7 @@ pub struct Settings {
     pub url: String,
     /// PEM text of the certificate authorities to trust beside the system's, for `amqps://`.
     pub ca: Option<String>,
-    /// The queue's name; the names of the exchange and of the dead letters derive from it.
+    /// The queue's name; the names of the dead letters' queue and exchange derive from it.
     pub queue: String,
     /// Names this process in the management console.
     pub process: String,

@@ -48,7 +48,7 @@ pub(super) enum Fault {
     BrokerAlarm,
     QueueDeleted,
     QueueReplaced,
-    BindingRemoved,
+    Unroutable,
     ConsumerTimeout,
     PoisonMessages,
     PoisonWork,
@@ -167,7 +167,7 @@ impl Fault {
             | Self::BrokerAlarm
             | Self::QueueDeleted
             | Self::QueueReplaced
-            | Self::BindingRemoved
+            | Self::Unroutable
             | Self::ConsumerTimeout
             | Self::CredentialsRevoked
             | Self::VhostRemoved

@@ -80,9 +80,9 @@ pub async fn get_message(amqp_url: &str, queue: &str) -> Result<Option<Message>>
     .await
 }
 
-/// Publishes a persistent message with no property but that, and returns once the broker has confirmed it. Fails when
-/// no queue takes it.
-pub async fn publish(amqp_url: &str, exchange: &str, routing_key: &str, body: &[u8]) -> Result<()> {
+/// Publishes a persistent message with no property but that to a queue, and returns once the broker has confirmed it.
+/// Fails when there is no such queue.
+pub async fn publish(amqp_url: &str, queue: &str, body: &[u8]) -> Result<()> {
     on_channel(amqp_url, async |channel| {
         channel
             .confirm_select(ConfirmSelectOptions::default())
@@ -93,18 +93,12 @@ pub async fn publish(amqp_url: &str, exchange: &str, routing_key: &str, body: &[
         };
         let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
         let confirm = channel
-            .basic_publish(
-                short(exchange)?,
-                short(routing_key)?,
-                options,
-                body,
-                properties,
-            )
+            .basic_publish(short("")?, short(queue)?, options, body, properties)
             .await?;
         match confirm.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) => {
-                bail!("no queue takes {routing_key:?} from the exchange {exchange:?}")
+                bail!("there is no queue {queue:?}")
             }
             other => bail!("the broker did not take the message: {other:?}"),
         }

@@ -21,13 +21,11 @@ async fn a_confirmed_message_survives_a_crash_and_a_stop() {
     let url = server.amqp_url();
     declare_quorum_queue(&url).await;
     server.flush_declarations().await.unwrap();
-    publish(&url, "", QUEUE, b"first").await.unwrap();
-    publish(&url, "", QUEUE, b"second").await.unwrap();
-    let unroutable = publish(&url, "", "no such queue", b"lost")
-        .await
-        .unwrap_err();
+    publish(&url, QUEUE, b"first").await.unwrap();
+    publish(&url, QUEUE, b"second").await.unwrap();
+    let unroutable = publish(&url, "no such queue", b"lost").await.unwrap_err();
     assert!(
-        unroutable.to_string().contains("no queue takes"),
+        unroutable.to_string().contains("there is no queue"),
         "{unroutable}"
     );
 

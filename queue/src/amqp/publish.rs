@@ -12,10 +12,9 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Broker, LinkUp, Shared, connection::within};
+use super::{Broker, LinkUp, Shared, connection::within, topology};
 use crate::{Depth, Error};
 
 /// Writing a batch to the socket. Longer means a blocked or stalled connection.
@@ -33,7 +32,7 @@ const WRITE_BATCH: usize = 256;
 /// tasks on one channel could swap their confirms.
 pub struct Publisher {
     channel: Channel,
-    name: ShortString,
+    queue: ShortString,
     unconfirmed: VecDeque<(Uuid, PublisherConfirm)>,
     /// Since when the front of `unconfirmed` is in front.
     waiting_since: Instant,
@@ -57,7 +56,7 @@ impl Broker {
         .await?;
         Ok(Publisher {
             channel,
-            name: self.0.topology.queue.clone(),
+            queue: self.0.topology.queue.clone(),
             unconfirmed: VecDeque::new(),
             waiting_since: Instant::now(),
             connection: Arc::new(connection),
@@ -85,21 +84,18 @@ impl Publisher {
     async fn send(&self, id: Uuid) -> lapin::Result<PublisherConfirm> {
         let mut text = Uuid::encode_buffer();
         let text: &str = id.hyphenated().encode_lower(&mut text);
+        // The broker reads and keeps every property of every message.
         let properties = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
-            .with_content_type("text/plain".into())
-            .with_message_id(text.into())
-            .with_type("transaction".into())
-            .with_app_id("hookline".into())
-            .with_timestamp(OffsetDateTime::now_utc().unix_timestamp().unsigned_abs());
+            .with_message_id(text.into());
         let options = BasicPublishOptions {
             mandatory: true,
             immediate: false,
         };
         self.channel
             .basic_publish(
-                self.name.clone(),
-                self.name.clone(),
+                topology::exchange(),
+                self.queue.clone(),
                 options,
                 text.as_bytes(),
                 properties,
@@ -144,7 +140,7 @@ impl Publisher {
 fn accept(confirmation: &Confirmation) -> Result<(), Error> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => Err(Error::Refused("no queue is bound to the exchange")),
+        Confirmation::Ack(Some(_)) => Err(Error::Refused("there is no queue of this name")),
         Confirmation::Nack(_) => Err(Error::Refused("it answered with a nack")),
         Confirmation::NotRequested => Err(Error::Refused("the channel is not in confirm mode")),
     }

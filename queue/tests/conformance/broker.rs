@@ -46,7 +46,7 @@ async fn a_message_that_is_no_id_becomes_a_dead_letter_and_harms_nothing() {
     let queue = broker.queue();
     queue.declare().await.unwrap();
     for body in [&b""[..], b"no id", b"\xff\xfe", &[b'x'; 100_000]] {
-        rabbitmq::publish(&broker.url, &broker.name, &broker.name, body)
+        rabbitmq::publish(&broker.url, &broker.name, body)
             .await
             .unwrap();
     }

@@ -19,7 +19,7 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
     };
     let message = row.id.to_string();
     for _ in 0..2 {
-        rabbitmq::publish(&url, &name, &name, message.as_bytes())
+        rabbitmq::publish(&url, &name, message.as_bytes())
             .await
             .unwrap();
     }
@@ -27,7 +27,7 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
     let first = house.processed(&api, "t1").await;
     house.settled().await;
     // Once more, after the end.
-    rabbitmq::publish(&url, &name, &name, message.as_bytes())
+    rabbitmq::publish(&url, &name, message.as_bytes())
         .await
         .unwrap();
     house.settled().await;
@@ -47,7 +47,7 @@ async fn a_message_that_names_no_row_becomes_a_dead_letter_and_harms_nothing() {
     let name = house.environment["AMQP_QUEUE"].clone();
     let nobody = uuid::Uuid::now_v7().to_string();
     for body in [nobody.as_bytes(), b"no id", b"\x00\xff"] {
-        rabbitmq::publish(&url, &name, &name, body).await.unwrap();
+        rabbitmq::publish(&url, &name, body).await.unwrap();
     }
     house.send(&api, "t2").await;
     house.processed(&api, "t2").await;

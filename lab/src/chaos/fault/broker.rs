@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lapin::{
-    options::{ExchangeDeleteOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
+use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use super::{Fault, broker};
 use crate::{
@@ -16,6 +13,8 @@ use crate::{
 
 /// How long the broker can be reached, and cannot, when it flaps.
 const FLAP: Duration = Duration::from_secs(3);
+/// From one deletion of the queue to the next.
+const BETWEEN_DELETIONS: Duration = Duration::from_millis(200);
 /// Long enough for every connection to be reset.
 const MOMENT: Duration = Duration::from_millis(300);
 
@@ -44,7 +43,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             world.hold(lasts).await
         }
         Fault::QueueReplaced => replace_queue(world, lasts).await,
-        Fault::BindingRemoved => remove_binding(world, lasts).await,
+        Fault::Unroutable => keep_deleting(world, lasts).await,
         Fault::ConsumerTimeout => time_out(world, lasts).await,
         Fault::CredentialsRevoked => {
             control(world, &["change_password", "guest", "another"]).await?;
@@ -105,24 +104,16 @@ async fn replace_queue(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     rabbitmq::delete_queue(&url, &queue).await
 }
 
-/// First the binding goes, and half-way the exchange too.
-async fn remove_binding(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+/// The service declares its queue again and again, and finds it gone.
+async fn keep_deleting(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let url = broker(world.ground)?.amqp_url();
     let queue = world.queue.clone();
-    rabbitmq::on_channel(&url, async |channel| {
-        let name = || queue.as_str().into();
-        let unbound = channel.queue_unbind(name(), name(), name(), FieldTable::default());
-        Ok(unbound.await?)
-    })
-    .await?;
-    world.hold(lasts / 2).await?;
-    rabbitmq::on_channel(&url, async |channel| {
-        let deleted =
-            channel.exchange_delete(queue.as_str().into(), ExchangeDeleteOptions::default());
-        Ok(deleted.await?)
-    })
-    .await?;
-    world.hold(lasts / 2).await
+    let until = Instant::now() + lasts;
+    while Instant::now() < until {
+        rabbitmq::delete_queue(&url, &queue).await?;
+        world.hold(BETWEEN_DELETIONS).await?;
+    }
+    Ok(())
 }
 
 /// The broker's patience is an environment variable of its own, which each channel reads when it opens.

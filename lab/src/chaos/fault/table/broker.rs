@@ -92,9 +92,9 @@ pub(super) const FAULTS: &[About] = &[
         traits: LOSES_MESSAGES,
     },
     About {
-        fault: Fault::BindingRemoved,
+        fault: Fault::Unroutable,
         row: "B8",
-        says: "the binding goes, then the exchange: nothing can be routed",
+        says: "the queue is deleted again and again: what is published cannot be routed",
         lasts: (4, 6),
         traits: LOSES_MESSAGES,
     },
