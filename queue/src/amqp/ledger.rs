@@ -41,6 +41,11 @@ impl Ledger {
         self.entries.push_back(Entry::Open);
     }
 
+    /// How many deliveries there are from the oldest unsettled one on: at least as many as the broker counts unacked.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Notes that a delivery's work is done.
     pub(super) fn finish(&mut self, tag: u64) {
         if let Some(entry) = self.entry(tag)

@@ -76,6 +76,32 @@ async fn a_message_can_be_read_in_the_console() {
     broker.clear().await;
 }
 
+/// A channel's prefetch is at most 65,535.
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_consumer_that_may_hold_more_than_one_channel_opens_another_when_it_needs_it() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    let subscribed = async || {
+        let count = rabbitmq::consumer_count(&broker.url, &broker.name).await;
+        count.unwrap()
+    };
+    let wanted = ids(66_000);
+    let mut deliveries = queue.deliveries(70_000);
+    publish(&queue, &wanted[..10]).await;
+    let mut taken = take(&mut deliveries, 10).await;
+    assert_eq!(subscribed().await, 1);
+    publish(&queue, &wanted[10..]).await;
+    taken.extend(take(&mut deliveries, wanted.len() - 10).await);
+    assert_eq!(subscribed().await, 2);
+    let seen: HashSet<Uuid> = ids_of(&taken).into_iter().collect();
+    assert_eq!(seen, wanted.into_iter().collect());
+    settle(&mut deliveries, taken, Settlement::Ack).await;
+    deliveries.close().await;
+    until_depth(&queue, 0, 0).await;
+    broker.clear().await;
+}
+
 #[tokio::test]
 #[ignore = "needs RabbitMQ: run scripts/test"]
 async fn a_queue_with_other_arguments_is_a_clear_error() {
