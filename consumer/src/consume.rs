@@ -62,7 +62,7 @@ struct Consumer {
     breaker: Breaker,
     /// Taken, and not begun because of the breaker.
     orders: VecDeque<Order>,
-    /// One small future for each id at work.
+    /// One small future for each call, or for all that is simulated together.
     working: FuturesUnordered<Running>,
     /// Worked on without any doubt, not committed yet.
     done: Vec<Uuid>,
@@ -214,10 +214,7 @@ impl Consumer {
             .iter()
             .partition(|id| self.suspects.is_poison(**id));
         match &self.settings.work {
-            Work::Simulate { delay } => {
-                let calls = mine.iter().map(|id| Work::simulate(*delay, *id));
-                self.working.extend(calls);
-            }
+            Work::Simulate { delay } => self.working.push(Work::simulate(*delay, mine)),
             Work::Http(_) => self.orders.extend(
                 asked
                     .orders
@@ -280,7 +277,7 @@ impl Consumer {
         let mut next = Some(ended);
         while let Some(ended) = next {
             match ended {
-                Ended::Simulated(id) => self.done.push(id),
+                Ended::Simulated(ids) => self.done.extend(ids),
                 Ended::Called(attempt) => {
                     self.breaker.heard(&attempt, now);
                     self.conclusions

@@ -34,9 +34,9 @@ pub enum Work {
 }
 
 impl Work {
-    /// Starts the simulated work on one transaction.
-    pub(crate) fn simulate(delay: Duration, id: Uuid) -> Running {
-        Running::Simulated(id, Box::pin(tokio::time::sleep(delay)))
+    /// Starts the simulated work on transactions that begin together, and so end together.
+    pub(crate) fn simulate(delay: Duration, ids: Vec<Uuid>) -> Running {
+        Running::Simulated(ids, Box::pin(tokio::time::sleep(delay)))
     }
 
     /// Starts an attempt at what is ordered. A panic is an outcome, too.
@@ -68,16 +68,15 @@ fn message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("(see the log)")
 }
 
-/// Work under way. Hundreds of thousands may be pending, so one that is simulated is a timer and an id
-/// and nothing else.
+/// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.
 pub(crate) enum Running {
-    Simulated(Uuid, Pin<Box<Sleep>>),
+    Simulated(Vec<Uuid>, Pin<Box<Sleep>>),
     Called(BoxFuture<'static, Attempt>),
 }
 
 /// Work that has ended.
 pub(crate) enum Ended {
-    Simulated(Uuid),
+    Simulated(Vec<Uuid>),
     Called(Box<Attempt>),
 }
 
@@ -86,10 +85,10 @@ impl Future for Running {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
         match &mut *self {
-            Self::Simulated(id, sleep) => {
-                let id = *id;
-                sleep.as_mut().poll(context).map(|()| Ended::Simulated(id))
-            }
+            Self::Simulated(ids, sleep) => sleep
+                .as_mut()
+                .poll(context)
+                .map(|()| Ended::Simulated(std::mem::take(ids))),
             Self::Called(call) => call
                 .as_mut()
                 .poll(context)
