@@ -60,6 +60,9 @@ pub async fn connect(
                 // while the tables were empty would read them whole, again and again, as they grow.
                 ("enable_seqscan", "off"),
                 ("plan_cache_mode", "force_generic_plan"),
+                // A scan that there is no way around (the sweep's, over the small outbox) counts as ruinously
+                // dear then, and would be compiled anew each time, for longer than it takes.
+                ("jit", "off"),
             ])
         });
     open(options).await
