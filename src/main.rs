@@ -14,11 +14,6 @@ mod signals;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use mimalloc::MiMalloc;
-
-/// One of the steps in docs/BENCHMARKS.md, "What made it fast".
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Before any thread exists: reading the file changes this process's environment.
