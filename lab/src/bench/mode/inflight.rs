@@ -33,8 +33,7 @@ const CALM: Duration = Duration::from_secs(3);
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(300_000);
     let (mut idle, mut per_webhook, mut broker) = (vec![], vec![], vec![]);
-    // Memory does not depend on who else is at work.
-    for _ in bench.runs().take(1) {
+    for _ in bench.runs() {
         bench.phase("hookline", count);
         let memory = hold(bench, count).await?;
         idle.push(memory.idle as f64 / 1e6);

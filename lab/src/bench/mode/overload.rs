@@ -13,7 +13,7 @@ use crate::bench::{
     report::{Report, Target, median},
     service::Service,
     site::Site,
-    trial::{self, DRAIN_WITHIN, Plan},
+    trial::{self, DRAIN_WITHIN, Plan, Trial},
     usage::resident_bytes,
 };
 
@@ -36,67 +36,116 @@ const FULL: f64 = 0.9;
 const WARM: usize = 5;
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
-    let count = bench.count(COUNT);
     allow_many_files()?;
-    bench.phase("hookline, as much as it can carry", count);
-    let before = trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?;
-    let full = before.answers.rate();
-    let rate = bench.args.rate.unwrap_or(before.rate * TIMES);
-    let Overload {
-        during,
-        after,
-        api,
-        consumer,
-    } = overload(bench, rate).await?;
-
-    let seconds = bench.time(SECONDS).as_secs() as usize;
-    let all = during.latency.len() as f64;
-    let later = during.later.len() as f64;
-    let recovered = after
-        .per_second
-        .iter()
-        .position(|count| *count as f64 >= full * FULL);
-    let recovered = recovered.map_or(f64::INFINITY, |second| second as f64 + 1.0);
-    let report = &mut bench.report;
-    report.figure(MODE, "before: PROCESSED", "webhooks/s", vec![before.rate]);
-    report.figure(MODE, "before: 202s", "webhooks/s", vec![full]);
-    report.figure(MODE, "offered", "webhooks/s", vec![rate]);
-    report.figure(MODE, "answered with 202", "webhooks/s", vec![during.rate()]);
-    report.figure(MODE, "answered with 503", "of all", vec![later / all]);
-    report.figure(MODE, "p50", "ms", vec![during.latency_ms(50.0)]);
-    report.figure(MODE, "p99", "ms", vec![during.latency_ms(99.0)]);
-    let slow = report.figure(MODE, "p99.9", "ms", vec![during.latency_ms(99.9)]);
-    report.verdict(MODE, "p99.9, ms", slow, Target::AtMost(500.0));
-    for (name, resident) in [("api", api), ("consumer", consumer)] {
-        let megabytes: Vec<f64> = resident.iter().map(|bytes| *bytes as f64 / 1e6).collect();
-        // One look is chance: memory that is flat on the whole goes up and down from second to second.
-        let warm = megabytes.get(WARM..seconds).unwrap_or(&megabytes);
-        let third = warm.len().div_ceil(3);
-        let (early, late) = (&warm[..third], &warm[warm.len() - third..]);
-        let most = megabytes.iter().copied().fold(0.0, f64::max);
-        report.figure(
-            MODE,
-            format!("memory of the {name}, most"),
-            "MB",
-            vec![most],
-        );
-        report.verdict(
-            MODE,
-            format!("memory of the {name}, last third : first third"),
-            median(late) / median(early),
-            Target::AtMost(1.1),
-        );
-        let points = (0..).map(f64::from).zip(megabytes).collect();
-        report.curve("overload-memory", "second", "MB", name, points);
+    let count = bench.count(COUNT);
+    let mut runs = Vec::new();
+    for run in bench.runs() {
+        bench.phase("hookline, as much as it can carry", count);
+        let before = trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?;
+        let rate = bench.args.rate.unwrap_or(before.rate * TIMES);
+        let overload = overload(bench, rate).await?;
+        bench.say(&format!(
+            "overload {run}: {rate:.0}/s offered, p99.9 {:.0} ms",
+            overload.during.latency_ms(99.9)
+        ));
+        runs.push(Run {
+            before,
+            rate,
+            overload,
+        });
     }
+    let seconds = bench.time(SECONDS).as_secs() as usize;
+    note(&mut bench.report, &runs, seconds);
+    Ok(())
+}
+
+/// What was offered, and what came of it.
+struct Run {
+    before: Trial,
+    rate: f64,
+    overload: Overload,
+}
+
+impl Run {
+    fn refused(&self) -> f64 {
+        let during = &self.overload.during;
+        during.later.len() as f64 / during.latency.len() as f64
+    }
+
+    /// Seconds until the full rate again; one more than was watched if that was not long enough.
+    fn recovered(&self) -> f64 {
+        let after = &self.overload.after.per_second;
+        let full = self.before.answers.rate() * FULL;
+        let second = after.iter().position(|count| *count as f64 >= full);
+        second.unwrap_or(after.len()) as f64 + 1.0
+    }
+}
+
+fn note(report: &mut Report, runs: &[Run], seconds: usize) {
+    let each = |value: &dyn Fn(&Run) -> f64| runs.iter().map(value).collect::<Vec<f64>>();
+    let answered = |percentile| each(&|run| run.overload.during.latency_ms(percentile));
+    let mut figure = |what, unit, runs| report.figure(MODE, what, unit, runs);
+    figure(
+        "before: PROCESSED",
+        "webhooks/s",
+        each(&|run| run.before.rate),
+    );
+    figure(
+        "before: 202s",
+        "webhooks/s",
+        each(&|run| run.before.answers.rate()),
+    );
+    figure("offered", "webhooks/s", each(&|run| run.rate));
+    figure(
+        "answered with 202",
+        "webhooks/s",
+        each(&|run| run.overload.during.rate()),
+    );
+    figure("answered with 503", "of all", each(&Run::refused));
+    figure("p50", "ms", answered(50.0));
+    figure("p99", "ms", answered(99.0));
+    let slow = figure("p99.9", "ms", answered(99.9));
+    let recovered = figure("until the full rate again", "s", each(&Run::recovered));
+    report.verdict(MODE, "p99.9, ms", slow, Target::AtMost(500.0));
+    let api = runs.iter().map(|run| &run.overload.api[..]);
+    note_memory(report, "api", api, seconds);
+    let consumer = runs.iter().map(|run| &run.overload.consumer[..]);
+    note_memory(report, "consumer", consumer, seconds);
     report.verdict(
         MODE,
         "seconds until the full rate again",
         recovered,
         Target::AtMost(5.0),
     );
-    note_curves(report, &during);
-    Ok(())
+    if let Some(last) = runs.last() {
+        note_curves(report, &last.overload.during);
+    }
+}
+
+/// Resident bytes in each second of each run: how much, and whether it grows.
+fn note_memory<'a>(
+    report: &mut Report,
+    name: &str,
+    runs: impl Iterator<Item = &'a [u64]>,
+    seconds: usize,
+) {
+    let (mut most, mut growth, mut last) = (vec![], vec![], vec![]);
+    for resident in runs {
+        let megabytes: Vec<f64> = resident.iter().map(|bytes| *bytes as f64 / 1e6).collect();
+        // One look is chance: memory that is flat on the whole goes up and down from second to second.
+        let warm = megabytes.get(WARM..seconds).unwrap_or(&megabytes);
+        let third = warm.len().div_ceil(3);
+        let (early, late) = (&warm[..third], &warm[warm.len() - third..]);
+        growth.push(median(late) / median(early));
+        most.push(megabytes.iter().copied().fold(0.0, f64::max));
+        last = megabytes;
+    }
+    report.figure(MODE, format!("memory of the {name}, most"), "MB", most);
+    let what = format!("memory of the {name}, last third : first third");
+    let growth = report.figure(MODE, what.clone(), "", growth);
+    report.verdict(MODE, what, growth, Target::AtMost(1.1));
+    let points = (0..).map(f64::from).zip(last).collect();
+    report.curve("overload-memory", "second", "MB", name, points);
 }
 
 /// How long the answers took: by how rare it is, and the longest of each second.

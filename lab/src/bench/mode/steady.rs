@@ -23,8 +23,8 @@ use crate::bench::{
 
 const MODE: &str = "pipeline";
 
-/// Rows of a run of the bare pipeline.
-const BARE_COUNT: u64 = 100_000;
+/// Webhooks of the run without delay that tells where to begin.
+const FIRST_COUNT: u64 = 100_000;
 /// Where the search begins, as a part of the rate without delay.
 const FIRST: f64 = 0.8;
 /// One step down after a rate that was not sustained, and one up after one that was.
@@ -44,8 +44,8 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
         _ if bench.args.smoke => 200.0,
         Some(rate) => rate,
         None => {
-            bench.phase("hookline, no delay", BARE_COUNT);
-            let plan = Plan::closed(bench, BARE_COUNT, RUN_WITHIN);
+            bench.phase("hookline, no delay", FIRST_COUNT);
+            let plan = Plan::closed(bench, FIRST_COUNT, RUN_WITHIN);
             trial::on_servers(bench, plan).await?.rate * FIRST
         }
     };
@@ -56,7 +56,9 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
         None => 0.0,
     };
     for run in bench.runs() {
-        let (rows, _) = bare_rate(bench, bench.count(BARE_COUNT)).await?;
+        // As many rows as webhooks: its tables grow as large, and its servers write as much to disk.
+        let count = (rate * time.as_secs_f64()) as u64;
+        let (rows, _) = bare_rate(bench, bench.count(count)).await?;
         bare.push(rows);
         let sustained = highest(bench, Subject::Hookline, rate, delay, time).await?;
         rate = sustained.0 * UP;
