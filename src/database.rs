@@ -61,7 +61,7 @@ pub async fn connect(
                 ("enable_seqscan", "off"),
                 ("plan_cache_mode", "force_generic_plan"),
                 // A scan that there is no way around (the sweep's, over the small outbox) counts as ruinously
-                // dear then, and would be compiled anew each time, for longer than it takes.
+                // dear then, and would be compiled anew each time.
                 ("jit", "off"),
             ])
         });

@@ -24,8 +24,8 @@ mod notes;
 pub(crate) const DUE_IN: Duration = Duration::from_secs(10);
 /// Between sweeps, at least.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// The share of its time that a relay may spend on looking for what is due: one part in this many. With half a million
-/// unfinished ids a look takes some 50 ms, and the next one follows after 2.5 s.
+/// The share of its time that a relay may spend on looking for what is due: one part in this many. The more ids
+/// are unfinished, the longer a look takes, and the longer the pause after it.
 const SWEEP_SHARE: u32 = 50;
 /// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
 const SWEEP_WITHIN: Duration = DUE_IN;
