@@ -24,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
-/// From the first byte of a request, or the end of the one before, to the end of its headers.
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// From the first byte of a request, or the end of the one before, to the end of its headers. Longer than proxies keep a
+/// connection that rests (60 s by default in nginx and in AWS's load balancers): the one that closes it must be theirs, or
+/// they send a webhook into a connection that we are just closing, and answer 502 for us.
+const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// Bytes of a request's first line and headers.
 const HEADERS_BYTES_MAX: usize = 32 * 1024;
 /// After `accept` failed (out of file descriptors, mostly): time for others to finish.
@@ -106,13 +108,18 @@ fn connection(
         let request = poem::Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
         let endpoint = endpoint.clone();
         async move {
-            let response = endpoint.get_response(request).await;
+            // hyper keeps room for this future as long as the connection is open; boxed, it takes some only while there is
+            // a request.
+            let response = Box::pin(endpoint.get_response(request)).await;
             Ok::<_, std::convert::Infallible>(Response::from(response))
         }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
+        // Whoever closes their side after a request is still owed its answer. Also, watching for that end while the
+        // answer is made would take another buffer for every request.
+        .half_close(true)
         .max_buf_size(HEADERS_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
 }

@@ -2,8 +2,8 @@
 //! one batch, and tells each after the commit. A lone webhook is committed at once; company is what
 //! has come in the meantime.
 //!
-//! A handler's future is dropped when its client goes away, at any await. So no handler touches the
-//! database's write side: only the tasks here do, and nobody drops those.
+//! A handler's future may be dropped at any await: at the end of the grace period, if not before. So no handler
+//! touches the database's write side: only the tasks here do, and nobody drops those.
 
 use std::{sync::Arc, time::Duration};
 
