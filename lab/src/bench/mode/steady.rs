@@ -2,7 +2,8 @@
 //!
 //! Webhooks come on schedule for the delay and a while longer. A rate is sustained if every webhook is `PROCESSED`
 //! shortly after its delay: then what is in flight has stopped growing at delay × rate. A rate that is not is tried again
-//! a step lower; one that is makes the next run start a step higher. The FastAPI stack is asked in the same way.
+//! a step lower. Each run begins a step above the best so far, so that one run with bad luck does not lower those after
+//! it. The FastAPI stack is asked in the same way.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const MODE: &str = "pipeline";
 const FIRST_COUNT: u64 = 100_000;
 /// Where the search begins, as a part of the rate without delay.
 const FIRST: f64 = 0.8;
-/// One step down after a rate that was not sustained, and one up after one that was.
+/// One step down after a rate that was not sustained, and one up from the best that was.
 const DOWN: f64 = 0.9;
 const UP: f64 = 1.05;
 /// Steps down before the search gives up.
@@ -61,15 +62,15 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
         let (rows, _) = bare_rate(bench, bench.count(count)).await?;
         bare.push(rows);
         let sustained = highest(bench, Subject::Hookline, rate, delay, time).await?;
-        rate = sustained.0 * UP;
         say(bench, run, Subject::Hookline, sustained.0, delay);
         ours.push(sustained);
+        rate = above_best(&ours);
         if let Some(stack) = &stack {
             let subject = Subject::FastApi(stack);
             let sustained = highest(bench, subject, peer_rate, delay, time).await?;
-            peer_rate = sustained.0 * UP;
             say(bench, run, subject, sustained.0, delay);
             peer.push(sustained);
+            peer_rate = above_best(&peer);
         }
     }
     let what = format!("{delay:?} delay");
@@ -131,6 +132,12 @@ fn say(bench: &Bench, run: u32, subject: Subject<'_>, rate: f64, delay: Duration
     bench.say(&format!(
         "pipeline {run}: {name}, {rate:.0}/s sustained with {delay:?} of delay"
     ));
+}
+
+/// A step above the highest rate that any run sustained.
+fn above_best(sustained: &[(f64, Trial)]) -> f64 {
+    let rates = sustained.iter().map(|(rate, _)| *rate);
+    rates.fold(0.0, f64::max) * UP
 }
 
 /// The first rate, from `rate` downwards, that is sustained.
