@@ -108,9 +108,7 @@ fn connection(
         let request = poem::Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
         let endpoint = endpoint.clone();
         async move {
-            // hyper keeps room for this future as long as the connection is open; boxed, it takes some only while there is
-            // a request.
-            let response = Box::pin(endpoint.get_response(request)).await;
+            let response = endpoint.get_response(request).await;
             Ok::<_, std::convert::Infallible>(Response::from(response))
         }
     });
