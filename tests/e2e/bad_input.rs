@@ -207,26 +207,6 @@ async fn after_all_of_it_a_good_webhook_is_accepted(house: &mut House) {
     house.processed(&api, "t1").await;
 }
 
-/// Some simple clients say with it that this was all.
-#[tokio::test]
-async fn a_sender_that_closes_its_side_after_a_webhook_still_gets_the_answer() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
-    let address = api.strip_prefix("http://").unwrap();
-    let body = webhook("t1").to_string();
-    let length = body.len();
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "POST /v1/webhooks/transactions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
-}
-
 /// A client that never finishes what it began must not keep its connection for ever, and must not
 /// keep others from theirs.
 #[tokio::test]

@@ -6,6 +6,10 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::house::{House, on_both, webhook};
 
@@ -199,4 +203,24 @@ async fn a_thousand_webhooks_are_all_processed(house: &mut House) {
         .await;
     house.settled().await;
     assert_eq!(house.rows().await, 1000);
+}
+
+/// Some simple clients say with it that this was all.
+#[tokio::test]
+async fn a_sender_that_closes_its_side_after_a_webhook_still_gets_the_answer() {
+    let mut house = House::embedded();
+    let api = house.start("").await.url();
+    let address = api.strip_prefix("http://").unwrap();
+    let body = webhook("t1").to_string();
+    let length = body.len();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST /v1/webhooks/transactions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
 }

@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, text
 from starlette.concurrency import run_in_threadpool
 
 DELAY = float(os.environ["DELAY_SECONDS"])
-# A full collection walks through everything that waits: with Python's thresholds and 27,000 waiting tasks each stopped the
-# worker for a second and more, every few seconds.
+# A full collection walks through everything that waits: with Python's thresholds and 27,000 tasks waiting in two workers it
+# stopped a worker for a second and more, every few seconds.
 gc.freeze()
 gc.set_threshold(100_000, 50, 1000)
 # As many connections as the thread pool has threads.
