@@ -54,6 +54,11 @@ impl Events {
         epoll::add(&self.epoll, connection, data, epoll::EventFlags::IN).context("epoll")
     }
 
+    /// Whether the last wait took as much as it could, so that there may be more.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.ready.len() == self.ready.capacity()
+    }
+
     /// Waits for connections, at most for `limit`, and puts the numbers of those that can be read into `readable`.
     pub(super) fn wait(
         &mut self,

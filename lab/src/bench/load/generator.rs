@@ -17,7 +17,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 /// From this many requests per second on they leave, and answers are read, a group at a time: waking up for each would
 /// take a machine that everything shares more time than sending it. What leaves late for that counts as slower.
 const GROUPED_FROM: f64 = 5_000.0;
-/// From one group to the next.
+/// From one group to the next. With more to read than it takes at once, the generator is behind and does not rest.
 const GROUP_EVERY: Duration = Duration::from_millis(1);
 /// Answers between two updates of the progress bar.
 const SHOW_EVERY: u64 = 512;
@@ -74,7 +74,8 @@ impl Generator {
                     self.connections.len() - self.idle.len()
                 );
             }
-            if matches!(self.load.pace, Pace::Open(rate) if rate >= GROUPED_FROM) {
+            let grouped = matches!(self.load.pace, Pace::Open(rate) if rate >= GROUPED_FROM);
+            if grouped && !events.may_have_more() {
                 std::thread::sleep(GROUP_EVERY);
             }
             events.wait(self.until_next(), &mut readable)?;
