@@ -14,7 +14,7 @@ use crate::{
 
 /// Tasks per thread of the runtime that may wait for any thread to be free. Each thread has a queue of 256 of its own
 /// besides; what waits here has found that full. With more, requests come faster than they can be answered, and wait
-/// longer for a thread than for their commit.
+/// for a thread before the writer can count them.
 const TASKS_WAITING_MAX: usize = 128;
 
 /// Answers 503 to a webhook while the writer is full or the threads are behind; everything else goes on to `endpoint`.
