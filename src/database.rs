@@ -31,6 +31,10 @@ const SQLITE_CACHE_KIB: &str = "-65536";
 /// SQLite: pages (4 KiB) that the write-ahead log gathers before they are moved to the file. The same
 /// page is then moved once instead of many times.
 const SQLITE_WAL_PAGES: &str = "8000";
+/// SQLite: where it notes how to undo a single statement of a transaction. In files, as by default, each page that a batch
+/// touches would be written once more. No crash needs these notes: that is what the write-ahead log is for
+/// (<https://sqlite.org/tempfiles.html>).
+const SQLITE_TEMP_STORE: &str = "memory";
 /// SQLite: connections that look up while one writes.
 const SQLITE_READERS: u32 = 4;
 /// Names the PostgreSQL advisory lock of [`claim`].
@@ -123,6 +127,7 @@ async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection>
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("cache_size", SQLITE_CACHE_KIB)
                 .pragma("wal_autocheckpoint", SQLITE_WAL_PAGES)
+                .pragma("temp_store", SQLITE_TEMP_STORE)
                 .busy_timeout(BUSY_WITHIN)
         })
         .map_sqlx_sqlite_before_acquire(|connection, _| {
