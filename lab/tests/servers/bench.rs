@@ -24,6 +24,13 @@ fn under_load_every_webhook_is_processed_once_on_the_embedded_defaults() {
 
 #[test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn webhooks_that_are_told_to_come_back_are_counted_too_on_the_embedded_defaults() {
+    // Twice as many senders as may wait.
+    smoke(&["embedded", "--connections", "512"]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 fn under_load_with_a_delay_every_webhook_is_processed_once() {
     smoke(&["pipeline", "--delay", "2s"]);
 }

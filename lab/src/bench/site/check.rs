@@ -31,8 +31,16 @@ impl Site {
         let mut committed = answers.accepted;
         for numbers in answers.later.chunks(LOOKED_FOR) {
             let ids: Vec<String> = numbers.iter().map(|number| ids.text(*number)).collect();
-            let sql = "SELECT count(*) FROM transactions WHERE transaction_id = ANY($1)";
-            let found: i64 = self.one(sql, [ids.into()]).await?.unwrap_or(0);
+            let (is_one_of_them, ids) = match self.db.get_database_backend() {
+                DbBackend::Postgres => ("= ANY($1)", ids.into()),
+                _ => (
+                    "IN (SELECT value FROM json_each($1))",
+                    serde_json::Value::from(ids).to_string().into(),
+                ),
+            };
+            let sql =
+                format!("SELECT count(*) FROM transactions WHERE transaction_id {is_one_of_them}");
+            let found: i64 = self.one(&sql, [ids]).await?.unwrap_or(0);
             committed += u64::try_from(found)?;
         }
         Ok(committed)
