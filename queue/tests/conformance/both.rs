@@ -20,7 +20,11 @@ macro_rules! on_both {
             #[ignore = "needs RabbitMQ: run scripts/test"]
             async fn $name() {
                 let broker = crate::broker::Broker::new();
-                super::$name(broker.queue()).await;
+                let queue = broker.queue();
+                // Before publisher and consumer do: while two declare it at the same time, RabbitMQ may refuse what is
+                // published.
+                queue.declare().await.unwrap();
+                super::$name(queue).await;
                 broker.clear().await;
             })*
         }
