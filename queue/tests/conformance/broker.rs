@@ -149,8 +149,6 @@ async fn a_deleted_queue_is_declared_again() {
     broker.clear().await;
 }
 
-/// RabbitMQ 3.10 can attach the consumer of a deleted queue to one that is declared at once under
-/// the same name, and then lose count of its deliveries.
 /// Publishes one id as the relay does, which tries again: while publisher and consumer both declare the queue, RabbitMQ may
 /// refuse it.
 async fn insist(queue: &Queue, id: Uuid) {
@@ -168,6 +166,8 @@ async fn insist(queue: &Queue, id: Uuid) {
     .await;
 }
 
+/// RabbitMQ 3.10 can attach the consumer of a deleted queue to one that is declared at once under
+/// the same name, and then lose count of its deliveries.
 #[tokio::test]
 #[ignore = "needs RabbitMQ: run scripts/test"]
 async fn a_consumer_that_the_broker_forgets_comes_back() {
