@@ -29,7 +29,7 @@ const FIRST_COUNT: u64 = 100_000;
 /// Where the search begins, as a part of the rate without delay.
 const FIRST: f64 = 0.8;
 /// One step down after a rate that was not sustained, and one up from the best that was.
-const DOWN: f64 = 0.9;
+const DOWN: f64 = 0.95;
 const UP: f64 = 1.05;
 /// Steps down before the search gives up.
 const TRIES_MAX: u32 = 8;
