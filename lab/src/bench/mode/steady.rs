@@ -32,7 +32,7 @@ const FIRST: f64 = 0.8;
 const DOWN: f64 = 0.95;
 const UP: f64 = 1.05;
 /// Steps down before the search gives up.
-const TRIES_MAX: u32 = 8;
+const TRIES_MAX: u32 = 16;
 /// How long after its delay the last webhook may be `PROCESSED`.
 const LATE_MAX: Duration = Duration::from_secs(2);
 /// The 99th percentile of the answers' latency, in milliseconds: what senders are promised.
