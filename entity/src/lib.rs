@@ -2,7 +2,7 @@
 //! transaction's life. Knows no HTTP and no broker.
 //!
 //! The row is the truth: a transaction is what `transactions` says it is, and it is unfinished
-//! exactly as long as `outbox` holds its id.
+//! exactly as long as `outbox` or `retries` holds its id.
 
 pub mod amount;
 pub mod attempt;
@@ -10,7 +10,9 @@ pub mod conflict;
 pub mod failure;
 pub mod lifecycle;
 pub mod outbox;
+pub mod retry;
 mod sql;
+mod statement;
 pub mod transaction;
 
 pub use amount::Amount;

@@ -1,33 +1,43 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
-//! [`receive`], [`claim_due`] and [`published`] (the relay's), [`take`] and [`finish`] or, where the
-//! work can fail, [`orders`] and [`conclude`] (the consumer's, who works under a [`lease`]).
+//! [`receive`], the relay's [`due`], [`take`] and [`finish`] or, where the work can fail, [`orders`] and
+//! [`conclude`] (the consumer's, who works under a [`lease`]), and [`read`](mod@read), which changes nothing.
+//!
+//! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
+//! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died.
 //!
 //! Every write carries its precondition and can be repeated: after an error whose outcome is
 //! unknown, the same call again does what is left to do.
 //!
 //! On PostgreSQL each write is one autocommitted statement, so that no pooled connection is ever
-//! left inside a transaction (sqlx 0.9.0 can leave one behind when `begin` is cancelled). SQLite has
-//! no writing `WITH`, so there the same is several statements, from BEGIN to COMMIT, handed over in
-//! one call. Callers must not drop these futures half-way: they belong in long-lived tasks.
+//! left inside a transaction (sqlx 0.9.0 can leave one behind when `begin` is cancelled), and each has a
+//! limit of time by our clock (`statement`). SQLite has no writing `WITH`, so there the same is several
+//! statements, from BEGIN to COMMIT, handed over in one call. Callers must not drop these futures half-way:
+//! they belong in long-lived tasks.
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, RuntimeErr, Statement, TryGetable, Value,
-};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TryGetable};
 use uuid::Uuid;
 
-use crate::{Status, Webhook, attempt, conflict, failure, sql, transaction};
+use crate::{
+    Status, Webhook, conflict, sql,
+    statement::{execute, query},
+    transaction,
+};
 
 mod conclude;
+pub mod due;
 pub mod lease;
+mod pass;
+pub mod read;
 mod receive;
 mod take;
 
 pub use conclude::{Attempt, Conclusion, Next, Order, conclude, orders};
+pub use pass::{Look, Pass, Range};
+pub use read::{attempts, failure, find};
 pub use receive::{Receipt, Received, receive};
-pub use take::{Taken, take};
+pub use take::{Taken, release, take};
 
 /// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
 /// about it again: the broker may have lost it, and the consumer's lease may be gone. Longer than any
@@ -36,57 +46,6 @@ pub const LOOK_AGAIN_IN: Duration = Duration::from_secs(15 * 60);
 /// How often a statement is tried when the database says that it lost a race (a deadlock or a
 /// serialization failure), which says nothing against the statement itself.
 const TRIES_MAX: usize = 5;
-
-/// Takes up to `limit` ids whose time has come and puts their time `again_in` ahead, so that of
-/// several relays only one gets each.
-pub async fn claim_due(
-    db: &DatabaseConnection,
-    limit: u32,
-    again_in: Duration,
-) -> Result<Vec<Uuid>, DbErr> {
-    let now = sql::now_millis(db);
-    let skip_locked = sql::skip_locked(db);
-    let statement = sql::statement(
-        db,
-        format!(
-            "UPDATE outbox SET due_at = {now} + $1, waits = false WHERE id IN \
-             (SELECT id FROM outbox WHERE due_at <= {now} LIMIT $2 {skip_locked}) RETURNING id"
-        ),
-        [millis(again_in).into(), i64::from(limit).into()],
-    );
-    returned_ids(db, statement).await
-}
-
-/// Makes every unfinished id due at once and nobody's, except those that wait for their next attempt:
-/// for a queue that has forgotten what it held, whose only consumer is the caller.
-pub async fn make_all_due(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared("UPDATE outbox SET due_at = 0, holder = NULL WHERE NOT waits")
-        .await?;
-    Ok(())
-}
-
-/// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
-/// now, and only if they are still unfinished then. What a consumer has in hand is left alone, and so
-/// is what has come back from one or waits for its next attempt: that has a time of its own to fall
-/// due, which a note that comes late must not put off.
-pub async fn published(
-    db: &DatabaseConnection,
-    ids: &[Uuid],
-    again_in: Duration,
-) -> Result<(), DbErr> {
-    let update = format!(
-        "UPDATE outbox SET due_at = {} + $2 \
-         WHERE {} AND holder IS NULL AND crashes = 0 AND NOT waits",
-        sql::now_millis(db),
-        sql::is_one_of_the_ids(db, "id")
-    );
-    retrying(|| {
-        let values = [sql::ids(db, ids), millis(again_in).into()];
-        db.execute_raw(sql::statement(db, update.as_str(), values))
-    })
-    .await?;
-    Ok(())
-}
 
 /// Who works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +121,7 @@ pub fn refuses_the_data(error: &DbErr) -> bool {
 
 /// The one number that a statement returns.
 async fn count_of(db: &DatabaseConnection, statement: Statement) -> Result<u64, DbErr> {
-    let row = db.query_all_raw(statement).await?;
+    let row = query(db, statement).await?;
     let count: i64 = match row.as_slice() {
         [row] => row.try_get_by_index(0)?,
         _ => return Err(DbErr::RecordNotFound("a count".into())),
@@ -175,19 +134,15 @@ async fn pairs<T: TryGetable>(
     db: &DatabaseConnection,
     statement: Statement,
 ) -> Result<HashMap<Uuid, T>, DbErr> {
-    db.query_all_raw(statement)
-        .await?
-        .iter()
+    let rows = query(db, statement).await?;
+    rows.iter()
         .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
         .collect()
 }
 
-async fn returned_ids(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Uuid>, DbErr> {
-    db.query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| row.try_get_by_index(0))
-        .collect()
+async fn returned_ids(db: &DatabaseConnection, statement: Statement) -> Result<Vec<Uuid>, DbErr> {
+    let rows = query(db, statement).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// Repeats what lost a race (PostgreSQL's 40P01 and 40001). `run` makes its statement anew each time:
@@ -219,29 +174,4 @@ fn code(error: &DbErr) -> Option<String> {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-/// The transaction that a sender calls `transaction_id`.
-pub async fn find(
-    db: &DatabaseConnection,
-    transaction_id: &str,
-) -> Result<Option<transaction::Model>, DbErr> {
-    transaction::Entity::find()
-        .filter(transaction::Column::TransactionId.eq(transaction_id))
-        .one(db)
-        .await
-}
-
-/// The attempts at a transaction whose outcome is known, in their order.
-pub async fn attempts(db: &DatabaseConnection, id: Uuid) -> Result<Vec<attempt::Model>, DbErr> {
-    attempt::Entity::find()
-        .filter(attempt::Column::Id.eq(id))
-        .order_by_asc(attempt::Column::Number)
-        .all(db)
-        .await
-}
-
-/// Why a transaction is `FAILED`, if it is.
-pub async fn failure(db: &DatabaseConnection, id: Uuid) -> Result<Option<failure::Model>, DbErr> {
-    failure::Entity::find_by_id(id).one(db).await
 }

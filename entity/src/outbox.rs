@@ -1,4 +1,4 @@
-//! The table `outbox`: the ids of unfinished transactions.
+//! The table `outbox`: the ids of unfinished transactions that are in the queue or in a consumer's hands, or should be.
 
 use sea_orm::entity::prelude::*;
 
@@ -15,10 +15,13 @@ pub struct Model {
     pub holder: Option<Uuid>,
     /// Consumers that have died with it in hand.
     pub crashes: i32,
-    /// Attempts that have failed.
+    /// Attempts whose end is known.
     pub attempts: i32,
-    /// It waits for its next attempt: nobody may begin on it until the relay has claimed it, from `due_at` on.
+    /// It waits for its next attempt: nobody may begin on it until the relay has claimed it, from `due_at` on. Only versions
+    /// before `retries` set this.
     pub waits: bool,
+    /// The attempts that moved the transaction along its schedule.
+    pub failures: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

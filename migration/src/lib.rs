@@ -12,6 +12,7 @@ pub use sea_orm_migration::prelude::*;
 mod m20261123_000001_transactions;
 mod m20261123_000002_leases;
 mod m20261123_000003_attempts;
+mod m20261127_000004_retries;
 mod migrator;
 
 pub use migrator::{Migrator, pending};
@@ -26,6 +27,7 @@ impl MigratorTrait for History {
             Box::new(m20261123_000001_transactions::Migration),
             Box::new(m20261123_000002_leases::Migration),
             Box::new(m20261123_000003_attempts::Migration),
+            Box::new(m20261127_000004_retries::Migration),
         ]
     }
 }

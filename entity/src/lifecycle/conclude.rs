@@ -1,11 +1,14 @@
 //! The last steps of a life where the work can fail: what is to be done, and what came of it.
 
+use std::time::Duration;
+
+use sea_orm::{ActiveEnum, DatabaseConnection, DbBackend, DbErr};
 use serde_json::json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::*;
+use super::{Holder, Status, Webhook, count_of, millis, query, retrying, sql};
 use crate::{Outcome, Verdict};
-use sea_orm::ActiveEnum;
 
 /// One transaction to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct Order {
     /// Which attempt this is, 1 for the first. An attempt whose end nobody has recorded (a consumer died
     /// with it) counts too.
     pub attempt: u32,
+    /// How far along its schedule it is: the attempts that count as failures of its own.
+    pub failures: u32,
+    /// The attempts whose end is known and that count as nobody's failure.
+    pub deferrals: u32,
 }
 
 /// What came of one attempt.
@@ -56,7 +63,11 @@ pub enum Next {
     /// The work is done: `PROCESSED`.
     Processed,
     /// It is due for another attempt, so long from now.
-    Again { after: Duration },
+    Again {
+        after: Duration,
+        /// Whether the attempt moves it along its schedule.
+        counts: bool,
+    },
     /// The work is given up: `FAILED`.
     Failed {
         verdict: Verdict,
@@ -69,12 +80,13 @@ pub enum Next {
 pub async fn orders(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Order>, DbErr> {
     let orders = format!(
         "SELECT transactions.id, transaction_id, source_account, destination_account, \
-                CAST(amount AS text) AS amount, currency, attempts + crashes + 1 AS attempt \
+                CAST(amount AS text) AS amount, currency, attempts + crashes + 1 AS attempt, failures, \
+                attempts - failures AS deferrals \
          FROM transactions JOIN outbox ON outbox.id = transactions.id WHERE {}",
         sql::is_one_of_the_ids(db, "transactions.id")
     );
     let values = [sql::ids(db, ids)];
-    let rows = db.query_all_raw(sql::statement(db, orders, values)).await?;
+    let rows = query(db, sql::statement(db, orders, values)).await?;
     rows.iter()
         .map(|row| {
             Ok(Order {
@@ -87,6 +99,8 @@ pub async fn orders(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Order>,
                     currency: row.try_get_by("currency")?,
                 },
                 attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
+                failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),
+                deferrals: row.try_get_by::<i32, _>("deferrals")?.max(0).unsigned_abs(),
             })
         })
         .collect()
@@ -115,7 +129,9 @@ pub async fn conclude(
 fn as_json(Conclusion { id, attempt, next }: &Conclusion) -> serde_json::Value {
     let mut object = match next {
         Next::Processed => json!({ "status": Status::Processed.to_value() }),
-        Next::Again { after } => json!({ "again_in": millis(*after) }),
+        Next::Again { after, counts } => {
+            json!({ "again_in": millis(*after), "counts": i32::from(*counts) })
+        }
         Next::Failed { verdict, reason } => json!({
             "status": Status::Failed.to_value(), "verdict": verdict.to_value(), "reason": reason,
         }),
@@ -140,9 +156,11 @@ fn postgres(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     format!(
         "WITH batch AS (SELECT * FROM json_to_recordset($1::json) AS batch (\
-           id uuid, status text, again_in bigint, verdict text, reason text, number int, \
+           id uuid, status text, again_in bigint, counts int, verdict text, reason text, number int, \
            started_at float8, took_ms bigint, outcome text, answered int, error text)), \
-         mine AS (SELECT batch.* FROM batch JOIN outbox ON outbox.id = batch.id \
+         mine AS (SELECT batch.*, attempts + (number IS NOT NULL)::int AS attempts, \
+             failures + coalesce(counts, 0) AS failures, crashes \
+           FROM batch JOIN outbox ON outbox.id = batch.id \
            WHERE {is_held} AND {IS_NEW} FOR UPDATE OF outbox), \
          told AS (INSERT INTO attempts (id, number, started_at, took_ms, outcome, status, error) \
            SELECT id, number, to_timestamp(started_at), took_ms, outcome, answered, error \
@@ -153,11 +171,10 @@ fn postgres(db: &DatabaseConnection) -> String {
              processed_at = CASE mine.status WHEN 'PROCESSED' THEN {now} END \
            FROM mine WHERE transactions.id = mine.id AND transactions.status = 'PROCESSING' \
            AND mine.status IS NOT NULL), \
-         again AS (UPDATE outbox SET due_at = {millis} + mine.again_in, waits = true, \
-             attempts = attempts + 1, holder = NULL \
-           FROM mine WHERE outbox.id = mine.id AND mine.again_in IS NOT NULL), \
-         gone AS (DELETE FROM outbox USING mine \
-           WHERE outbox.id = mine.id AND mine.status IS NOT NULL) \
+         again AS (INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
+           SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
+           FROM mine WHERE again_in IS NOT NULL), \
+         gone AS (DELETE FROM outbox USING mine WHERE outbox.id = mine.id) \
          SELECT count(*) FROM mine"
     )
 }
@@ -165,14 +182,17 @@ fn postgres(db: &DatabaseConnection) -> String {
 fn sqlite(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     let batch = "SELECT unhex(value ->> 'id') AS id, value ->> 'status' AS status, \
-           value ->> 'again_in' AS again_in, value ->> 'verdict' AS verdict, \
+           value ->> 'again_in' AS again_in, value ->> 'counts' AS counts, \
+           value ->> 'verdict' AS verdict, \
            value ->> 'reason' AS reason, value ->> 'number' AS number, \
            value ->> 'started_at' AS started_at, value ->> 'took_ms' AS took_ms, \
            value ->> 'outcome' AS outcome, value ->> 'answered' AS answered, \
            value ->> 'error' AS error FROM json_each($1)";
     format!(
         "BEGIN IMMEDIATE; \
-         CREATE TEMPORARY TABLE mine AS SELECT batch.* FROM ({batch}) AS batch \
+         CREATE TEMPORARY TABLE mine AS SELECT batch.*, \
+             attempts + (number IS NOT NULL) AS attempts, \
+             failures + coalesce(counts, 0) AS failures, crashes FROM ({batch}) AS batch \
            JOIN outbox ON outbox.id = batch.id WHERE {is_held} AND {IS_NEW}; \
          INSERT INTO attempts (id, number, started_at, took_ms, outcome, status, error) \
            SELECT id, number, strftime('%Y-%m-%dT%H:%M:%fZ', started_at, 'unixepoch'), \
@@ -183,10 +203,10 @@ fn sqlite(db: &DatabaseConnection) -> String {
              processed_at = CASE mine.status WHEN 'PROCESSED' THEN {now} END \
            FROM mine WHERE transactions.id = mine.id AND transactions.status = 'PROCESSING' \
            AND mine.status IS NOT NULL; \
-         UPDATE outbox SET due_at = {millis} + mine.again_in, waits = true, \
-             attempts = attempts + 1, holder = NULL \
-           FROM mine WHERE outbox.id = mine.id AND mine.again_in IS NOT NULL; \
-         DELETE FROM outbox WHERE id IN (SELECT id FROM mine WHERE status IS NOT NULL); \
+         INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
+           SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
+           FROM mine WHERE again_in IS NOT NULL; \
+         DELETE FROM outbox WHERE id IN (SELECT id FROM mine); \
          SELECT count(*) FROM mine; \
          DROP TABLE mine; \
          COMMIT"

@@ -1,29 +1,42 @@
 //! Who may work. Each consumer has one lease, a row in `consumers` that it renews; everything it has
-//! taken rests on that row, so that renewing costs one write however much is in hand. A lease that has
-//! run out is never renewed: its consumer starts over under another id.
+//! taken rests on that row, so that renewing costs one write however much is in hand. Who has been found dead stays
+//! so: its consumer, if it lives after all, starts over under another id.
 //!
-//! All times are by the database's clock, which is the same for everybody.
+//! A consumer is alive as long as its row is there and not marked dead, whatever the clock says. It is marked by
+//! another one that has seen no renewal for the lease's length by a clock of its own ([`renewals`], [`bury`]): the
+//! database's clock may be set back or forward while everybody is well.
 
-use super::*;
+use std::{collections::HashMap, time::Duration};
 
-/// Entries that [`reclaim`] frees with one statement, so that none takes too long.
-const RECLAIM_MAX: i64 = 10_000;
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
+use uuid::Uuid;
 
-/// `the consumer whose id is EXPRESSION has a lease that runs`, as an SQL condition.
-pub(super) fn is_alive(db: &DatabaseConnection, id: &str) -> String {
-    let now = sql::now_millis(db);
-    format!("EXISTS (SELECT 1 FROM consumers WHERE consumers.id = {id} AND alive_until > {now})")
+use super::{Look, Range, due::look_of, execute, millis, query, retrying, returned_ids};
+use crate::sql;
+
+/// `the consumer whose id is EXPRESSION is alive`, as an SQL condition.
+pub(super) fn is_alive(id: &str) -> String {
+    format!("EXISTS (SELECT 1 FROM consumers WHERE consumers.id = {id} AND NOT consumers.dead)")
 }
 
-/// Begins a lease. Until this has succeeded nothing may be taken under it.
-pub async fn begin(db: &DatabaseConnection, consumer: Uuid, length: Duration) -> Result<(), DbErr> {
+/// Begins a lease. Until this has succeeded nothing may be taken under it. `embedded` says whether the consumer's
+/// process has the queue inside it.
+pub async fn begin(
+    db: &DatabaseConnection,
+    consumer: Uuid,
+    length: Duration,
+    embedded: bool,
+) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let insert = format!(
-        "INSERT INTO consumers (id, alive_until) VALUES ($1, {now} + $2) \
+        "INSERT INTO consumers (id, alive_until, lease_ms, embedded) VALUES ($1, {now} + $2, $2, $3) \
          ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
     );
-    let values = [consumer.into(), millis(length).into()];
-    db.execute_raw(sql::statement(db, insert, values)).await?;
+    retrying(|| {
+        let values = [consumer.into(), millis(length).into(), embedded.into()];
+        execute(db, sql::statement(db, insert.as_str(), values))
+    })
+    .await?;
     Ok(())
 }
 
@@ -33,55 +46,126 @@ pub async fn renew(
     consumer: Uuid,
     length: Duration,
 ) -> Result<bool, DbErr> {
-    let now = sql::now_millis(db);
     let update = format!(
-        "UPDATE consumers SET alive_until = {now} + $2 WHERE id = $1 AND alive_until > {now}"
+        "UPDATE consumers SET alive_until = {} + $2 WHERE id = $1 AND NOT dead",
+        sql::now_millis(db)
     );
     let values = [consumer.into(), millis(length).into()];
-    let updated = db.execute_raw(sql::statement(db, update, values)).await?;
-    Ok(updated.rows_affected() == 1)
+    Ok(execute(db, sql::statement(db, update, values)).await? == 1)
 }
 
-/// Ends a lease: what the consumer holds is anybody's at once.
+/// Ends a lease: what the consumer holds is anybody's at once, and it has not died.
 pub async fn end(db: &DatabaseConnection, consumer: Uuid) -> Result<(), DbErr> {
     let delete = "DELETE FROM consumers WHERE id = $1";
-    db.execute_raw(sql::statement(db, delete, [consumer.into()]))
-        .await?;
+    execute(db, sql::statement(db, delete, [consumer.into()])).await?;
     Ok(())
 }
 
-/// Makes due at once what consumers hold whose lease has run out, and forgets them. Any consumer may
-/// do this at any time. Returns how many entries it freed.
-pub async fn reclaim(db: &DatabaseConnection) -> Result<u64, DbErr> {
-    let now = sql::now_millis(db);
-    let dead = format!("SELECT id FROM consumers WHERE alive_until <= {now}");
-    let dead = returned_ids(db, sql::statement(db, dead, [])).await?;
-    if dead.is_empty() {
-        return Ok(0);
-    }
-    let is_theirs = sql::is_one_of_the_ids(db, "holder");
-    let skip_locked = sql::skip_locked(db);
-    let free = format!(
-        "UPDATE outbox SET holder = NULL, due_at = {now}, crashes = crashes + 1 \
-         WHERE id IN (SELECT id FROM outbox WHERE {is_theirs} LIMIT $2 {skip_locked})"
+/// What another consumer's row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// Until when it has its lease, in milliseconds since 1970: it changes with every renewal.
+    pub alive_until: i64,
+    /// How long its lease is.
+    pub length: Duration,
+    /// By the database's clock it has run out.
+    pub has_run_out: bool,
+    /// Its process has the queue inside it.
+    pub embedded: bool,
+}
+
+/// The last renewal of every consumer that has not been marked dead.
+pub async fn renewals(db: &DatabaseConnection) -> Result<HashMap<Uuid, Renewal>, DbErr> {
+    let living = format!(
+        "SELECT id, alive_until, lease_ms, alive_until <= {} AS has_run_out, embedded \
+         FROM consumers WHERE NOT dead",
+        sql::now_millis(db)
     );
-    let mut freed = 0;
-    loop {
-        let values = [sql::ids(db, &dead), RECLAIM_MAX.into()];
-        let some = db
-            .execute_raw(sql::statement(db, free.as_str(), values))
-            .await?;
-        if some.rows_affected() == 0 {
-            break;
-        }
-        freed += some.rows_affected();
-    }
+    let rows = query(db, sql::statement(db, living, [])).await?;
+    rows.iter()
+        .map(|row| {
+            let lease_ms: i64 = row.try_get_by("lease_ms")?;
+            let renewal = Renewal {
+                alive_until: row.try_get_by("alive_until")?,
+                length: Duration::from_millis(lease_ms.unsigned_abs()),
+                has_run_out: row.try_get_by("has_run_out")?,
+                embedded: row.try_get_by("embedded")?,
+            };
+            Ok((row.try_get_by("id")?, renewal))
+        })
+        .collect()
+}
+
+/// Marks a consumer dead, unless it has renewed its lease since. Returns whether it is dead now.
+pub async fn bury(
+    db: &DatabaseConnection,
+    consumer: Uuid,
+    renewal: Renewal,
+) -> Result<bool, DbErr> {
+    let update = "UPDATE consumers SET dead = $3 WHERE id = $1 AND alive_until = $2";
+    let values = [consumer.into(), renewal.alive_until.into(), true.into()];
+    Ok(execute(db, sql::statement(db, update, values)).await? == 1)
+}
+
+/// Those that have been marked dead and may still have left something.
+pub async fn dead(db: &DatabaseConnection) -> Result<Vec<Uuid>, DbErr> {
+    let dead = "SELECT id FROM consumers WHERE dead";
+    returned_ids(db, sql::statement(db, dead, [])).await
+}
+
+/// Makes due at once what the dead hold in this range, reading up to `limit` entries. Each of their ids has one death
+/// more behind it.
+pub async fn reclaim(
+    db: &DatabaseConnection,
+    dead: &[Uuid],
+    range: Range,
+    limit: u64,
+) -> Result<Look, DbErr> {
+    let now = sql::now_millis(db);
+    let is_theirs = match db.get_database_backend() {
+        DbBackend::Postgres => "holder = ANY($4)",
+        _ => "holder IN (SELECT unhex(value) FROM json_each($4))",
+    };
+    let seen = "SELECT id, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+    let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
+    let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
+    let row = format!("SELECT id, {now}, {now}, attempts, failures, crashes + 1");
+    let look = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH seen AS MATERIALIZED ({seen}), \
+             theirs AS (DELETE FROM outbox \
+               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_theirs})) AND {is_theirs} \
+               RETURNING id, attempts, failures, crashes), \
+             moved AS ({moved} {row} FROM theirs RETURNING id) \
+             SELECT id, 0::bigint FROM moved UNION ALL ({read})"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; \
+             WITH seen AS ({seen}) {read}; \
+             {moved} {row} FROM outbox WHERE id IN (SELECT id FROM ({seen})) AND {is_theirs} \
+               RETURNING id, 0; \
+             DELETE FROM outbox WHERE id >= $1 AND id < $2 AND {is_theirs} \
+               AND id IN (SELECT id FROM retries); \
+             COMMIT"
+        ),
+    };
+    let values = || {
+        [
+            range.from.into(),
+            range.to.into(),
+            Value::from(limit as i64),
+            sql::ids(db, dead),
+        ]
+    };
+    retrying(|| look_of(db, sql::statement(db, look.as_str(), values()))).await
+}
+
+/// Forgets dead consumers that hold nothing any more.
+pub async fn forget(db: &DatabaseConnection, dead: &[Uuid]) -> Result<(), DbErr> {
     let forget = format!(
-        "DELETE FROM consumers WHERE {} \
-         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.holder = consumers.id)",
+        "DELETE FROM consumers WHERE {}",
         sql::is_one_of_the_ids(db, "id")
     );
-    db.execute_raw(sql::statement(db, forget, [sql::ids(db, &dead)]))
-        .await?;
-    Ok(freed)
+    execute(db, sql::statement(db, forget, [sql::ids(db, dead)])).await?;
+    Ok(())
 }

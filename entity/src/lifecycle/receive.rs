@@ -1,6 +1,13 @@
 //! The first step of a life: a batch of webhooks becomes rows.
 
-use super::*;
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
+use uuid::Uuid;
+
+use super::{
+    Status, Webhook, conflict, count_of, execute, millis, query, retrying, sql, transaction,
+};
 
 /// A webhook on its way into the database.
 #[derive(Clone, Debug)]
@@ -171,7 +178,7 @@ async fn compare_with_what_stands(
         let (select, values) = select(db, conflicts.iter().map(|w| (conflict::id(w), *w)));
         let insert =
             format!("INSERT INTO conflicts ({COLUMNS}) {select} ON CONFLICT (id) DO NOTHING");
-        db.execute_raw(sql::statement(db, insert, values)).await?;
+        execute(db, sql::statement(db, insert, values)).await?;
     }
     Ok(receipts)
 }
@@ -193,8 +200,8 @@ async fn standing(
             batch.iter().map(|r| r.webhook.transaction_id.as_str()),
         )],
     );
-    transaction::Entity::find()
-        .from_raw_sql(statement)
-        .all(db)
-        .await
+    let rows = query(db, statement).await?;
+    rows.iter()
+        .map(|row| transaction::Model::from_query_result(row, ""))
+        .collect()
 }

@@ -1,6 +1,16 @@
 //! The step in which an id becomes one consumer's.
 
-use super::*;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
+use uuid::Uuid;
+
+use super::{
+    Holder, Status, count_of, execute, lease, load, millis, pairs, retrying, returned_ids, sql,
+};
 
 /// What a consumer gets of the ids that it wants to work on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +27,7 @@ pub struct Taken {
 
 /// Takes what is unfinished, does not wait and is in no living consumer's hands, while the taker's own
 /// lease runs. If the holder dies, [`lease::reclaim`] makes it due again; at the latest it is due
-/// `again_in` from now.
+/// `again_in` from now. What is taken of a consumer that is known to be dead has one death more behind it.
 ///
 /// `ids` are different from each other. One that more than `crashes_max` consumers have died with is
 /// not taken, unless the taker is the only process there is.
@@ -28,24 +38,30 @@ pub async fn take(
     crashes_max: i32,
     again_in: Duration,
 ) -> Result<Taken, DbErr> {
-    let taken = match holder {
-        Holder::Sole => count(db, &ids).await?,
-        Holder::Consumer(consumer) => hold(db, consumer, &ids, crashes_max, again_in).await?,
+    let take = async || match holder {
+        Holder::Sole => count(db, &ids).await,
+        Holder::Consumer(consumer) => hold(db, consumer, &ids, crashes_max, again_in).await,
     };
+    let mut taken = take().await?;
+    // Not all of them: after a redelivery or a repeated message, or those that are tried again.
+    if taken < ids.len() as u64 && bring_in(db, &ids, again_in).await? > 0 {
+        taken = take().await?;
+    }
     if taken == ids.len() as u64 {
         return Ok(Taken {
             mine: ids,
             ..Taken::default()
         });
     }
-    // Not all of them: after a redelivery or a repeated message. Only now it matters which.
+    // Only now it matters which.
     let mine = held(db, holder, &ids).await?;
     let suspects = match holder {
         Holder::Sole => HashMap::new(),
         Holder::Consumer(consumer) => put_off(db, consumer, &ids, crashes_max, again_in).await?,
     };
     let mut others = load(db, &ids).await?;
-    others.retain(|id, _| !mine.contains(id) && !suspects.contains_key(id));
+    let mine_set: HashSet<Uuid> = mine.iter().copied().collect();
+    others.retain(|id, _| !mine_set.contains(id) && !suspects.contains_key(id));
     Ok(Taken {
         mine,
         suspects,
@@ -59,9 +75,61 @@ fn is_ready(db: &DatabaseConnection) -> String {
 }
 
 /// `no living consumer but $2 holds it`, as an SQL condition.
-fn is_free(db: &DatabaseConnection) -> String {
-    let others_is_alive = lease::is_alive(db, "outbox.holder");
+fn is_free() -> String {
+    let others_is_alive = lease::is_alive("outbox.holder");
     format!("(holder IS NULL OR holder = $2 OR NOT {others_is_alive})")
+}
+
+/// Moves those of them that are tried again, and whose time has come, back into the outbox, where they can be taken.
+/// Returns how many that is.
+async fn bring_in(db: &DatabaseConnection, ids: &[Uuid], again_in: Duration) -> Result<u64, DbErr> {
+    let these = format!("{} AND NOT waits", sql::is_one_of_the_ids(db, "id"));
+    let insert = "INSERT INTO outbox (id, due_at, attempts, failures, crashes)";
+    let row = format!(
+        "SELECT id, {} + $2, attempts, failures, crashes",
+        sql::now_millis(db)
+    );
+    let bring_in = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH mine AS (DELETE FROM retries WHERE {these} RETURNING *), \
+             moved AS ({insert} {row} FROM mine RETURNING id) \
+             SELECT count(*) FROM moved"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; {insert} {row} FROM retries WHERE {these}; SELECT changes(); \
+             DELETE FROM retries WHERE {these}; COMMIT"
+        ),
+    };
+    retrying(|| {
+        let values = [sql::ids(db, ids), millis(again_in).into()];
+        count_of(db, sql::statement(db, bring_in.as_str(), values))
+    })
+    .await
+}
+
+/// Lets go of ids that are not worked on after all: from now on anybody may take them. They are due `again_in` from now,
+/// unless a message brings them sooner. Returns how many the holder still had.
+pub async fn release(
+    db: &DatabaseConnection,
+    holder: Holder,
+    ids: &[Uuid],
+    again_in: Duration,
+) -> Result<u64, DbErr> {
+    let release = format!(
+        "UPDATE outbox SET holder = NULL, due_at = {} + $3 WHERE {} AND {}",
+        sql::now_millis(db),
+        sql::is_one_of_the_ids(db, "id"),
+        sql::is_held(db),
+    );
+    retrying(|| {
+        let values = [
+            sql::ids(db, ids),
+            holder.id().into(),
+            millis(again_in).into(),
+        ];
+        execute(db, sql::statement(db, release.as_str(), values))
+    })
+    .await
 }
 
 /// How many of them the only process there is may work on.
@@ -78,19 +146,27 @@ async fn hold(
     crashes_max: i32,
     again_in: Duration,
 ) -> Result<u64, DbErr> {
+    let deaths = deaths();
     let hold = format!(
-        "UPDATE outbox SET holder = $2, due_at = {} + $3 \
-         WHERE {} AND crashes <= $4 AND {} AND {}",
+        "UPDATE outbox SET holder = $2, due_at = {} + $3, crashes = {deaths} \
+         WHERE {} AND {deaths} <= $4 AND {} AND {}",
         sql::now_millis(db),
         is_ready(db),
-        lease::is_alive(db, "$2"),
-        is_free(db),
+        lease::is_alive("$2"),
+        is_free(),
     );
-    let done = retrying(|| {
+    retrying(|| {
         let values = terms(db, consumer, ids, crashes_max, again_in);
-        db.execute_raw(sql::statement(db, hold.as_str(), values))
-    });
-    Ok(done.await?.rows_affected())
+        execute(db, sql::statement(db, hold.as_str(), values))
+    })
+    .await
+}
+
+/// How many consumers have died with the entry in hand, as an SQL expression: the one that holds it, too, if it has been
+/// marked dead and nobody has made due yet what it held.
+fn deaths() -> &'static str {
+    "CASE WHEN holder IS NULL OR holder = $2 THEN crashes ELSE crashes + CAST(\
+       (SELECT count(*) FROM consumers WHERE consumers.id = outbox.holder AND dead) AS integer) END"
 }
 
 /// Which of them are the holder's.
@@ -100,7 +176,7 @@ async fn held(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Result<V
         Holder::Sole => format!("SELECT id FROM outbox WHERE {ready}"),
         Holder::Consumer(_) => format!(
             "SELECT id FROM outbox WHERE {ready} AND holder = $2 AND {}",
-            lease::is_alive(db, "$2")
+            lease::is_alive("$2")
         ),
     };
     let values = std::iter::once(sql::ids(db, ids)).chain(holder.id().map(Value::from));
@@ -116,12 +192,13 @@ async fn put_off(
     crashes_max: i32,
     again_in: Duration,
 ) -> Result<HashMap<Uuid, i32>, DbErr> {
+    let deaths = deaths();
     let put_off = format!(
         "UPDATE outbox SET due_at = {} + $3 \
-         WHERE {} AND crashes > $4 AND {} RETURNING id, crashes",
+         WHERE {} AND {deaths} > $4 AND {} RETURNING id, {deaths}",
         sql::now_millis(db),
         is_ready(db),
-        is_free(db),
+        is_free(),
     );
     let values = terms(db, consumer, ids, crashes_max, again_in);
     pairs(db, sql::statement(db, put_off, values)).await

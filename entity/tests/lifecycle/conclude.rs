@@ -13,6 +13,7 @@ on_both! {
     work_that_is_done_is_processed_with_its_attempt
     work_that_is_refused_is_failed_with_its_reason
     work_that_is_to_be_repeated_waits_for_its_time
+    an_attempt_that_counts_for_nothing_has_a_number_all_the_same
     a_conclusion_that_is_repeated_changes_nothing
     a_late_conclusion_changes_nothing
     a_suspect_is_taken_only_by_who_asks_for_it
@@ -50,7 +51,7 @@ async fn conclude(db: &DatabaseConnection, holder: Holder, conclusion: Conclusio
 async fn one_taken(db: &DatabaseConnection) -> (Uuid, Holder) {
     let received = received(webhook("t1"));
     receive_one(db, &received).await;
-    let (_, holder) = consumer(db, LATER).await;
+    let (_, holder) = consumer(db).await;
     assert_eq!(take(db, holder, &[received.id]).await.mine, [received.id]);
     (received.id, holder)
 }
@@ -110,11 +111,19 @@ async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) 
     assert_eq!(taken.others[&id], Status::Failed);
 }
 
+/// What follows from an attempt that has failed.
+fn again(after: Duration) -> Next {
+    Next::Again {
+        after,
+        counts: true,
+    }
+}
+
 async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
-    let again =
-        |number, after| conclusion(attempt(id, number, Outcome::Failed), Next::Again { after });
-    assert_eq!(conclude(&db, holder, again(1, LATER)).await, 1);
+    let later = conclusion(attempt(id, 1, Outcome::Failed), again(LATER));
+    assert_eq!(conclude(&db, holder, later).await, 1);
+    assert_eq!(outbox_count(&db).await, 0);
     // A message that is left over from the first attempt, and a note that comes late.
     for holder in [holder, Holder::Sole] {
         let taken = take(&db, holder, &[id]).await;
@@ -123,32 +132,52 @@ async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) 
             (0, Status::Processing)
         );
     }
-    lifecycle::published(&db, &[id], NOW).await.unwrap();
-    assert!(lifecycle::claim_due(&db, 9, NOW).await.unwrap().is_empty());
-    // A restart of the embedded service is no reason to hurry.
-    lifecycle::make_all_due(&db).await.unwrap();
-    assert!(lifecycle::claim_due(&db, 9, NOW).await.unwrap().is_empty());
+    due::published(&db, &[id], NOW).await.unwrap();
+    due::published_retries(&db, &[id], NOW).await.unwrap();
+    assert!(claim_retries(&db).await.is_empty());
+    // A queue that is new is no reason to hurry, and neither is a message that comes back.
+    due::come_back(&db, &[id], NOW).await.unwrap();
+    assert!(!due::republish_retries(&db, NOW).await.unwrap());
+    assert!(claim_retries(&db).await.is_empty());
 
     let two = received(webhook("t2"));
     receive_one(&db, &two).await;
     assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
-    let soon = conclusion(
-        attempt(two.id, 1, Outcome::Failed),
-        Next::Again { after: NOW },
-    );
+    let soon = conclusion(attempt(two.id, 1, Outcome::Failed), again(NOW));
     assert_eq!(conclude(&db, holder, soon).await, 1);
-    assert_eq!(lifecycle::claim_due(&db, 9, LATER).await.unwrap(), [two.id]);
+    assert!(take(&db, holder, &[two.id]).await.mine.is_empty());
+    assert_eq!(claim_retries(&db).await, [two.id]);
     assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
     let order = lifecycle::orders(&db, &[two.id]).await.unwrap().remove(0);
-    assert_eq!(order.attempt, 2);
+    assert_eq!((order.attempt, order.failures, order.deferrals), (2, 1, 0));
+}
+
+async fn an_attempt_that_counts_for_nothing_has_a_number_all_the_same(db: DatabaseConnection) {
+    let (id, holder) = one_taken(&db).await;
+    for number in 1..=3 {
+        let next = Next::Again {
+            after: NOW,
+            counts: number == 2,
+        };
+        let busy = conclusion(attempt(id, number, Outcome::Failed), next);
+        assert_eq!(conclude(&db, holder, busy).await, 1);
+        assert_eq!(claim_retries(&db).await, [id]);
+        assert_eq!(take(&db, holder, &[id]).await.mine, [id]);
+    }
+    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!((order.attempt, order.failures, order.deferrals), (4, 1, 2));
+    assert_eq!(attempts(&db, id).await.unwrap().len(), 3);
 }
 
 async fn a_conclusion_that_is_repeated_changes_nothing(db: DatabaseConnection) {
     let (id, _) = one_taken(&db).await;
     // In the name of the only process there is, which nothing else fences.
-    let again = || conclusion(attempt(id, 1, Outcome::Failed), Next::Again { after: NOW });
-    assert_eq!(conclude(&db, Holder::Sole, again()).await, 1);
-    assert_eq!(conclude(&db, Holder::Sole, again()).await, 0);
+    let failed = || conclusion(attempt(id, 1, Outcome::Failed), again(NOW));
+    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 1);
+    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 0);
+    assert_eq!(claim_retries(&db).await, [id]);
+    assert_eq!(take(&db, Holder::Sole, &[id]).await.mine, [id]);
+    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 0);
     let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
     assert_eq!(order.attempt, 2);
     let done = || conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
@@ -163,12 +192,12 @@ async fn a_late_conclusion_changes_nothing(db: DatabaseConnection) {
     let received = received(webhook("t1"));
     receive_one(&db, &received).await;
     let id = received.id;
-    let (dead_id, dead) = consumer(&db, LATER).await;
+    let (dead_id, dead) = consumer(&db).await;
     take(&db, dead, &[id]).await;
-    run_out(&db, dead_id).await;
-    let (_, heir) = consumer(&db, LATER).await;
+    bury(&db, dead_id).await;
+    let (_, heir) = consumer(&db).await;
     assert_eq!(take(&db, heir, &[id]).await.mine, [id]);
-    for next in [Next::Processed, Next::Again { after: NOW }] {
+    for next in [Next::Processed, again(NOW)] {
         let late = conclusion(attempt(id, 1, Outcome::Failed), next);
         assert_eq!(conclude(&db, dead, late).await, 0);
     }
@@ -180,12 +209,13 @@ async fn a_late_conclusion_changes_nothing(db: DatabaseConnection) {
 async fn a_suspect_is_taken_only_by_who_asks_for_it(db: DatabaseConnection) {
     let ids = three(&db).await;
     for _ in 0..2 {
-        let (id, holder) = consumer(&db, LATER).await;
+        let (id, holder) = consumer(&db).await;
         take(&db, holder, &ids[..1]).await;
-        run_out(&db, id).await;
-        lease::reclaim(&db).await.unwrap();
+        bury(&db, id).await;
+        reclaim(&db).await;
+        claim_retries(&db).await;
     }
-    let (_, holder) = consumer(&db, LATER).await;
+    let (_, holder) = consumer(&db).await;
     let take = async |crashes_max| {
         lifecycle::take(&db, holder, ids.clone(), crashes_max, LATER)
             .await
@@ -199,7 +229,7 @@ async fn a_suspect_is_taken_only_by_who_asks_for_it(db: DatabaseConnection) {
     assert_eq!(order.attempt, 3);
     assert_eq!(take(2).await.mine, ids);
     // Now it is in a living consumer's hands, and so no suspect to another one.
-    let (_, other) = consumer(&db, LATER).await;
+    let (_, other) = consumer(&db).await;
     let taken = lifecycle::take(&db, other, ids.clone(), 1, LATER)
         .await
         .unwrap();

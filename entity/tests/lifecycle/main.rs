@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use entity::{
     Amount, Status, Webhook, conflict,
-    lifecycle::{self, Holder, Receipt, Received, Taken, lease},
-    outbox,
+    lifecycle::{self, Holder, Look, Range, Receipt, Received, Taken, due, lease},
+    outbox, retry,
 };
 use migration::{Migrator, MigratorTrait};
 use proptest::{
@@ -25,7 +25,8 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, EntityTrait, Paginat
 use uuid::Uuid;
 
 const NOW: Duration = Duration::ZERO;
-const LATER: Duration = Duration::from_secs(3600);
+/// As far ahead as anything is ever put in the outbox.
+const LATER: Duration = lifecycle::LOOK_AGAIN_IN;
 
 /// Runs a test body on both databases.
 macro_rules! on_both {
@@ -101,16 +102,50 @@ async fn three(db: &DatabaseConnection) -> Vec<Uuid> {
     batch.iter().map(|received| received.id).collect()
 }
 
-/// A consumer whose lease runs for `length`.
-async fn consumer(db: &DatabaseConnection, length: Duration) -> (Uuid, Holder) {
+/// A consumer that is alive.
+async fn consumer(db: &DatabaseConnection) -> (Uuid, Holder) {
     let id = Uuid::now_v7();
-    lease::begin(db, id, length).await.unwrap();
+    lease::begin(db, id, LATER, false).await.unwrap();
     (id, Holder::Consumer(id))
 }
 
-/// Lets a lease run out at once.
-async fn run_out(db: &DatabaseConnection, consumer: Uuid) {
-    lease::begin(db, consumer, NOW).await.unwrap();
+/// Another consumer finds it dead.
+async fn bury(db: &DatabaseConnection, consumer: Uuid) {
+    let renewal = lease::renewals(db).await.unwrap()[&consumer];
+    assert!(lease::bury(db, consumer, renewal).await.unwrap());
+}
+
+const ALL: Range = Range {
+    from: Uuid::nil(),
+    to: Uuid::max(),
+};
+
+/// Frees what the dead hold; returns which ids these are.
+async fn reclaim(db: &DatabaseConnection) -> Vec<Uuid> {
+    let dead = lease::dead(db).await.unwrap();
+    let look = lease::reclaim(db, &dead, ALL, 100).await.unwrap();
+    lease::forget(db, &dead).await.unwrap();
+    sorted(look)
+}
+
+async fn claim(db: &DatabaseConnection, wanted: due::Wanted) -> Vec<Uuid> {
+    sorted(due::claim(db, ALL, wanted, 100, LATER).await.unwrap())
+}
+
+async fn claim_retries(db: &DatabaseConnection) -> Vec<Uuid> {
+    let mut ids = due::claim_retries(db, 100, LATER, None).await.unwrap();
+    ids.sort();
+    ids
+}
+
+async fn retries(db: &DatabaseConnection) -> Vec<retry::Model> {
+    retry::Entity::find().all(db).await.unwrap()
+}
+
+fn sorted(look: Look) -> Vec<Uuid> {
+    let mut ids = look.ids;
+    ids.sort();
+    ids
 }
 
 async fn take(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Taken {

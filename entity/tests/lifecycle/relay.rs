@@ -1,40 +1,197 @@
 //! What the relay claims and notes.
 
+use entity::lifecycle::{Next, due::Wanted};
+use sea_orm::ConnectionTrait;
+
 use crate::*;
 
 on_both! {
     what_is_due_is_claimed_once
+    a_look_reads_as_much_as_it_may_and_says_how_far_it_came
     what_is_published_is_looked_at_later
+    what_a_living_consumer_holds_is_not_claimed
+    a_queue_that_has_lost_everything_gets_it_again
+    what_has_left_the_queue_comes_back
+    retries_are_claimed_in_the_order_of_their_time
+    an_old_due_time_is_found_by_a_full_look
+    a_clock_that_was_set_back_puts_nothing_off
 }
 
 async fn what_is_due_is_claimed_once(db: DatabaseConnection) {
     let batch = ["t1", "t2", "t3"].map(|id| received(webhook(id)));
     lifecycle::receive(&db, &batch, NOW).await.unwrap();
     receive_one(&db, &received(webhook("not due"))).await;
-    let first = lifecycle::claim_due(&db, 2, LATER).await.unwrap();
-    let second = lifecycle::claim_due(&db, 2, LATER).await.unwrap();
-    assert_eq!((first.len(), second.len()), (2, 1));
-    let mut claimed = [first, second].concat();
-    claimed.sort();
-    assert_eq!(claimed, batch.map(|received| received.id));
-    assert!(
-        lifecycle::claim_due(&db, 2, LATER)
-            .await
-            .unwrap()
-            .is_empty()
+    assert_eq!(
+        claim(&db, Wanted::Due).await,
+        batch.map(|received| received.id)
     );
-    lifecycle::make_all_due(&db).await.unwrap();
-    assert_eq!(lifecycle::claim_due(&db, 9, LATER).await.unwrap().len(), 4);
+    assert!(claim(&db, Wanted::Due).await.is_empty());
+}
+
+async fn a_look_reads_as_much_as_it_may_and_says_how_far_it_came(db: DatabaseConnection) {
+    let mut batch = ["t1", "t2", "t3"].map(|id| received(webhook(id)));
+    batch.sort_by_key(|received| received.id);
+    lifecycle::receive(&db, &batch[..1], LATER).await.unwrap();
+    lifecycle::receive(&db, &batch[1..], NOW).await.unwrap();
+    let look = due::claim(&db, ALL, Wanted::Due, 2, LATER).await.unwrap();
+    assert_eq!((look.read, look.last), (2, Some(batch[1].id)));
+    assert_eq!(look.ids, [batch[1].id]);
+    let rest = Range {
+        from: batch[2].id,
+        to: Uuid::max(),
+    };
+    let look = due::claim(&db, rest, Wanted::Due, 2, LATER).await.unwrap();
+    assert_eq!((look.read, look.ids), (1, vec![batch[2].id]));
+    let nothing = Range {
+        from: Uuid::nil(),
+        to: batch[0].id,
+    };
+    let look = due::claim(&db, nothing, Wanted::Due, 2, LATER)
+        .await
+        .unwrap();
+    assert_eq!(look, Look::default());
 }
 
 async fn what_is_published_is_looked_at_later(db: DatabaseConnection) {
     let batch = ["t1", "t2"].map(|id| received(webhook(id)));
     lifecycle::receive(&db, &batch, NOW).await.unwrap();
-    lifecycle::published(&db, &[batch[0].id], LATER)
+    due::published(&db, &[batch[0].id], Duration::from_secs(900))
         .await
         .unwrap();
-    assert_eq!(
-        lifecycle::claim_due(&db, 9, LATER).await.unwrap(),
-        [batch[1].id]
-    );
+    assert_eq!(claim(&db, Wanted::Due).await, [batch[1].id]);
+}
+
+async fn what_a_living_consumer_holds_is_not_claimed(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    let (id, holder) = consumer(&db).await;
+    lifecycle::take(&db, holder, ids.clone(), i32::MAX, NOW)
+        .await
+        .unwrap();
+    assert!(claim(&db, Wanted::Due).await.is_empty());
+    let all = Wanted::Published { not_within: NOW };
+    assert!(claim(&db, all).await.is_empty());
+    // Its lease has ended, and nobody has taken over.
+    lease::end(&db, id).await.unwrap();
+    assert_eq!(claim(&db, Wanted::Due).await, ids);
+}
+
+async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    let soon = Duration::from_secs(10);
+    let new = received(webhook("t4"));
+    lifecycle::receive(&db, std::slice::from_ref(&new), soon)
+        .await
+        .unwrap();
+    let lost = Wanted::Published { not_within: soon };
+    assert_eq!(claim(&db, lost).await, ids);
+
+    let (_, holder) = consumer(&db).await;
+    take(&db, holder, &ids[..1]).await;
+    let failed = lifecycle::Conclusion {
+        id: ids[0],
+        attempt: None,
+        next: Next::Again {
+            after: NOW,
+            counts: true,
+        },
+    };
+    lifecycle::conclude(&db, holder, &[failed]).await.unwrap();
+    assert_eq!(claim_retries(&db).await, &ids[..1]);
+    let quarter = Duration::from_secs(900);
+    due::published_retries(&db, &ids[..1], quarter)
+        .await
+        .unwrap();
+    assert!(claim_retries(&db).await.is_empty());
+    due::republish_retries(&db, soon).await.unwrap();
+    assert_eq!(claim_retries(&db).await, &ids[..1]);
+
+    assert_eq!(due::queue_created_at(&db, "q").await.unwrap(), None);
+    due::queue_created(&db, "q").await.unwrap();
+    let first = due::queue_created_at(&db, "q").await.unwrap().unwrap();
+    due::queue_created(&db, "q").await.unwrap();
+    assert!(due::queue_created_at(&db, "q").await.unwrap().unwrap() >= first);
+    assert_eq!(due::queue_created_at(&db, "other").await.unwrap(), None);
+}
+
+async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    let (_, holder) = consumer(&db).await;
+    take(&db, holder, &ids[..1]).await;
+    lifecycle::finish(&db, Holder::Sole, &ids[1..2])
+        .await
+        .unwrap();
+    let unknown = Uuid::now_v7();
+    due::come_back(&db, &[ids[0], ids[1], ids[2], unknown], NOW)
+        .await
+        .unwrap();
+    assert_eq!(claim_retries(&db).await, &ids[2..]);
+    // Once more, while it is on its way.
+    due::come_back(&db, &ids[2..], NOW).await.unwrap();
+    assert_eq!(claim_retries(&db).await, &ids[2..]);
+    assert_eq!(take(&db, holder, &ids[2..]).await.mine, &ids[2..]);
+}
+
+/// Retries with these due times, in seconds from now.
+async fn waiting(db: &DatabaseConnection, seconds: &[i64]) -> Vec<Uuid> {
+    let now = due::now(db).await.unwrap();
+    let rows = seconds.iter().map(|seconds| retry::Model {
+        id: Uuid::now_v7(),
+        due_at: now + seconds * 1000,
+        set_at: now,
+        attempts: 1,
+        failures: 1,
+        crashes: 0,
+        waits: true,
+    });
+    let rows: Vec<_> = rows.collect();
+    let insert = rows.iter().cloned().map(retry::ActiveModel::from);
+    retry::Entity::insert_many(insert).exec(db).await.unwrap();
+    rows.iter().map(|row| row.id).collect()
+}
+
+async fn retries_are_claimed_in_the_order_of_their_time(db: DatabaseConnection) {
+    let ids = waiting(&db, &[-10, -30, 60, -20]).await;
+    let claimed = due::claim_retries(&db, 2, LATER, None).await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    assert!(claimed.contains(&ids[1]) && claimed.contains(&ids[3]));
+    assert_eq!(claim_retries(&db).await, [ids[0]]);
+    assert!(claim_retries(&db).await.is_empty());
+}
+
+async fn an_old_due_time_is_found_by_a_full_look(db: DatabaseConnection) {
+    let ids = waiting(&db, &[-600]).await;
+    let minute = Some(Duration::from_secs(60));
+    let claimed = due::claim_retries(&db, 9, LATER, minute).await.unwrap();
+    assert!(claimed.is_empty());
+    assert_eq!(claim_retries(&db).await, ids);
+}
+
+async fn a_clock_that_was_set_back_puts_nothing_off(db: DatabaseConnection) {
+    let entry = received(webhook("t1"));
+    lifecycle::receive(&db, std::slice::from_ref(&entry), Duration::from_secs(10))
+        .await
+        .unwrap();
+    let ids = waiting(&db, &[0, 20]).await;
+    // As all of it looks after the clock has been set back by an hour.
+    for forward in [
+        "UPDATE outbox SET due_at = due_at + 3600000",
+        "UPDATE retries SET due_at = due_at + 3600000, set_at = set_at + 3600000",
+    ] {
+        db.execute_unprepared(forward).await.unwrap();
+    }
+    assert_eq!(claim(&db, Wanted::Due).await, [entry.id]);
+    assert!(claim_retries(&db).await.is_empty());
+    let shortened = due::shorten_waits(&db, ALL, 100).await.unwrap();
+    assert_eq!(sorted(shortened), ids);
+    assert_eq!(claim_retries(&db).await, [ids[0]]);
+    let left = retries(&db)
+        .await
+        .into_iter()
+        .find(|row| row.id == ids[1])
+        .unwrap();
+    let wait = left.due_at - due::now(&db).await.unwrap();
+    assert!((0..=20_000).contains(&wait), "{wait}");
+    // Once is enough.
+    let again = due::shorten_waits(&db, ALL, 100).await.unwrap();
+    assert!(again.ids.is_empty());
 }

@@ -1,0 +1,282 @@
+//! What the relay asks for and notes: what is due, what has been published, and what has come back.
+//!
+//! Looking for what is due costs what is due, not what there is: `retries` has an index on its time, and the outbox is
+//! read in the order of its key, look by look ([`Pass`](super::Pass)).
+//!
+//! No time in either table is further ahead than its own length allows: the database's clock may have been set back
+//! since it was written.
+
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
+use uuid::Uuid;
+
+use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, millis, query, retrying, returned_ids};
+use crate::sql;
+
+/// A time in the outbox that is further ahead than any that is ever set there, which [`LOOK_AGAIN_IN`] bounds, is from
+/// before the clock was set back, and has come.
+const AHEAD_MAX: Duration = Duration::from_secs(LOOK_AGAIN_IN.as_secs() + 60);
+/// Rows of `retries` that one statement changes.
+const RETRIES_MAX: i64 = 10_000;
+
+/// Which entries of the outbox a look is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those whose time has come.
+    Due,
+    /// Those that were published, too: the queue has lost what it had. What is about to be published anyway, within
+    /// this time, is left alone.
+    Published { not_within: Duration },
+}
+
+/// Reads up to `limit` entries of the outbox, claims those of them that are wanted and in no living consumer's hands, and
+/// puts their time `again_in` ahead, so that of several relays only one gets each.
+pub async fn claim(
+    db: &DatabaseConnection,
+    range: Range,
+    wanted: Wanted,
+    limit: u64,
+    again_in: Duration,
+) -> Result<Look, DbErr> {
+    let now = sql::now_millis(db);
+    let is_due = format!("(due_at <= {now} OR due_at > {now} + $4)");
+    let is_free = format!("(holder IS NULL OR NOT {})", lease::is_alive("holder"));
+    let seen = "SELECT id, due_at FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+    let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
+    let claim = format!("UPDATE outbox SET due_at = {now} + $5, waits = false");
+    let look = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH seen AS MATERIALIZED ({seen}), \
+             free AS MATERIALIZED (SELECT id FROM outbox \
+               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_due})) AND {is_due} AND {is_free} \
+               FOR UPDATE SKIP LOCKED), \
+             claimed AS ({claim} WHERE id = ANY(ARRAY(SELECT id FROM free)) RETURNING id) \
+             SELECT id, 0::bigint FROM claimed UNION ALL ({read})"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; \
+             WITH seen AS ({seen}) {read}; \
+             {claim} WHERE id IN (SELECT id FROM ({seen})) AND {is_due} AND {is_free} \
+               RETURNING id, 0; \
+             COMMIT"
+        ),
+    };
+    let ahead = match wanted {
+        Wanted::Due => AHEAD_MAX,
+        Wanted::Published { not_within } => not_within,
+    };
+    let values = [
+        range.from.into(),
+        range.to.into(),
+        Value::from(limit as i64),
+        millis(ahead).into(),
+        millis(again_in).into(),
+    ];
+    look_of(db, sql::statement(db, look, values)).await
+}
+
+/// Claims up to `limit` of the retries whose time has come, those that have waited longest first, and puts their time
+/// `again_in` ahead. Whoever takes one from now on may begin on it.
+///
+/// Looks at those that fell due within `fell_due_within`; `None`: at all of them. The index may hold any number of
+/// entries of rows that are gone, before those of rows that are there.
+pub async fn claim_retries(
+    db: &DatabaseConnection,
+    limit: u32,
+    again_in: Duration,
+    fell_due_within: Option<Duration>,
+) -> Result<Vec<Uuid>, DbErr> {
+    let now = sql::now_millis(db);
+    let skip_locked = sql::skip_locked(db);
+    let claim = format!(
+        "UPDATE retries SET due_at = {now} + $1, set_at = {now}, waits = false WHERE id IN \
+         (SELECT id FROM retries WHERE due_at <= {now} AND due_at >= {now} - $3 \
+          ORDER BY due_at LIMIT $2 {skip_locked}) RETURNING id"
+    );
+    let within = fell_due_within.map_or(i64::MAX / 4, millis);
+    let values = [
+        millis(again_in).into(),
+        i64::from(limit).into(),
+        within.into(),
+    ];
+    returned_ids(db, sql::statement(db, claim, values)).await
+}
+
+/// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
+/// now, and only if they are still unfinished then. What a consumer has in hand is left alone, and so is what
+/// has come back from one (it is in `retries`): that has a time of its own to fall due, which a note that comes
+/// late must not put off.
+pub async fn published(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+    again_in: Duration,
+) -> Result<(), DbErr> {
+    let update = format!(
+        "UPDATE outbox SET due_at = {} + $2 WHERE {} AND holder IS NULL AND NOT waits",
+        sql::now_millis(db),
+        sql::is_one_of_the_ids(db, "id")
+    );
+    note(db, &update, ids, again_in).await
+}
+
+/// Notes the same of retries that were [claimed](claim_retries).
+pub async fn published_retries(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+    again_in: Duration,
+) -> Result<(), DbErr> {
+    let now = sql::now_millis(db);
+    let update = format!(
+        "UPDATE retries SET due_at = {now} + $2, set_at = {now} WHERE {} AND NOT waits",
+        sql::is_one_of_the_ids(db, "id")
+    );
+    note(db, &update, ids, again_in).await
+}
+
+async fn note(
+    db: &DatabaseConnection,
+    update: &str,
+    ids: &[Uuid],
+    again_in: Duration,
+) -> Result<(), DbErr> {
+    retrying(|| {
+        let values = [sql::ids(db, ids), millis(again_in).into()];
+        execute(db, sql::statement(db, update, values))
+    })
+    .await?;
+    Ok(())
+}
+
+/// Notes that messages with these ids have left the queue without a consumer: whatever of them is unfinished and in no
+/// living consumer's hands is to be published again, `after` from now.
+pub async fn come_back(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+    after: Duration,
+) -> Result<(), DbErr> {
+    let these = sql::is_one_of_the_ids(db, "id");
+    let now = sql::now_millis(db);
+    let is_free = format!("(holder IS NULL OR NOT {})", lease::is_alive("holder"));
+    let mine = format!("FROM outbox WHERE {these} AND {is_free} AND NOT waits");
+    let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
+    let row = format!("SELECT id, {now} + $2, {now}, attempts, failures, crashes");
+    let again = format!(
+        "UPDATE retries SET due_at = {now} + $2, set_at = {now} WHERE {these} AND NOT waits AND due_at > {now} + $2"
+    );
+    let values = || [sql::ids(db, ids), millis(after).into()];
+    let back = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH mine AS (DELETE {mine} RETURNING *), \
+             again AS ({again}) \
+             {moved} {row} FROM mine"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; {again}; {moved} {row} {mine}; \
+             DELETE FROM outbox WHERE {these} AND id IN (SELECT id FROM retries); COMMIT"
+        ),
+    };
+    retrying(|| execute(db, sql::statement(db, back.as_str(), values()))).await?;
+    Ok(())
+}
+
+/// Notes that the queue of this name had to be created: what had been published is gone from it.
+pub async fn queue_created(db: &DatabaseConnection, queue: &str) -> Result<(), DbErr> {
+    let now = sql::now_millis(db);
+    let note = format!(
+        "INSERT INTO queues (name, created_at) VALUES ($1, {now}) \
+         ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
+    );
+    retrying(|| execute(db, sql::statement(db, note.as_str(), [queue.into()]))).await?;
+    Ok(())
+}
+
+/// When the queue of this name was last [created](queue_created): milliseconds since 1970, by the database's clock.
+pub async fn queue_created_at(db: &DatabaseConnection, queue: &str) -> Result<Option<i64>, DbErr> {
+    let created_at = "SELECT created_at FROM queues WHERE name = $1";
+    let rows = query(db, sql::statement(db, created_at, [queue.into()])).await?;
+    rows.first().map(|row| row.try_get_by_index(0)).transpose()
+}
+
+/// Makes due what of `retries` had been published, but not what is about to be within `not_within`: the queue has lost it.
+/// Returns whether there may be more.
+pub async fn republish_retries(
+    db: &DatabaseConnection,
+    not_within: Duration,
+) -> Result<bool, DbErr> {
+    let now = sql::now_millis(db);
+    let skip_locked = sql::skip_locked(db);
+    let due = format!(
+        "UPDATE retries SET due_at = {now}, set_at = {now} WHERE id IN \
+         (SELECT id FROM retries WHERE due_at > {now} + $1 AND due_at <= {now} + $2 AND NOT waits \
+          ORDER BY due_at LIMIT $3 {skip_locked})"
+    );
+    let values = [
+        millis(not_within).into(),
+        millis(AHEAD_MAX).into(),
+        RETRIES_MAX.into(),
+    ];
+    let changed = execute(db, sql::statement(db, due, values)).await?;
+    Ok(changed == RETRIES_MAX.unsigned_abs())
+}
+
+/// Shortens waits that became longer because the database's clock was set back since they began: each begins anew.
+/// Reads up to `limit` retries of the range.
+pub async fn shorten_waits(
+    db: &DatabaseConnection,
+    range: Range,
+    limit: u64,
+) -> Result<Look, DbErr> {
+    let now = sql::now_millis(db);
+    let seen = "SELECT id, set_at FROM retries WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+    let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
+    let shorten = format!("UPDATE retries SET due_at = {now} + (due_at - set_at), set_at = {now}");
+    let is_set_back = format!("set_at > {now}");
+    let look = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH seen AS MATERIALIZED ({seen}), \
+             shortened AS ({shorten} \
+               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_set_back})) AND {is_set_back} \
+               RETURNING id) \
+             SELECT id, 0::bigint FROM shortened UNION ALL ({read})"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; \
+             WITH seen AS ({seen}) {read}; \
+             {shorten} WHERE id IN (SELECT id FROM ({seen})) AND {is_set_back} RETURNING id, 0; \
+             COMMIT"
+        ),
+    };
+    let values = [
+        range.from.into(),
+        range.to.into(),
+        Value::from(limit as i64),
+    ];
+    look_of(db, sql::statement(db, look, values)).await
+}
+
+/// The database's clock: milliseconds since 1970.
+pub async fn now(db: &DatabaseConnection) -> Result<i64, DbErr> {
+    let now = format!("SELECT {}", sql::now_millis(db));
+    let rows = query(db, sql::statement(db, now, [])).await?;
+    match rows.as_slice() {
+        [row] => row.try_get_by_index(0),
+        _ => Err(DbErr::RecordNotFound("the time".into())),
+    }
+}
+
+/// A look's rows: each id that it was made for with 0, and the last entry with the number that were read.
+pub(super) async fn look_of(
+    db: &DatabaseConnection,
+    statement: sea_orm::Statement,
+) -> Result<Look, DbErr> {
+    let mut look = Look::default();
+    for row in query(db, statement).await? {
+        let (id, read): (Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        match read {
+            0 => look.ids.push(id),
+            _ => (look.read, look.last) = (read.unsigned_abs(), Some(id)),
+        }
+    }
+    Ok(look)
+}

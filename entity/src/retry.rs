@@ -1,0 +1,28 @@
+//! The table `retries`: the ids of unfinished transactions that nobody holds and that certainly are not in the queue.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "retries")]
+pub struct Model {
+    /// The id of the row in `transactions`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// When the relay should next hand the id to the queue: milliseconds since 1970 by the database's clock.
+    pub due_at: i64,
+    /// When that was decided, by the same clock.
+    pub set_at: i64,
+    /// Attempts whose end is known.
+    pub attempts: i32,
+    /// Those of them that moved the transaction along its schedule.
+    pub failures: i32,
+    /// Consumers that have died with it in hand.
+    pub crashes: i32,
+    /// It waits for its next attempt: nobody may begin on it until the relay has claimed it, from `due_at` on.
+    pub waits: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,166 @@
+//! How a statement is run: within a time of our own, on a connection that is given up if it broke.
+//!
+//! A connection can be dead without a word: its server has failed over, a firewall has forgotten it. Then no error
+//! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one, autocommitted and
+//! repeatable, so one that takes too long is given up together with its connection, and tried again on another.
+//! SQLite's statements are transactions in a file that is ours, and are never cut short.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
+    sqlx::{
+        self, AssertSqlSafe, PgPool, Postgres, error::Error as SqlxError, pool::PoolConnection,
+        postgres::PgRow,
+    },
+};
+use sea_query_sqlx::SqlxValues;
+
+/// A statement that changes something, by our clock. The server ends it after 5 s (`statement_timeout`); what has not
+/// even said so a second later never will.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(6);
+/// A look-up, by our clock: it is made once more on a new connection, and somebody waits for it.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
+/// Trying a connection and putting it back into the pool after a statement.
+const RETURN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs a statement; returns its rows.
+pub(crate) async fn query(
+    db: &DatabaseConnection,
+    statement: Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    query_within(db, statement, STATEMENT_WITHIN).await
+}
+
+/// Runs a statement; returns how many rows it changed.
+pub(crate) async fn execute(db: &DatabaseConnection, statement: Statement) -> Result<u64, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(db.execute_raw(statement).await?.rows_affected());
+    }
+    let run = async |connection: &mut PoolConnection<Postgres>| {
+        let done = bind(statement).execute(&mut **connection).await?;
+        Ok(done.rows_affected())
+    };
+    on_postgres(db.get_postgres_connection_pool(), STATEMENT_WITHIN, run).await
+}
+
+/// Runs a query that only reads; if its connection turns out to be broken, once more on another.
+pub(crate) async fn look_up(
+    db: &DatabaseConnection,
+    statement: impl Fn() -> Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    match query_within(db, statement(), LOOK_UP_WITHIN).await {
+        Err(error) if is_lost(&error) => query_within(db, statement(), LOOK_UP_WITHIN).await,
+        outcome => outcome,
+    }
+}
+
+async fn query_within(
+    db: &DatabaseConnection,
+    statement: Statement,
+    limit: Duration,
+) -> Result<Vec<QueryResult>, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return db.query_all_raw(statement).await;
+    }
+    let run = async |connection: &mut PoolConnection<Postgres>| {
+        bind(statement).fetch_all(&mut **connection).await
+    };
+    let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), limit, run).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
+}
+
+fn bind(
+    Statement { sql, values, .. }: Statement,
+) -> sqlx::query::Query<'static, Postgres, SqlxValues> {
+    let values = values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
+    // Every text comes from this crate, and what callers pass is bound.
+    sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values))
+}
+
+async fn on_postgres<T>(
+    pool: &PgPool,
+    limit: Duration,
+    run: impl AsyncFnOnce(&mut PoolConnection<Postgres>) -> Result<T, SqlxError>,
+) -> Result<T, DbErr> {
+    let connection = pool.acquire().await.map_err(|error| match error {
+        SqlxError::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    })?;
+    let mut borrowed = Borrowed(Some(connection));
+    let Some(connection) = &mut borrowed.0 else {
+        unreachable!("it was put there just now")
+    };
+    let outcome = match tokio::time::timeout(limit, run(connection)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(DbErr::Query(RuntimeErr::SqlxError(error.into()))),
+        Err(_) => Err(timed_out(limit)),
+    };
+    match &outcome {
+        Err(error) if is_lost(error) => {
+            drop(borrowed);
+            // What hangs or has lost its right to write is seldom alone: the others came from the same server.
+            while let Some(idle) = pool.try_acquire() {
+                drop(idle.detach());
+            }
+        }
+        _ => borrowed.give_back(),
+    }
+    outcome
+}
+
+/// A connection while a statement runs on it. Whatever ends that early (an error, a limit, a future that is dropped)
+/// ends the connection, too: nobody knows what it is in the middle of.
+struct Borrowed(Option<PoolConnection<Postgres>>);
+
+impl Borrowed {
+    /// Puts it back into the pool. The pool tries it first, which may hang as any statement may.
+    fn give_back(mut self) {
+        if let Some(mut connection) = self.0.take() {
+            let returned = connection.return_to_pool();
+            tokio::spawn(tokio::time::timeout(RETURN_WITHIN, returned));
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            // Closes the socket without a word that could hang.
+            drop(connection.detach());
+        }
+    }
+}
+
+fn timed_out(limit: Duration) -> DbErr {
+    let error = std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        format!("no answer within {} s", limit.as_secs()),
+    );
+    DbErr::Query(RuntimeErr::SqlxError(SqlxError::Io(error).into()))
+}
+
+/// Whether an error says that the connection is of no more use: it broke or hung, or its server is going down, starting,
+/// or takes no writes any more.
+fn is_lost(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Conn(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    match &**error {
+        // PostgreSQL's appendix A: 08 connection exception, 25006 read-only transaction, 57P01 to 57P05 the server ends
+        // the session, F0 configuration file error, XX internal error.
+        SqlxError::Database(error) => error.code().is_some_and(|code| {
+            code == "25006"
+                || ["08", "57P", "F0", "XX"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+        }),
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::WorkerCrashed => true,
+        _ => false,
+    }
+}
