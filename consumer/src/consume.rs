@@ -278,10 +278,10 @@ impl Consumer {
         while let Some(ended) = next {
             match ended {
                 Ended::Simulated(ids) => self.done.extend(ids),
-                Ended::Called(attempt) => {
-                    self.breaker.heard(&attempt, now);
+                Ended::Called(called) => {
+                    self.breaker.heard(&called.attempt, now);
                     self.conclusions
-                        .push(self.settings.retries.conclude(*attempt));
+                        .push(self.settings.retries.conclude(called.attempt));
                 }
             }
             next = self.working.next().now_or_never().flatten();

@@ -1,6 +1,7 @@
 //! The work itself: a simulated external call that takes a fixed time, or a real one.
 
 pub mod http;
+pub mod signal;
 
 use std::{
     any::Any,
@@ -19,7 +20,8 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
-use http::FarSide;
+use http::{Called, FarSide};
+use signal::Signal;
 
 /// What is done for a transaction before it is `PROCESSED`. A closed set.
 #[derive(Clone, Debug)]
@@ -44,19 +46,22 @@ impl Work {
         let (id, number) = (order.id, order.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
         let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
-        let attempt = call.map(move |outcome| {
-            outcome.unwrap_or_else(|panic| Attempt {
-                id,
-                number,
-                started_at,
-                took: began.elapsed(),
-                outcome: Outcome::Panicked,
-                status: None,
-                error: Some(format!("panicked: {}", message(&*panic))),
-                retry_after: None,
+        let called = call.map(move |outcome| {
+            outcome.unwrap_or_else(|panic| Called {
+                attempt: Attempt {
+                    id,
+                    number,
+                    started_at,
+                    took: began.elapsed(),
+                    outcome: Outcome::Panicked,
+                    status: None,
+                    error: Some(format!("panicked: {}", message(&*panic))),
+                    retry_after: None,
+                },
+                signal: Signal::Panicked,
             })
         });
-        Running::Called(attempt.boxed())
+        Running::Called(called.boxed())
     }
 }
 
@@ -71,13 +76,13 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 /// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.
 pub(crate) enum Running {
     Simulated(Vec<Uuid>, Pin<Box<Sleep>>),
-    Called(BoxFuture<'static, Attempt>),
+    Called(BoxFuture<'static, Called>),
 }
 
 /// Work that has ended.
 pub(crate) enum Ended {
     Simulated(Vec<Uuid>),
-    Called(Box<Attempt>),
+    Called(Box<Called>),
 }
 
 impl Future for Running {
@@ -92,7 +97,7 @@ impl Future for Running {
             Self::Called(call) => call
                 .as_mut()
                 .poll(context)
-                .map(|attempt| Ended::Called(Box::new(attempt))),
+                .map(|called| Ended::Called(Box::new(called))),
         }
     }
 }

@@ -5,17 +5,19 @@ mod address;
 mod answer;
 mod client;
 mod request;
+mod shortage;
 mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use entity::lifecycle::{Attempt, Order};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
+use super::signal::Signal;
 use address::Address;
 use answer::{Answer, Verdict};
 use client::{Client, Roots};
@@ -46,6 +48,15 @@ pub enum Error {
     /// No key for Standard Webhooks.
     #[error("PROCESS_SECRET must be whsec_ and then the base64 of 24 to 64 bytes")]
     Secret,
+}
+
+/// A call that has ended.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// What it means for its transaction.
+    pub attempt: Attempt,
+    /// What it means for the calls after it.
+    pub signal: Signal,
 }
 
 /// The far side. Cheap to clone; clones share their connections.
@@ -82,7 +93,7 @@ impl FarSide {
     pub(crate) fn call(
         &self,
         order: Order,
-    ) -> impl Future<Output = Attempt> + Send + 'static + use<> {
+    ) -> impl Future<Output = Called> + Send + 'static + use<> {
         let far_side = self.0.clone();
         async move { far_side.attempt(order).await }
     }
@@ -102,6 +113,8 @@ enum Silence {
     Body(#[from] serde_json::Error),
     #[error("could not write the request: {0}")]
     Request(#[from] hyper::http::Error),
+    #[error("short of something here: {0}")]
+    Here(String),
     #[error("could not connect: {0}")]
     Connect(String),
     #[error("no answer: {0}")]
@@ -111,22 +124,25 @@ enum Silence {
 }
 
 impl Inner {
-    async fn attempt(&self, order: Order) -> Attempt {
+    async fn attempt(&self, order: Order) -> Called {
         let started_at = OffsetDateTime::now_utc();
         let began = Instant::now();
         let verdict = match self.ask(&order, started_at).await {
             Ok(answer) => answer.verdict(OffsetDateTime::now_utc()),
             Err(silence) => Verdict::of_silence(&silence),
         };
-        Attempt {
-            id: order.id,
-            number: order.attempt,
-            started_at,
-            took: began.elapsed(),
-            outcome: verdict.outcome,
-            status: verdict.status,
-            error: verdict.error,
-            retry_after: verdict.retry_after,
+        Called {
+            attempt: Attempt {
+                id: order.id,
+                number: order.attempt,
+                started_at,
+                took: began.elapsed(),
+                outcome: verdict.outcome,
+                status: verdict.status,
+                error: verdict.error,
+                retry_after: verdict.retry_after,
+            },
+            signal: verdict.signal,
         }
     }
 
@@ -156,7 +172,12 @@ impl Silence {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        if error.is_connect() {
+        if cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(shortage::is_here)
+        {
+            Self::Here(cause.to_string())
+        } else if error.is_connect() {
             Self::Connect(cause.to_string())
         } else {
             Self::Lost(cause.to_string())

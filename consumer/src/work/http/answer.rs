@@ -12,7 +12,7 @@ use hyper::{
 };
 use time::OffsetDateTime;
 
-use super::Silence;
+use super::{super::signal::Signal, Silence};
 
 /// Bytes of a body that are read, so that the connection can be used again. After more it is given up.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -44,6 +44,7 @@ pub(super) struct Verdict {
     pub(super) status: Option<u16>,
     pub(super) error: Option<String>,
     pub(super) retry_after: Option<Duration>,
+    pub(super) signal: Signal,
 }
 
 impl Answer {
@@ -73,13 +74,23 @@ impl Answer {
 
     pub(super) fn verdict(&self, now: OffsetDateTime) -> Verdict {
         let outcome = judge(self.status);
+        let retry_after = (self.retry_after)
+            .filter(|_| outcome == Outcome::Failed)
+            .map(|retry_after| retry_after.from(now.into()));
+        let signal = match outcome {
+            Outcome::Succeeded => Signal::Succeeded,
+            Outcome::Refused => Signal::Refused,
+            _ if retry_after.is_some() || self.status == StatusCode::TOO_MANY_REQUESTS => {
+                Signal::Limited
+            }
+            Outcome::Failed | Outcome::Panicked => Signal::Failed,
+        };
         Verdict {
             outcome,
             status: Some(self.status.as_u16()),
             error: (outcome != Outcome::Succeeded).then(|| self.words()),
-            retry_after: (self.retry_after)
-                .filter(|_| outcome == Outcome::Failed)
-                .map(|retry_after| retry_after.from(now.into())),
+            retry_after,
+            signal,
         }
     }
 
@@ -104,6 +115,13 @@ impl Verdict {
             status: None,
             error: Some(plain(&silence.to_string(), ERROR_CHARS_MAX)),
             retry_after: None,
+            signal: match silence {
+                Silence::Body(_) | Silence::Request(_) => Signal::Panicked,
+                Silence::Here(_) => Signal::Here,
+                Silence::Connect(_) | Silence::Lost(_) | Silence::TimedOut(_) => {
+                    Signal::Unreachable
+                }
+            },
         }
     }
 }

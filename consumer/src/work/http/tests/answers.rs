@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    super::{FarSide, client::Roots},
+    super::{FarSide, Signal, client::Roots},
     LONG, SHORT, attempt, far_side, order,
     server::{Server, raw},
     settings,
@@ -62,7 +62,7 @@ async fn a_status_decides_what_becomes_of_the_transaction() {
     ] {
         let url = format!("http://{}/?{status}", server.place);
         let far_side = FarSide::new(settings(url, LONG)).unwrap();
-        let attempt = far_side.call(order("t1")).await;
+        let attempt = far_side.call(order("t1")).await.attempt;
         assert_eq!((attempt.outcome, attempt.status), (outcome, Some(status)));
         assert_eq!(attempt.error.as_deref(), told);
         // Nobody waits for what is over.
@@ -70,6 +70,33 @@ async fn a_status_decides_what_becomes_of_the_transaction() {
         assert_eq!(attempt.retry_after, wait, "{status}");
         // A redirect above all: it is not followed.
         assert_eq!(server.requests().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_says_something_about_the_service_too() {
+    let server = Server::start(|head| {
+        let mut response = Response::builder().status(head.uri.query().unwrap());
+        if head.uri.path() == "/later" {
+            response = response.header(header::RETRY_AFTER, "1");
+        }
+        response.body("".into()).unwrap()
+    })
+    .await;
+    for (path, signal) in [
+        ("?200", Signal::Succeeded),
+        ("later?200", Signal::Succeeded),
+        ("?404", Signal::Refused),
+        ("later?404", Signal::Refused),
+        ("?429", Signal::Limited),
+        ("later?503", Signal::Limited),
+        ("?503", Signal::Failed),
+        ("?409", Signal::Failed),
+        ("?302", Signal::Failed),
+    ] {
+        let url = format!("http://{}/{path}", server.place);
+        let far_side = FarSide::new(settings(url, LONG)).unwrap();
+        assert_eq!(far_side.call(order("t1")).await.signal, signal, "{path}");
     }
 }
 
@@ -215,7 +242,7 @@ async fn a_body_that_breaks_off_changes_nothing() {
     .await;
     let far_side = far_side(&place, LONG);
     for _ in 0..2 {
-        let attempt = far_side.call(order("t1")).await;
+        let attempt = far_side.call(order("t1")).await.attempt;
         assert_eq!(
             (attempt.outcome, attempt.status),
             (Outcome::Succeeded, Some(200))
@@ -231,7 +258,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     others.add(other.cert.der().clone()).unwrap();
     let far_side = FarSide::trusting(settings(), Roots::These(others)).unwrap();
-    let attempt = far_side.call(order("t1")).await;
+    let attempt = far_side.call(order("t1")).await.attempt;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
     let error = attempt.error.unwrap();
     assert!(
@@ -244,7 +271,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     roots.add(certificate).unwrap();
     let far_side = FarSide::trusting(settings(), Roots::These(roots)).unwrap();
     for _ in 0..2 {
-        let attempt = far_side.call(order("t1")).await;
+        let attempt = far_side.call(order("t1")).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
     }
     let seen = server.requests();

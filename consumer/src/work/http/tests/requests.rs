@@ -22,7 +22,7 @@ async fn the_far_side_receives_the_transaction_and_what_tells_attempts_apart() {
     let mut order = order("t1");
     order.attempt = 3;
     let id = order.id;
-    let attempt = far_side.unwrap().call(order).await;
+    let attempt = far_side.unwrap().call(order).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert_eq!(
         (attempt.id, attempt.number, attempt.status),
@@ -84,7 +84,7 @@ async fn different_ids_never_become_one_key() {
         ("ü\"{}/?#", "%C3%BC\"{}/?#"),
         (&longest, &"%E2%82%AC".repeat(255)),
     ] {
-        let attempt = far_side.call(order(id)).await;
+        let attempt = far_side.call(order(id)).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
         let seen = &server.requests()[0];
         assert_eq!(seen.header("idempotency-key"), Some(key));
@@ -128,7 +128,7 @@ async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
     .unwrap();
     let order = order("t1");
     let id = order.id;
-    let attempt = far_side.call(order).await;
+    let attempt = far_side.call(order).await.attempt;
     let seen = &server.requests()[0];
     let signature =
         Secret::parse(SECRET)
@@ -150,7 +150,7 @@ async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
     .await;
     let url = format!("http://user:hunter2@{}/?token=hunter3", server.place);
     let far_side = FarSide::new(settings(url, LONG)).unwrap();
-    let attempt = far_side.call(order("t1")).await;
+    let attempt = far_side.call(order("t1")).await.attempt;
     let seen = &server.requests()[0];
     assert_eq!(seen.head.headers[AUTHORIZATION], "Basic dXNlcjpodW50ZXIy");
     assert_eq!(seen.header("host"), Some(server.place.as_str()));
