@@ -13,18 +13,17 @@ use entity::{
 };
 use failpoint::Point;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use queue::{Deliveries, Delivery, Queue, Settlement};
-use sea_orm::DatabaseConnection;
+use queue::{Backoff, Deliveries, Delivery, Queue, Settlement};
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Settings,
-    breaker::{Breaker, Gate},
+    Error, Settings,
+    circuit::{Allowed, Appetite, Circuit},
     in_hand::InHand,
     lease::{Change, Lease},
-    persist,
     suspects::{CRASHES_MAX, Suspects, TRUSTED_CRASHES},
     work::{Ended, Running, Work},
 };
@@ -39,16 +38,18 @@ pub(crate) async fn run(
     queue: &Queue,
     settings: Settings,
     stop: CancellationToken,
-) {
-    let mut deliveries = queue.deliveries(settings.prefetch);
+) -> Result<(), Error> {
+    // Not subscribed before there is a lease.
+    let mut deliveries = queue.deliveries(0);
     tracing::info!(prefetch = settings.prefetch, "consumer started");
     let mut consumer = Consumer::new(db, settings);
-    consumer.consume(&mut deliveries, &stop).await;
-    let handed_back = consumer.wind_up(&mut deliveries).await;
+    consumer.consume(&mut deliveries, &stop).await?;
+    let handed_back = consumer.wind_up(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
     consumer.lease.end().await;
     deliveries.close().await;
     tracing::info!(handed_back, "consumer stopped");
+    Ok(())
 }
 
 struct Consumer {
@@ -58,9 +59,9 @@ struct Consumer {
     /// Everything between delivery and settlement.
     in_hand: InHand,
     suspects: Suspects,
-    /// Whether the far side is believed to be there.
-    breaker: Breaker,
-    /// Taken, and not begun because of the breaker.
+    /// Whether calls may begin, and how many.
+    circuit: Circuit,
+    /// Taken, and not begun because of the circuit.
     orders: VecDeque<Order>,
     /// One small future for each call, or for all that is simulated together.
     working: FuturesUnordered<Running>,
@@ -69,9 +70,11 @@ struct Consumer {
     /// What came of the rest, not committed yet.
     conclusions: Vec<Conclusion>,
     /// The taking under way: at most one. What arrives meanwhile is the next one's batch.
-    taking: FuturesUnordered<BoxFuture<'static, Asked>>,
+    taking: FuturesUnordered<BoxFuture<'static, Result<Asked, DbErr>>>,
     /// The commit under way: at most one. What is done meanwhile is the next one's batch.
-    finishing: FuturesUnordered<BoxFuture<'static, Finished>>,
+    finishing: FuturesUnordered<BoxFuture<'static, Result<Finished, DbErr>>>,
+    /// What is being given up because the circuit is open, and the note that the queue is new.
+    noting: FuturesUnordered<BoxFuture<'static, Result<Vec<Uuid>, DbErr>>>,
     next_take: Instant,
     next_finish: Instant,
 }
@@ -90,65 +93,150 @@ type Settled = Vec<(Delivery, Settlement)>;
 impl Consumer {
     fn new(db: DatabaseConnection, settings: Settings) -> Self {
         Self {
-            lease: Lease::new(db.clone(), settings.company),
+            lease: Lease::new(db.clone(), settings.tenancy),
             db,
             settings,
             in_hand: InHand::default(),
             suspects: Suspects::default(),
-            breaker: Breaker::new(),
+            circuit: Circuit::new(),
             orders: VecDeque::new(),
             working: FuturesUnordered::new(),
             done: Vec::new(),
             conclusions: Vec::new(),
             taking: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
+            noting: FuturesUnordered::new(),
             next_take: Instant::now(),
             next_finish: Instant::now(),
         }
     }
 
-    async fn consume(&mut self, deliveries: &mut Deliveries, stop: &CancellationToken) {
+    async fn consume(
+        &mut self,
+        deliveries: &mut Deliveries,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
         loop {
             let now = Instant::now();
             if now >= self.next_finish {
                 self.start_finishing();
             }
-            let gate = self.start_calls(now);
-            let may_take = now >= self.next_take
-                && self.taking.is_empty()
-                && self.lease.holder().is_some()
-                && match gate {
-                    Gate::Open => true,
-                    Gate::One => self.orders.is_empty(),
-                    Gate::Shut { .. } => false,
-                };
+            let allowed = self.start_calls(now);
+            self.subscribe(deliveries);
+            let may_take = now >= self.next_take && self.may_take(allowed);
             if may_take && self.take_suspects() {
                 continue;
             }
-            let knock = match gate {
-                Gate::Shut { until } => until,
-                Gate::Open | Gate::One => None,
+            let wait = match allowed {
+                Allowed::NoneUntil(until) => Some(until),
+                Allowed::Calls(_) | Allowed::NoneYet => None,
             };
             tokio::select! {
-                () = stop.cancelled() => return,
-                change = self.lease.change() => match change {
+                () = stop.cancelled() => return Ok(()),
+                change = self.lease.change() => match change? {
                     Change::Began => {}
-                    Change::Lost => deliveries.settle(self.abandon()).await,
+                    Change::Lost => self.abandon(deliveries).await,
                 },
-                batch = deliveries.next(), if may_take => self.receive(batch),
+                batch = deliveries.next(), if may_take => {
+                    self.receive(batch);
+                    if deliveries.queue_was_created() {
+                        self.note_new_queue();
+                    }
+                }
                 () = sleep_until(self.next_take), if now < self.next_take => {}
                 () = sleep_until(self.next_finish), if now < self.next_finish => {}
-                () = sleep_until(knock.unwrap_or(now)), if knock.is_some() => {}
+                () = sleep_until(wait.unwrap_or(now)), if wait.is_some() => {}
                 Some(asked) = self.taking.next() => {
-                    deliveries.settle(self.start_work(asked)).await;
+                    deliveries.settle(self.start_work(asked.map_err(Error::Database)?)).await;
                 }
-                Some(ended) = self.working.next() => self.hear(ended),
+                Some(ended) = self.working.next() => self.on_ended(ended),
                 Some(finished) = self.finishing.next() => {
-                    deliveries.settle(self.let_go(finished)).await;
+                    deliveries.settle(self.let_go(finished.map_err(Error::Database)?)).await;
                     failpoint::here(Point::ConsumerAfterAck);
+                }
+                Some(released) = self.noting.next() => {
+                    deliveries.settle(self.hand_back(released.map_err(Error::Database)?)).await;
                 }
             }
         }
+    }
+
+    /// Whether more may be taken: there is a lease, and what has been taken is at work.
+    fn may_take(&self, allowed: Allowed) -> bool {
+        let has_room = match allowed {
+            Allowed::Calls(more) => self.orders.len() < more,
+            // A limit may grow, and what is at hand then begins at once.
+            Allowed::NoneYet => {
+                self.circuit.appetite() == Appetite::Full && self.orders.len() < self.working.len()
+            }
+            Allowed::NoneUntil(_) => false,
+        };
+        has_room && self.taking.is_empty() && self.lease.holder().is_some()
+    }
+
+    /// Holds as many deliveries as can be worked on. While none can, others may be able to.
+    fn subscribe(&mut self, deliveries: &mut Deliveries) {
+        let appetite = match self.lease.holder() {
+            Some(_) => self.circuit.appetite(),
+            None => Appetite::Nothing,
+        };
+        match appetite {
+            Appetite::Full => deliveries.subscribe(self.settings.prefetch),
+            Appetite::Probes(probes) => {
+                let probes = u32::try_from(probes).unwrap_or(u32::MAX);
+                deliveries.subscribe(probes.min(self.settings.prefetch));
+            }
+            Appetite::Nothing => {
+                self.release_orders();
+                if self.orders.is_empty() && self.taking.is_empty() && self.noting.is_empty() {
+                    // These wait for their turn, which comes with a new delivery now.
+                    for id in self.suspects.clear_waiting() {
+                        self.in_hand.release(id, Settlement::Requeue, Settlement::Requeue).for_each(drop);
+                    }
+                    deliveries.subscribe(0);
+                }
+            }
+        }
+    }
+
+    /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about
+    /// what we still hold would mean nothing to them.
+    fn release_orders(&mut self) {
+        let Some(holder) = self.lease.holder() else {
+            return;
+        };
+        if self.orders.is_empty() || !self.noting.is_empty() {
+            return;
+        }
+        let ids: Vec<Uuid> = self.orders.drain(..).map(|order| order.id).collect();
+        let db = self.db.clone();
+        let release = async move {
+            let release = || lifecycle::release(&db, holder, &ids, LOOK_AGAIN_IN);
+            persist("release", release).await?;
+            Ok(ids)
+        };
+        self.noting.push(release.boxed());
+    }
+
+    /// What has been released goes back to the queue.
+    fn hand_back(&mut self, ids: Vec<Uuid>) -> Settled {
+        let mut settled = Vec::new();
+        for id in ids {
+            self.suspects.forget(id);
+            settled.extend(self.in_hand.release(id, Settlement::Requeue, Settlement::Requeue));
+        }
+        settled
+    }
+
+    /// Tells the relays that what they have published is gone.
+    fn note_new_queue(&mut self) {
+        let (db, queue) = (self.db.clone(), self.settings.queue_name.clone());
+        let note = async move {
+            let note = || lifecycle::due::queue_created(&db, &queue);
+            persist("note that the queue is new", note).await?;
+            Ok(Vec::new())
+        };
+        self.noting.push(note.boxed());
     }
 
     /// Takes deliveries in hand, and in the database those that are new to this process.
@@ -183,18 +271,18 @@ impl Consumer {
         let take = async move {
             let take = || lifecycle::take(&db, holder, ids.clone(), crashes_max, LOOK_AGAIN_IN);
             failpoint::here(Point::ConsumerBeforeTake);
-            let taken = persist("take", take).await;
+            let taken = persist("take", take).await?;
             failpoint::here(Point::ConsumerAfterTake);
             let orders = match needs_orders {
-                true => persist("read", || lifecycle::orders(&db, &taken.mine)).await,
+                true => persist("read", || lifecycle::orders(&db, &taken.mine)).await?,
                 false => Vec::new(),
             };
-            Asked {
+            Ok(Asked {
                 holder,
                 ids,
                 taken,
                 orders,
-            }
+            })
         };
         self.taking.push(take.boxed());
     }
@@ -214,6 +302,7 @@ impl Consumer {
             .iter()
             .partition(|id| self.suspects.is_poison(**id));
         match &self.settings.work {
+            Work::Simulate { .. } if mine.is_empty() => {}
             Work::Simulate { delay } => self.working.push(Work::simulate(*delay, mine)),
             Work::Http(_) => self.orders.extend(
                 asked
@@ -241,7 +330,11 @@ impl Consumer {
                 // that came too often: the outbox brings the id back when it should be.
                 Some(Status::Processing) => Settlement::Ack,
                 None => {
-                    tracing::warn!(%id, "a message that names no row goes to the dead-letter queue");
+                    tracing::warn!(
+                        event = "unknown_id", %id,
+                        "a message that names no row goes to the dead-letter queue: does another \
+                         database use this queue?"
+                    );
                     Settlement::DeadLetter
                 }
             };
@@ -251,40 +344,63 @@ impl Consumer {
         settled
     }
 
-    /// Starts as many calls as the breaker lets through; returns what it says then.
-    fn start_calls(&mut self, now: Instant) -> Gate {
+    /// Starts as many calls as the circuit lets through; returns what it says then. None begins without a lease.
+    fn start_calls(&mut self, now: Instant) -> Allowed {
         let Work::Http(far_side) = &self.settings.work else {
-            return Gate::Open;
+            return Allowed::Calls(usize::MAX);
         };
         loop {
-            let gate = self.breaker.gate(now);
-            let next = match gate {
-                Gate::Open | Gate::One => self.orders.pop_front(),
-                Gate::Shut { .. } => None,
+            let allowed = self.circuit.allowed(now, self.working.len());
+            if !matches!(allowed, Allowed::Calls(_)) || self.lease.holder().is_none() {
+                return allowed;
+            }
+            let Some(order) = self.orders.pop_front() else {
+                return allowed;
             };
-            let Some(order) = next else {
-                return gate;
-            };
-            self.breaker.started(order.id, now);
+            self.circuit.started(order.id);
             self.working.push(Work::call(far_side, order));
         }
     }
 
     /// Notes what has ended: this one, and the others that have too.
-    fn hear(&mut self, ended: Ended) {
+    fn on_ended(&mut self, ended: Ended) {
         failpoint::here(Point::ConsumerAtWork);
         let now = Instant::now();
         let mut next = Some(ended);
         while let Some(ended) = next {
             match ended {
                 Ended::Simulated(ids) => self.done.extend(ids),
-                Ended::Called(called) => {
-                    self.breaker.heard(&called.attempt, now);
+                Ended::Called(called, progress) => {
+                    let charge = self.circuit.ended(&called, progress.is_fresh(), now);
+                    let schedule = &self.settings.retries;
                     self.conclusions
-                        .push(self.settings.retries.conclude(called.attempt));
+                        .push(schedule.conclude(called.attempt, progress, charge));
                 }
             }
             next = self.working.next().now_or_never().flatten();
+        }
+    }
+}
+
+/// Repeats a call to the database until it succeeds: what is in hand stays there meanwhile, unacked.
+///
+/// # Errors
+/// No repetition would help: the data is refused, or the call itself.
+async fn persist<T, F>(doing: &'static str, call: impl Fn() -> F) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    let mut backoff = Backoff::new();
+    loop {
+        match call().await {
+            Err(error)
+                if !lifecycle::refuses_the_data(&error) && !lifecycle::can_never_work(&error) =>
+            {
+                let wait: Duration = backoff.next_wait();
+                tracing::warn!(%error, ?wait, "consumer could not {doing}; trying again");
+                tokio::time::sleep(wait).await;
+            }
+            outcome => return outcome,
         }
     }
 }

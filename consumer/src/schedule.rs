@@ -8,11 +8,21 @@ use entity::{
 };
 use thiserror::Error;
 
+use crate::circuit::Charge;
+
 /// Waits that a schedule may have.
 const WAITS_MAX: usize = 100;
 /// The part of a wait that is added to it at random, at most: what failed together should not come back
 /// together.
 const JITTER: f64 = 0.2;
+/// The wait after an attempt that was not made because something is short here.
+const SHORT_OF_SOMETHING: Duration = Duration::from_secs(2);
+/// The wait after an attempt that is charged to the service as a whole: the first, doubled each time, up to the longest.
+const DEFERRAL_FIRST: Duration = Duration::from_secs(1);
+const DEFERRAL_MAX: Duration = Duration::from_secs(5 * 60);
+/// Such attempts, at most; and where they were refused.
+const DEFERRALS_MAX: u32 = 100;
+const REFUSAL_DEFERRALS_MAX: u32 = 20;
 
 /// When to try again: the waits between attempts. After the last one there is no other attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,32 +48,110 @@ impl FromStr for Schedule {
     }
 }
 
+/// How far a transaction had come before an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Attempts that were charged to it.
+    pub(crate) failures: u32,
+    /// Attempts that were charged to the service as a whole.
+    pub(crate) deferrals: u32,
+}
+
+impl Progress {
+    /// Whether nothing has failed yet.
+    pub(crate) fn is_fresh(self) -> bool {
+        self == Self::default()
+    }
+}
+
 impl Schedule {
     /// What follows from this attempt.
-    pub(crate) fn conclude(&self, attempt: Attempt) -> Conclusion {
-        let next = match attempt.outcome {
-            Outcome::Succeeded => Next::Processed,
-            Outcome::Refused => failed(Verdict::Permanent, &attempt),
-            Outcome::Failed | Outcome::Panicked => match self.wait_after(&attempt) {
-                Some(after) => Next::Again { after },
-                None if attempt.outcome == Outcome::Panicked => failed(Verdict::Poison, &attempt),
-                None => failed(Verdict::Exhausted, &attempt),
+    pub(crate) fn conclude(
+        &self,
+        attempt: Attempt,
+        progress: Progress,
+        charge: Charge,
+    ) -> Conclusion {
+        let id = attempt.id;
+        if attempt.outcome == Outcome::Succeeded {
+            return Conclusion {
+                id,
+                attempt: Some(attempt),
+                next: Next::Processed,
+            };
+        }
+        if charge == Charge::Nobody {
+            // It has never been made.
+            return Conclusion {
+                id,
+                attempt: None,
+                next: Next::Again {
+                    after: jittered(SHORT_OF_SOMETHING),
+                    counts: false,
+                },
+            };
+        }
+        let next = match self.deferral(&attempt, progress, charge) {
+            Some(after) => Next::Again {
+                after,
+                counts: false,
             },
+            None => self.failed(&attempt, progress),
         };
         Conclusion {
-            id: attempt.id,
+            id,
             attempt: Some(attempt),
             next,
         }
     }
 
+    /// The wait of an attempt that is charged to the service. That does not go on for ever: what has been put off so
+    /// often is treated as any other.
+    fn deferral(
+        &self,
+        attempt: &Attempt,
+        progress: Progress,
+        charge: Charge,
+    ) -> Option<Duration> {
+        let most = match attempt.outcome {
+            Outcome::Refused => REFUSAL_DEFERRALS_MAX,
+            _ => DEFERRALS_MAX,
+        };
+        if charge != Charge::Service || progress.deferrals >= most {
+            return None;
+        }
+        if let Some(wait) = attempt.retry_after {
+            return Some(jittered(wait.max(DEFERRAL_FIRST)));
+        }
+        let doubled = 2u32.saturating_pow(progress.deferrals.min(16));
+        let wait = DEFERRAL_FIRST.saturating_mul(doubled);
+        Some(jittered(wait.min(DEFERRAL_MAX)))
+    }
+
+    fn failed(&self, attempt: &Attempt, progress: Progress) -> Next {
+        match attempt.outcome {
+            Outcome::Refused => failed(Verdict::Permanent, attempt),
+            outcome => match self.wait_after(attempt, progress) {
+                Some(after) => Next::Again {
+                    after,
+                    counts: true,
+                },
+                None if outcome == Outcome::Panicked => failed(Verdict::Poison, attempt),
+                None => failed(Verdict::Exhausted, attempt),
+            },
+        }
+    }
+
     /// Never shorter than the schedule says, and never shorter than the far side has asked for.
-    fn wait_after(&self, attempt: &Attempt) -> Option<Duration> {
-        let made = usize::try_from(attempt.number).unwrap_or(usize::MAX);
-        let wait = self.0.get(made.saturating_sub(1))?;
-        let wait = wait.mul_f64(1.0 + rand::random_range(0.0..=JITTER));
+    fn wait_after(&self, attempt: &Attempt, progress: Progress) -> Option<Duration> {
+        let made = usize::try_from(progress.failures).unwrap_or(usize::MAX);
+        let wait = jittered(*self.0.get(made)?);
         Some(wait.max(attempt.retry_after.unwrap_or_default()))
     }
+}
+
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + rand::random_range(0.0..=JITTER))
 }
 
 fn failed(verdict: Verdict, attempt: &Attempt) -> Next {
@@ -95,15 +183,28 @@ mod tests {
         }
     }
 
-    fn next(number: u32, outcome: Outcome) -> Next {
-        let schedule: Schedule = "1s, 1m".parse().unwrap();
-        schedule.conclude(attempt(number, outcome)).next
+    fn after_failures(failures: u32) -> Progress {
+        Progress {
+            failures,
+            deferrals: 0,
+        }
     }
 
-    fn wait(attempt: Attempt) -> f64 {
-        let schedule: Schedule = "1s,1m".parse().unwrap();
-        match schedule.conclude(attempt).next {
-            Next::Again { after } => after.as_secs_f64(),
+    fn schedule() -> Schedule {
+        "1s, 1m".parse().unwrap()
+    }
+
+    /// What follows after so many failures, where the transaction is charged.
+    fn next(failures: u32, outcome: Outcome) -> Next {
+        let attempt = attempt(failures + 1, outcome);
+        let conclusion =
+            schedule().conclude(attempt, after_failures(failures), Charge::Transaction);
+        conclusion.next
+    }
+
+    fn wait(next: Next) -> (f64, bool) {
+        match next {
+            Next::Again { after, counts } => (after.as_secs_f64(), counts),
             next => panic!("{next:?}"),
         }
     }
@@ -111,17 +212,17 @@ mod tests {
     #[test]
     fn a_failure_is_repeated_by_the_schedule_and_then_given_up() {
         for _ in 0..100 {
-            let first = wait(attempt(1, Outcome::Failed));
-            assert!((1.0..=1.2).contains(&first), "{first}");
-            let second = wait(attempt(2, Outcome::Panicked));
+            let (first, counts) = wait(next(0, Outcome::Failed));
+            assert!(counts && (1.0..=1.2).contains(&first), "{first}");
+            let (second, _) = wait(next(1, Outcome::Panicked));
             assert!((60.0..=72.0).contains(&second), "{second}");
         }
-        let Next::Failed { verdict, reason } = next(3, Outcome::Failed) else {
+        let Next::Failed { verdict, reason } = next(2, Outcome::Failed) else {
             panic!("there is no fourth attempt")
         };
         assert_eq!(verdict, Verdict::Exhausted);
         assert_eq!(reason, "attempt 3 was the last: no answer");
-        let given_up = next(3, Outcome::Panicked);
+        let given_up = next(2, Outcome::Panicked);
         assert!(matches!(
             given_up,
             Next::Failed {
@@ -132,9 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn deaths_and_deferrals_do_not_move_along_the_schedule() {
+        // The tenth attempt, and only one failure so far.
+        let tenth = schedule().conclude(
+            attempt(10, Outcome::Failed),
+            Progress {
+                failures: 1,
+                deferrals: 3,
+            },
+            Charge::Transaction,
+        );
+        let (second, counts) = wait(tenth.next);
+        assert!(counts && second >= 60.0, "{second}");
+    }
+
+    #[test]
     fn success_and_refusal_are_final_at_once() {
-        assert_eq!(next(1, Outcome::Succeeded), Next::Processed);
-        let refused = next(1, Outcome::Refused);
+        assert_eq!(next(0, Outcome::Succeeded), Next::Processed);
+        let refused = next(0, Outcome::Refused);
         assert!(matches!(
             refused,
             Next::Failed {
@@ -146,12 +262,56 @@ mod tests {
 
     #[test]
     fn the_far_side_may_ask_for_a_longer_wait_and_not_for_a_shorter_one() {
-        let asks = |seconds| Attempt {
-            retry_after: Some(Duration::from_secs(seconds)),
-            ..attempt(1, Outcome::Failed)
+        let asks = |seconds| {
+            let attempt = Attempt {
+                retry_after: Some(Duration::from_secs(seconds)),
+                ..attempt(1, Outcome::Failed)
+            };
+            let conclusion =
+                schedule().conclude(attempt, Progress::default(), Charge::Transaction);
+            wait(conclusion.next).0
         };
-        assert_eq!(wait(asks(7200)), 7200.0);
-        assert!(wait(asks(0)) >= 1.0);
+        assert_eq!(asks(7200), 7200.0);
+        assert!(asks(0) >= 1.0);
+    }
+
+    #[test]
+    fn what_is_charged_to_the_service_costs_the_transaction_nothing_up_to_a_bound() {
+        let deferred = |outcome, deferrals, retry_after: Option<u64>| {
+            let attempt = Attempt {
+                retry_after: retry_after.map(Duration::from_secs),
+                ..attempt(1, outcome)
+            };
+            let progress = Progress {
+                failures: 0,
+                deferrals,
+            };
+            schedule().conclude(attempt, progress, Charge::Service).next
+        };
+        for (deferrals, least) in [(0, 1.0), (1, 2.0), (3, 8.0), (50, 300.0)] {
+            let (wait, counts) = wait(deferred(Outcome::Failed, deferrals, None));
+            assert!(!counts && (least..=least * 1.2).contains(&wait), "{wait}");
+        }
+        let (asked_for, counts) = wait(deferred(Outcome::Failed, 9, Some(30)));
+        assert!(!counts && (30.0..=36.0).contains(&asked_for));
+        let (_, counts) = wait(deferred(Outcome::Failed, DEFERRALS_MAX, None));
+        assert!(counts);
+        let (_, counts) = wait(deferred(Outcome::Refused, 0, None));
+        assert!(!counts);
+        let believed = deferred(Outcome::Refused, REFUSAL_DEFERRALS_MAX, None);
+        assert!(matches!(believed, Next::Failed { .. }));
+    }
+
+    #[test]
+    fn what_was_short_here_leaves_no_trace() {
+        let conclusion = schedule().conclude(
+            attempt(1, Outcome::Failed),
+            after_failures(2),
+            Charge::Nobody,
+        );
+        assert_eq!(conclusion.attempt, None);
+        let (wait, counts) = wait(conclusion.next);
+        assert!(!counts && wait >= SHORT_OF_SOMETHING.as_secs_f64());
     }
 
     #[test]

@@ -65,6 +65,15 @@ impl Suspects {
         }
     }
 
+    /// Those that wait for their turn are; returns which.
+    pub(crate) fn clear_waiting(&mut self) -> Vec<Uuid> {
+        let waiting = std::mem::take(&mut self.waiting);
+        for (_, id) in &waiting {
+            self.crashes.remove(id);
+        }
+        waiting.into_iter().map(|(_, id)| id).collect()
+    }
+
     /// All of them are.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
+use crate::schedule::Progress;
 use http::{Called, FarSide};
 use signal::Signal;
 
@@ -44,6 +45,10 @@ impl Work {
     /// Starts an attempt at what is ordered. A panic is an outcome, too.
     pub(crate) fn call(far_side: &FarSide, order: Order) -> Running {
         let (id, number) = (order.id, order.attempt);
+        let progress = Progress {
+            failures: order.failures,
+            deferrals: order.deferrals,
+        };
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
         let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
         let called = call.map(move |outcome| {
@@ -61,7 +66,7 @@ impl Work {
                 signal: Signal::Panicked,
             })
         });
-        Running::Called(called.boxed())
+        Running::Called(called.boxed(), progress)
     }
 }
 
@@ -76,13 +81,13 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 /// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.
 pub(crate) enum Running {
     Simulated(Vec<Uuid>, Pin<Box<Sleep>>),
-    Called(BoxFuture<'static, Called>),
+    Called(BoxFuture<'static, Called>, Progress),
 }
 
 /// Work that has ended.
 pub(crate) enum Ended {
     Simulated(Vec<Uuid>),
-    Called(Box<Called>),
+    Called(Box<Called>, Progress),
 }
 
 impl Future for Running {
@@ -94,10 +99,10 @@ impl Future for Running {
                 .as_mut()
                 .poll(context)
                 .map(|()| Ended::Simulated(std::mem::take(ids))),
-            Self::Called(call) => call
+            Self::Called(call, progress) => call
                 .as_mut()
                 .poll(context)
-                .map(|called| Ended::Called(Box::new(called))),
+                .map(|called| Ended::Called(Box::new(called), *progress)),
         }
     }
 }

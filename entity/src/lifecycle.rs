@@ -119,6 +119,16 @@ pub fn refuses_the_data(error: &DbErr) -> bool {
     })
 }
 
+/// Whether no repetition will help, because what the database lacks or forbids is not the data: SQLSTATE class 42 (a table
+/// or a privilege that is missing, but not a prepared statement that a pooler has lost), or an answer that this version
+/// cannot read.
+pub fn can_never_work(error: &DbErr) -> bool {
+    match error {
+        DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => true,
+        _ => code(error).is_some_and(|code| code.starts_with("42") && code != "42P05"),
+    }
+}
+
 /// The one number that a statement returns.
 async fn count_of(db: &DatabaseConnection, statement: Statement) -> Result<u64, DbErr> {
     let row = query(db, statement).await?;

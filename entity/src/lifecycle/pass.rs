@@ -5,7 +5,7 @@
 //! of dead ones that vacuum has not been able to remove yet. So it is bounded in span, too, and the span follows from
 //! how long the looks take.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
@@ -56,6 +56,12 @@ impl Default for Pass {
 }
 
 impl Pass {
+    /// This process's clock, in milliseconds since 1970: where a pass over everything so far ends.
+    pub fn now() -> u64 {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since_1970.map_or(0, |time| time.as_millis() as u64)
+    }
+
     /// From the entries of this time on, in milliseconds since 1970.
     pub fn since(millis: u64) -> Self {
         Self {

@@ -1,0 +1,398 @@
+//! Whether calls may begin, and how many at once: a circuit breaker for the downstream service as a whole (Nygard,
+//! *Release It!*), and a limit that follows what the service says it can take.
+//!
+//! - **closed**: calls pass, up to the limit.
+//! - **open**: none does. The service is left alone, for longer each time.
+//! - **half-open**: a few do, as probes. If most of them are answered well the circuit closes, by degrees: the limit
+//!   begins low and grows with every success.
+//!
+//! What opens it is what *fresh* attempts say, those at transactions that have not failed before: the same few
+//! transactions that fail again and again say nothing about the others. A wave of refusals opens it, too: what an
+//! ordinary deployment answers for a moment (404, 401 …) must not become final for everything that comes by.
+//!
+//! Pure state: time comes in as an argument, and no task runs.
+
+mod recent;
+
+use std::{collections::HashSet, time::Duration};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::work::{http::Called, signal::Signal};
+use recent::Recent;
+
+/// Failed attempts within [`recent::SPAN`] below which nothing is concluded about the service.
+const FAILURES_MIN: u32 = 10;
+/// The part of the attempts that must have failed. One that got no answer counts as two that got a bad one.
+const FAILED_PART: f64 = 0.8;
+const UNREACHABLE_WEIGHT: u32 = 2;
+/// Refusals within [`recent::SPAN`], and their part of the attempts, that are no longer about single transactions.
+const REFUSALS_MIN: u32 = 10;
+const REFUSED_PART: f64 = 0.5;
+/// Answers that ask for fewer calls, and their part of all answers, within [`recent::SHORT_SPAN`], from which on no call
+/// begins for a moment.
+const LIMITED_MIN: u32 = 5;
+const LIMITED_PART: f64 = 0.5;
+/// How long the service is left alone at first, and at most: where it answers, and where it does not.
+const WAIT_FIRST: Duration = Duration::from_secs(1);
+const WAIT_ANSWERED_MAX: Duration = Duration::from_secs(5);
+const WAIT_UNREACHABLE_MAX: Duration = Duration::from_secs(30);
+/// A circuit that opens again so soon after it closed goes on with the waits where it was.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+/// Probes of the first half-open stage.
+const PROBES_FIRST: usize = 5;
+/// Probes, at most. Where the service answers, badly, there are twice as many each time: behind many transactions that
+/// are refused or fail there may be others that would not.
+const PROBES_MAX: usize = 80;
+/// From this limit on there is none.
+const UNLIMITED: usize = 1024;
+/// How long no call begins after the service has asked for fewer, if it does not say; and at most.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long no call begins after one could not be made for want of something here.
+const HERE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why the circuit opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Attempts fail, though the service answers.
+    Failing,
+    /// No answers come.
+    Unreachable,
+    /// Nearly everything is refused.
+    Refusing,
+}
+
+/// How much may be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// So many more calls.
+    Calls(usize),
+    /// None before this.
+    NoneUntil(Instant),
+    /// None before one that is under way has ended.
+    NoneYet,
+}
+
+/// How many deliveries a consumer should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appetite {
+    /// As many as its prefetch.
+    Full,
+    /// As many as there are probes.
+    Probes(usize),
+    /// None: others may be able to work on them.
+    Nothing,
+}
+
+/// Whom an attempt that did not succeed is charged to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// Its transaction.
+    Transaction,
+    /// The service as a whole: the transaction is none the nearer to its last attempt.
+    Service,
+    /// Us.
+    Nobody,
+}
+
+pub(crate) struct Circuit {
+    state: State,
+    recent: Recent,
+    /// How often it has opened without being closed for long in between.
+    times_open: u32,
+    /// Probes of the next half-open stage.
+    probes: usize,
+    closed_at: Option<Instant>,
+}
+
+enum State {
+    Closed {
+        limit: Option<usize>,
+        /// The service has asked to be left alone until then.
+        paused_until: Option<Instant>,
+    },
+    Open {
+        reason: Reason,
+        until: Instant,
+    },
+    HalfOpen {
+        reason: Reason,
+        /// Begun and not ended.
+        under_way: HashSet<Uuid>,
+        /// That may still begin.
+        left: usize,
+        good: usize,
+        bad: usize,
+        /// Those of the bad ones that got no answer.
+        unreachable: usize,
+    },
+}
+
+impl Circuit {
+    /// Closed, without a limit.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Closed {
+                limit: None,
+                paused_until: None,
+            },
+            recent: Recent::default(),
+            times_open: 0,
+            probes: PROBES_FIRST,
+            closed_at: None,
+        }
+    }
+
+    /// How much may be begun now, while so many calls are under way.
+    pub(crate) fn allowed(&mut self, now: Instant, under_way: usize) -> Allowed {
+        self.wake(now);
+        match &self.state {
+            State::Closed {
+                paused_until: Some(until),
+                ..
+            } => Allowed::NoneUntil(*until),
+            State::Closed { limit: None, .. } => Allowed::Calls(usize::MAX),
+            State::Closed {
+                limit: Some(limit), ..
+            } => match limit.saturating_sub(under_way) {
+                0 => Allowed::NoneYet,
+                more => Allowed::Calls(more),
+            },
+            State::Open { until, .. } => Allowed::NoneUntil(*until),
+            State::HalfOpen { left: 0, .. } => Allowed::NoneYet,
+            State::HalfOpen { left, .. } => Allowed::Calls(*left),
+        }
+    }
+
+    /// How many deliveries are of use.
+    pub(crate) fn appetite(&self) -> Appetite {
+        match &self.state {
+            State::Closed { .. } => Appetite::Full,
+            State::Open { .. } => Appetite::Nothing,
+            State::HalfOpen {
+                left, under_way, ..
+            } => Appetite::Probes(left + under_way.len()),
+        }
+    }
+
+    /// Ends what has ended by the time.
+    fn wake(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Closed { paused_until, .. } if paused_until.is_some_and(|until| until <= now) => {
+                *paused_until = None;
+            }
+            State::Open { reason, until } if *until <= now => {
+                self.state = State::HalfOpen {
+                    reason: *reason,
+                    under_way: HashSet::new(),
+                    left: self.probes,
+                    good: 0,
+                    bad: 0,
+                    unreachable: 0,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// A call for this transaction has begun.
+    pub(crate) fn started(&mut self, id: Uuid) {
+        if let State::HalfOpen {
+            under_way, left, ..
+        } = &mut self.state
+            && *left > 0
+        {
+            *left -= 1;
+            under_way.insert(id);
+        }
+    }
+
+    /// What is under way was given up: nobody will hear of it.
+    pub(crate) fn abandoned(&mut self) {
+        if let State::HalfOpen {
+            under_way, left, ..
+        } = &mut self.state
+        {
+            *left += under_way.len();
+            under_way.clear();
+        }
+    }
+
+    /// A call has ended. `is_fresh` says that its transaction had not failed before. Returns whom the attempt is charged
+    /// to if it did not succeed.
+    pub(crate) fn ended(&mut self, called: &Called, is_fresh: bool, now: Instant) -> Charge {
+        let charge = match called.signal {
+            Signal::Here => Charge::Nobody,
+            Signal::Limited => Charge::Service,
+            Signal::Succeeded | Signal::Refused | Signal::Failed | Signal::Unreachable => {
+                Charge::Transaction
+            }
+            Signal::Panicked => return Charge::Transaction,
+        };
+        match &mut self.state {
+            State::Closed { .. } => match self.ended_closed(called, is_fresh, now) {
+                true => Charge::Service,
+                false => charge,
+            },
+            State::HalfOpen {
+                reason, under_way, ..
+            } => {
+                let reason = *reason;
+                if under_way.remove(&called.attempt.id) {
+                    self.ended_probe(called, now);
+                }
+                charge_while_open(reason, called.signal, charge)
+            }
+            State::Open { reason, .. } => charge_while_open(*reason, called.signal, charge),
+        }
+    }
+
+    /// Returns whether this one has opened the circuit.
+    fn ended_closed(&mut self, called: &Called, is_fresh: bool, now: Instant) -> bool {
+        let began = now.checked_sub(called.attempt.took);
+        let is_of_before = (self.closed_at).is_some_and(|at| began.is_none_or(|began| began < at));
+        let State::Closed {
+            limit,
+            paused_until,
+        } = &mut self.state
+        else {
+            return false;
+        };
+        match called.signal {
+            Signal::Succeeded => {
+                if let Some(some) = limit {
+                    *some += 1;
+                }
+                limit.take_if(|limit| *limit >= UNLIMITED);
+            }
+            // So many were too many for us.
+            Signal::Here => {
+                let fewer = limit.unwrap_or(UNLIMITED) * 9 / 10;
+                *limit = Some(fewer.max(1));
+                *paused_until = Some(now + HERE_PAUSE);
+                return false;
+            }
+            _ => {}
+        }
+        if is_of_before && called.signal != Signal::Succeeded {
+            return false;
+        }
+        self.recent.add(called.signal, is_fresh, now);
+        if called.signal == Signal::Limited {
+            let short = self.recent.short(now);
+            if paused_until.is_none()
+                && short.limited >= LIMITED_MIN
+                && f64::from(short.limited) >= LIMITED_PART * f64::from(short.all())
+            {
+                let pause = called.attempt.retry_after.unwrap_or(PAUSE).min(PAUSE_MAX);
+                *paused_until = Some(now + pause);
+                // What went through until it was too much.
+                *limit = Some(short.succeeded.max(1) as usize);
+                tracing::info!(event = "downstream_limits_rate", ?pause, limit, "downstream asks for fewer calls");
+                self.recent.forget_short();
+            }
+            return false;
+        }
+        let Some(reason) = self.recent.verdict(now) else {
+            return false;
+        };
+        if self.closed_at.is_none_or(|at| now > at + STABLE_AFTER) {
+            self.times_open = 0;
+            self.probes = PROBES_FIRST;
+        }
+        self.open(reason, Some(called), now);
+        true
+    }
+
+    fn open(&mut self, reason: Reason, because: Option<&Called>, now: Instant) {
+        let longest = match reason {
+            Reason::Unreachable => WAIT_UNREACHABLE_MAX,
+            Reason::Failing | Reason::Refusing => WAIT_ANSWERED_MAX,
+        };
+        let span = (WAIT_FIRST * 2u32.saturating_pow(self.times_open.min(16))).min(longest);
+        let wait = span.mul_f64(rand::random_range(0.5..=1.0));
+        self.times_open += 1;
+        self.recent = Recent::default();
+        self.state = State::Open {
+            reason,
+            until: now + wait,
+        };
+        if let Some(called) = because {
+            let status = called.attempt.status;
+            // The words of an answer may repeat the transaction, and contents are not logged.
+            let error = called.attempt.error.as_deref().filter(|_| status.is_none());
+            tracing::warn!(
+                event = "circuit_opened",
+                ?reason,
+                status,
+                error,
+                ?wait,
+                "circuit breaker opened: no calls but probes until downstream works again"
+            );
+        }
+    }
+
+    fn ended_probe(&mut self, called: &Called, now: Instant) {
+        let State::HalfOpen {
+            reason,
+            under_way,
+            left,
+            good,
+            bad,
+            unreachable,
+        } = &mut self.state
+        else {
+            return;
+        };
+        match called.signal {
+            Signal::Succeeded => *good += 1,
+            Signal::Refused if *reason != Reason::Refusing => *good += 1,
+            Signal::Unreachable => {
+                *bad += 1;
+                *unreachable += 1;
+            }
+            // The last two say nothing about the service, but nothing good either.
+            Signal::Refused
+            | Signal::Failed
+            | Signal::Limited
+            | Signal::Here
+            | Signal::Panicked => *bad += 1,
+        }
+        let all = under_way.len() + *left + *good + *bad;
+        let is_last = under_way.is_empty();
+        if *good * 2 > all || (is_last && *good > *bad) {
+            tracing::info!(event = "circuit_closed", "circuit breaker closed: downstream works again");
+            self.state = State::Closed {
+                limit: Some(self.probes * 2),
+                paused_until: None,
+            };
+            self.closed_at = Some(now);
+        } else if *bad * 2 >= all || (is_last && *bad > 0) {
+            let reason = match (*reason, called.signal) {
+                (Reason::Refusing, Signal::Refused) => Reason::Refusing,
+                _ if *unreachable * 2 > *bad => Reason::Unreachable,
+                (Reason::Refusing, _) | (_, Signal::Refused) => Reason::Refusing,
+                _ => Reason::Failing,
+            };
+            self.probes = match reason {
+                Reason::Unreachable => PROBES_FIRST,
+                Reason::Failing | Reason::Refusing => (self.probes * 2).min(PROBES_MAX),
+            };
+            self.open(reason, None, now);
+        }
+    }
+}
+
+/// What began before the circuit opened, and what probes it, fails because of the service.
+fn charge_while_open(reason: Reason, signal: Signal, otherwise: Charge) -> Charge {
+    match signal {
+        Signal::Failed | Signal::Unreachable => Charge::Service,
+        Signal::Refused if reason == Reason::Refusing => Charge::Service,
+        _ => otherwise,
+    }
+}
+
+#[cfg(test)]
+mod tests;

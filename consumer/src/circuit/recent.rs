@@ -1,0 +1,139 @@
+//! What attempts that ended within the last seconds say about the service.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    FAILED_PART, FAILURES_MIN, REFUSALS_MIN, REFUSED_PART, Reason, UNREACHABLE_WEIGHT,
+};
+use crate::work::signal::Signal;
+
+/// How long an attempt counts.
+pub(super) const SPAN: Duration = Duration::from_secs(10);
+/// How long an answer counts that asks for fewer calls.
+pub(super) const SHORT_SPAN: Duration = Duration::from_secs(2);
+/// Attempts are counted by the second in which they ended.
+const BUCKETS: usize = SPAN.as_secs() as usize;
+
+/// Counts of the last [`SPAN`], by the second.
+#[derive(Default)]
+pub(super) struct Recent {
+    /// When the first of the seconds began.
+    began: Option<Instant>,
+    /// Which second each bucket is of, counted from `began`.
+    buckets: [(u64, Fresh, Counts); BUCKETS],
+}
+
+/// Counts of fresh attempts.
+type Fresh = Counts;
+
+/// How many attempts ended how.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) succeeded: u32,
+    pub(super) refused: u32,
+    pub(super) limited: u32,
+    pub(super) failed: u32,
+    pub(super) unreachable: u32,
+}
+
+impl Recent {
+    pub(super) fn add(&mut self, signal: Signal, is_fresh: bool, now: Instant) {
+        let second = self.second(now);
+        let bucket = &mut self.buckets[second as usize % BUCKETS];
+        if bucket.0 != second {
+            *bucket = (second, Counts::default(), Counts::default());
+        }
+        if is_fresh {
+            bucket.1.add(signal);
+        }
+        bucket.2.add(signal);
+    }
+
+    /// All attempts of the last [`SHORT_SPAN`].
+    pub(super) fn short(&mut self, now: Instant) -> Counts {
+        self.sum(now, SHORT_SPAN).1
+    }
+
+    /// What is short of [`SPAN`] has had its consequences.
+    pub(super) fn forget_short(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.2 = Counts::default();
+        }
+    }
+
+    /// What is wrong with the service as a whole, if anything is.
+    pub(super) fn verdict(&mut self, now: Instant) -> Option<Reason> {
+        let (fresh, all) = self.sum(now, SPAN);
+        if fresh.refused >= REFUSALS_MIN
+            && f64::from(fresh.refused) >= REFUSED_PART * f64::from(fresh.all())
+        {
+            return Some(Reason::Refusing);
+        }
+        // Where nothing is fresh, and nothing succeeds at all, what is tried again must do.
+        let counts = match fresh.bad() < FAILURES_MIN && all.succeeded == 0 {
+            true => all,
+            false => fresh,
+        };
+        let weight = counts.failed + UNREACHABLE_WEIGHT * counts.unreachable;
+        let good = counts.succeeded + counts.refused;
+        if counts.bad() < FAILURES_MIN
+            || f64::from(weight) < FAILED_PART * f64::from(weight + good)
+        {
+            return None;
+        }
+        Some(match counts.unreachable > counts.failed {
+            true => Reason::Unreachable,
+            false => Reason::Failing,
+        })
+    }
+
+    fn sum(&mut self, now: Instant, span: Duration) -> (Fresh, Counts) {
+        let second = self.second(now);
+        let mut sums = (Counts::default(), Counts::default());
+        for (of, fresh, all) in &self.buckets {
+            if second - of.min(&second) < span.as_secs() {
+                sums.0.join(fresh);
+                sums.1.join(all);
+            }
+        }
+        sums
+    }
+
+    fn second(&mut self, now: Instant) -> u64 {
+        // The buckets begin as those of second 0, which is long past then.
+        let began = *self.began.get_or_insert(now);
+        now.saturating_duration_since(began).as_secs() + SPAN.as_secs()
+    }
+}
+
+impl Counts {
+    fn add(&mut self, signal: Signal) {
+        let count = match signal {
+            Signal::Succeeded => &mut self.succeeded,
+            Signal::Refused => &mut self.refused,
+            Signal::Limited => &mut self.limited,
+            Signal::Failed => &mut self.failed,
+            Signal::Unreachable => &mut self.unreachable,
+            Signal::Here | Signal::Panicked => return,
+        };
+        *count += 1;
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.refused += other.refused;
+        self.limited += other.limited;
+        self.failed += other.failed;
+        self.unreachable += other.unreachable;
+    }
+
+    pub(super) fn all(&self) -> u32 {
+        self.succeeded + self.refused + self.limited + self.failed + self.unreachable
+    }
+
+    fn bad(&self) -> u32 {
+        self.failed + self.unreachable
+    }
+}
