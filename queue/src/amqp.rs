@@ -4,11 +4,14 @@
 //! lapin's own recovery stays off. Any error, and any end of a stream, is the end of a session; this
 //! module drops the whole connection and builds a new one.
 
+mod confirms;
 mod connection;
 mod consume;
 mod ledger;
 mod publish;
+mod returns;
 mod session;
+mod subscription;
 mod topology;
 mod watchdog;
 
@@ -34,7 +37,8 @@ pub struct Settings {
     pub url: String,
     /// PEM text of the certificate authorities to trust beside the system's, for `amqps://`.
     pub ca: Option<String>,
-    /// The queue's name; the names of the dead letters' queue and exchange derive from it.
+    /// The queue's name; the names of the dead letters' queue and exchange and of the queue of what is returned derive
+    /// from it.
     pub queue: String,
     /// Names this process in the management console.
     pub process: String,
@@ -100,6 +104,16 @@ impl Link {
         let _ = self.0.compare_exchange(
             Self::UNUSED,
             Self::DOWN,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// From now on the process does not want it. One that is there may stay.
+    fn rest(&self) {
+        let _ = self.0.compare_exchange(
+            Self::DOWN,
+            Self::UNUSED,
             Ordering::Relaxed,
             Ordering::Relaxed,
         );

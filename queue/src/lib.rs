@@ -4,7 +4,8 @@
 //!
 //! Two backends, one vocabulary and one set of promises (`tests/conformance` holds both to it):
 //! an id whose publish was confirmed is delivered; a delivery that is not settled when its consumer
-//! goes away is delivered again; one delivered too often, or rejected, becomes a dead letter.
+//! goes away, or unsubscribes, is delivered again; one delivered too often, or rejected, becomes a dead
+//! letter. A dead letter that no consumer asked for comes back to a publisher ([`Returned`]).
 //!
 //! This is the only crate that names lapin, and `amqp::topology` the only file that names a queue.
 
@@ -20,6 +21,9 @@ use uuid::Uuid;
 
 /// Deliveries that are handed over together, at most.
 const BATCH_MAX: usize = 1024;
+
+/// Returned messages that a publisher is given together, at most.
+const RETURNED_MAX: usize = 1000;
 
 /// How often one message may come back before it becomes a dead letter. High, because every loss of a
 /// connection counts once for each message in its hands; finite, because a message that kills its
@@ -77,7 +81,7 @@ pub struct Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct DeliveryTag {
     session: u32,
-    channel: u16,
+    channel: u32,
     tag: u64,
 }
 
@@ -114,7 +118,7 @@ impl Queue {
         }
     }
 
-    /// Connects a publisher; it must be used from one task only.
+    /// Connects a publisher, which declares the topology; it must be used from one task only.
     pub async fn publisher(&self) -> Result<Publisher, Error> {
         match self {
             Self::Amqp(broker) => broker
@@ -125,7 +129,8 @@ impl Queue {
         }
     }
 
-    /// Starts a consumer that holds at most `prefetch` unsettled deliveries.
+    /// Starts a consumer that holds at most `prefetch` unsettled deliveries; with 0 it starts
+    /// [unsubscribed](Deliveries::subscribe).
     pub fn deliveries(&self, prefetch: u32) -> Deliveries {
         match self {
             Self::Amqp(broker) => Deliveries::Amqp(broker.deliveries(prefetch)),
@@ -141,7 +146,8 @@ impl Queue {
         }
     }
 
-    /// Whether every publisher and consumer of this process has its connection just now.
+    /// Whether every publisher and consumer of this process has its connection just now. One that is
+    /// unsubscribed needs none.
     pub fn is_up(&self) -> bool {
         match self {
             Self::Amqp(broker) => broker.is_up(),
@@ -153,6 +159,53 @@ impl Queue {
     pub fn is_inside_the_process(&self) -> bool {
         matches!(self, Self::Memory(_))
     }
+}
+
+/// What the broker has answered about published ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmed {
+    /// It has taken responsibility for these.
+    pub acked: Vec<Uuid>,
+    /// It has refused these (`basic.nack`): the queue is at the length that a policy sets, or has no
+    /// leader just now. They are not in the queue.
+    pub refused: Vec<Uuid>,
+}
+
+/// Why a message left the queue other than by an ack: the words of RabbitMQ's `x-death` header
+/// (<https://www.rabbitmq.com/docs/dlx>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// `expired`: a policy with `message-ttl` (or `x-message-ttl`) catches the queue.
+    Expired,
+    /// `maxlen`: a policy with `max-length` or `max-length-bytes` does, and drops from the head.
+    MaxLength,
+    /// `delivery_limit`: it came back from its consumers too often.
+    DeliveryLimit,
+    /// `rejected`: a consumer of ours has settled it with [`Settlement::DeadLetter`]. Never returned.
+    Rejected,
+    /// A word that we do not know.
+    Other,
+}
+
+/// A message that has left the queue and whose work is not done: the queue holds it no more.
+/// [Settle](Publisher::settle_returned) it once that is noted; otherwise it is returned again.
+#[derive(Debug)]
+#[must_use]
+pub struct Returned {
+    /// The row's id.
+    pub id: Uuid,
+    /// What has become of the message.
+    pub reason: Reason,
+    receipt: u64,
+}
+
+/// What a publisher may be told at any time.
+#[derive(Debug)]
+pub enum Event {
+    /// See [`Publisher::confirmed`].
+    Confirmed(Confirmed),
+    /// See [`Publisher::returned`].
+    Returned(Vec<Returned>),
 }
 
 /// Hands ids to the queue. After an error it is of no more use: drop it and connect another; what was
@@ -173,12 +226,58 @@ impl Publisher {
         }
     }
 
-    /// Waits for publisher confirms and returns the ids that they cover; for ever if nothing is
-    /// [unconfirmed](Self::unconfirmed). May be dropped and called again.
-    pub async fn confirmed(&mut self) -> Result<Vec<Uuid>, Error> {
+    /// Waits for publisher confirms and returns the ids that they cover, in the order in which they were
+    /// published; for ever if nothing is [unconfirmed](Self::unconfirmed). May be dropped and called
+    /// again.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if any message came back because there is no queue: nothing of what is
+    /// unconfirmed may be taken to have arrived.
+    pub async fn confirmed(&mut self) -> Result<Confirmed, Error> {
         match self {
             Self::Amqp(publisher) => publisher.confirmed().await,
-            Self::Memory(publisher) => publisher.confirmed().await,
+            Self::Memory(publisher) => Ok(publisher.confirmed().await),
+        }
+    }
+
+    /// Waits for messages that the queue has given up, at most 1,000 that are not
+    /// [settled](Self::settle_returned); for ever if there are none. May be dropped and called again.
+    /// What a consumer has [rejected](Settlement::DeadLetter) is not among them.
+    ///
+    /// Dead letters travel without confirms (RabbitMQ's `at-most-once`), so not every one comes.
+    pub async fn returned(&mut self) -> Result<Vec<Returned>, Error> {
+        match self {
+            Self::Amqp(publisher) => publisher.returned().await,
+            Self::Memory(publisher) => Ok(publisher.returned().await),
+        }
+    }
+
+    /// Waits for whichever comes first of [`confirmed`](Self::confirmed) and
+    /// [`returned`](Self::returned). May be dropped and called again.
+    pub async fn event(&mut self) -> Result<Event, Error> {
+        match self {
+            Self::Amqp(publisher) => publisher.event().await,
+            Self::Memory(publisher) => Ok(publisher.event().await),
+        }
+    }
+
+    /// Forgets returned messages: what follows from them has been noted.
+    pub async fn settle_returned(&mut self, settled: Vec<Returned>) -> Result<(), Error> {
+        match self {
+            Self::Amqp(publisher) => publisher.settle_returned(settled).await,
+            Self::Memory(publisher) => {
+                publisher.settle_returned(&settled);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the queue was not there before this publisher declared it: whatever had been published
+    /// by then is gone.
+    pub fn queue_is_new(&self) -> bool {
+        match self {
+            Self::Amqp(publisher) => publisher.queue_is_new(),
+            Self::Memory(publisher) => publisher.queue_is_new(),
         }
     }
 
@@ -208,6 +307,21 @@ pub enum Deliveries {
 }
 
 impl Deliveries {
+    /// Says how many unsettled deliveries may be held from now on. Does not wait; nothing happens if it
+    /// is the same as before.
+    ///
+    /// With 0 the consumer is unsubscribed: everything that is unsettled, and everything on its way,
+    /// goes back to the queue at once and counts there as delivered once more; [`next`](Self::next)
+    /// returns nothing until the next call with more than 0. What was received before cannot be settled
+    /// any more: doing so has no effect. A smaller number above 0 takes nothing back that has been
+    /// received.
+    pub fn subscribe(&mut self, prefetch: u32) {
+        match self {
+            Self::Amqp(deliveries) => deliveries.subscribe(prefetch),
+            Self::Memory(deliveries) => deliveries.subscribe(prefetch),
+        }
+    }
+
     /// Waits for at least one delivery and returns all that are there, up to a limit. Loses and
     /// regains connections without the caller's help. May be dropped and called again.
     pub async fn next(&mut self) -> Vec<Delivery> {
@@ -217,12 +331,22 @@ impl Deliveries {
         }
     }
 
-    /// Settles deliveries. Those whose connection is gone are skipped: the broker delivers them
-    /// again by itself.
+    /// Settles deliveries, without waiting for the broker. Those whose connection is gone are skipped:
+    /// the broker delivers them again by itself. So it does with everything unsettled if a session
+    /// is so slow that too many settlements wait for it.
     pub async fn settle(&mut self, settled: Vec<(Delivery, Settlement)>) {
         match self {
-            Self::Amqp(deliveries) => deliveries.settle(settled).await,
+            Self::Amqp(deliveries) => deliveries.settle(settled),
             Self::Memory(deliveries) => deliveries.settle(settled),
+        }
+    }
+
+    /// Whether this consumer has had to create the queue since this was last asked: whatever had been
+    /// published by then is gone. The queue inside the process is always there.
+    pub fn queue_was_created(&mut self) -> bool {
+        match self {
+            Self::Amqp(deliveries) => deliveries.queue_was_created(),
+            Self::Memory(_) => false,
         }
     }
 

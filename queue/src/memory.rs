@@ -9,13 +9,17 @@ use std::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{BATCH_MAX, DELIVERY_LIMIT, Delivery, DeliveryTag, Depth, Error, Settlement};
+use crate::{
+    BATCH_MAX, Confirmed, DELIVERY_LIMIT, Delivery, DeliveryTag, Depth, Error, Event, RETURNED_MAX,
+    Reason, Returned, Settlement,
+};
 
 /// Ids that may wait at once (16 MB of them). Beyond, the relay is told that the queue is full and
 /// the ids wait in the outbox.
 const READY_MAX: usize = 1_000_000;
 
-/// Dead letters that are kept for a look; the oldest go first.
+/// Dead letters that are kept for a look, and ids that wait to be returned; the oldest go first. Of those
+/// that are not returned, the outbox publishes the ids again.
 const DEAD_MAX: usize = 10_000;
 
 /// A queue inside the process. Clones share it.
@@ -26,12 +30,16 @@ pub struct Queue(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     arrived: Notify,
+    gave_up: Notify,
 }
 
 #[derive(Default)]
 struct State {
     ready: VecDeque<Message>,
     dead: VecDeque<Uuid>,
+    /// Delivered too often, and not in a publisher's hands.
+    given_up: VecDeque<Uuid>,
+    has_had_a_publisher: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,16 +56,20 @@ impl Queue {
     }
 
     pub(crate) fn publisher(&self) -> Publisher {
+        let had_one = std::mem::replace(&mut self.state().has_had_a_publisher, true);
         Publisher {
             queue: self.clone(),
             confirmed: Vec::new(),
+            queue_is_new: !had_one,
+            returned: HashMap::new(),
+            last_receipt: 0,
         }
     }
 
     pub(crate) fn deliveries(&self, prefetch: u32) -> Deliveries {
         Deliveries {
             queue: self.clone(),
-            prefetch: prefetch.max(1) as usize,
+            prefetch: prefetch as usize,
             last_tag: 0,
             unsettled: HashMap::new(),
         }
@@ -69,6 +81,17 @@ impl Queue {
             ready: state.ready.len(),
             dead: state.dead.len(),
         }
+    }
+
+    /// Hands messages back that were not acked.
+    fn give_back(&self, messages: impl IntoIterator<Item = Message>) {
+        let mut state = self.state();
+        for message in messages {
+            state.give_back(message);
+        }
+        drop(state);
+        self.0.arrived.notify_one();
+        self.0.gave_up.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,6 +106,7 @@ impl State {
         let returned = message.returned + 1;
         if returned > DELIVERY_LIMIT {
             self.bury(message);
+            push_within(DEAD_MAX, &mut self.given_up, message.id);
         } else {
             self.ready.push_front(Message {
                 returned,
@@ -92,17 +116,27 @@ impl State {
     }
 
     fn bury(&mut self, message: Message) {
-        if self.dead.len() == DEAD_MAX {
-            self.dead.pop_front();
-        }
-        self.dead.push_back(message.id);
+        push_within(DEAD_MAX, &mut self.dead, message.id);
     }
 }
 
-/// Publishes into the process. Being in memory is all the confirm there is.
+/// Appends to a list that may hold `max`; its first goes if there is no room.
+fn push_within(max: usize, list: &mut VecDeque<Uuid>, id: Uuid) {
+    if list.len() >= max {
+        list.pop_front();
+    }
+    list.push_back(id);
+}
+
+/// Publishes into the process. Being in memory is all the confirm there is. Dropping it lets what was
+/// returned and is not settled be returned to the next one.
 pub struct Publisher {
     queue: Queue,
     confirmed: Vec<Uuid>,
+    queue_is_new: bool,
+    /// In the relay's hands, by receipt.
+    returned: HashMap<u64, Uuid>,
+    last_receipt: u64,
 }
 
 impl Publisher {
@@ -121,11 +155,67 @@ impl Publisher {
         Ok(())
     }
 
-    pub(crate) async fn confirmed(&mut self) -> Result<Vec<Uuid>, Error> {
+    pub(crate) async fn confirmed(&mut self) -> Confirmed {
         if self.confirmed.is_empty() {
-            std::future::pending::<()>().await;
+            return std::future::pending().await;
         }
-        Ok(std::mem::take(&mut self.confirmed))
+        Confirmed {
+            acked: std::mem::take(&mut self.confirmed),
+            refused: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn returned(&mut self) -> Vec<Returned> {
+        let queue = self.queue.clone();
+        if self.returned.len() >= RETURNED_MAX {
+            // Only `settle_returned` makes room, and it needs this future gone.
+            return std::future::pending().await;
+        }
+        loop {
+            let gave_up = queue.0.gave_up.notified();
+            let returned = self.take_returned();
+            if !returned.is_empty() {
+                return returned;
+            }
+            gave_up.await;
+        }
+    }
+
+    fn take_returned(&mut self) -> Vec<Returned> {
+        let room = RETURNED_MAX - self.returned.len();
+        let mut state = self.queue.state();
+        let count = room.min(state.given_up.len());
+        let ids: Vec<Uuid> = state.given_up.drain(..count).collect();
+        drop(state);
+        ids.into_iter().map(|id| self.hand_over(id)).collect()
+    }
+
+    fn hand_over(&mut self, id: Uuid) -> Returned {
+        self.last_receipt += 1;
+        self.returned.insert(self.last_receipt, id);
+        Returned {
+            id,
+            reason: Reason::DeliveryLimit,
+            receipt: self.last_receipt,
+        }
+    }
+
+    pub(crate) async fn event(&mut self) -> Event {
+        match self.confirmed.is_empty() {
+            // Whatever will be confirmed has been: a confirm comes with the publishing.
+            true => Event::Returned(self.returned().await),
+            false => Event::Confirmed(self.confirmed().await),
+        }
+    }
+
+    pub(crate) fn settle_returned(&mut self, settled: &[Returned]) {
+        for returned in settled {
+            self.returned.remove(&returned.receipt);
+        }
+    }
+
+    pub(crate) fn queue_is_new(&self) -> bool {
+        self.queue_is_new
     }
 
     pub(crate) fn depth(&self) -> Depth {
@@ -134,6 +224,17 @@ impl Publisher {
 
     pub(crate) fn unconfirmed(&self) -> usize {
         self.confirmed.len()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        for (_, id) in self.returned.drain() {
+            push_within(DEAD_MAX, &mut state.given_up, id);
+        }
+        drop(state);
+        self.queue.0.gave_up.notify_one();
     }
 }
 
@@ -146,6 +247,22 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
+    pub(crate) fn subscribe(&mut self, prefetch: u32) {
+        self.prefetch = prefetch as usize;
+        if prefetch == 0 {
+            self.hand_back();
+        }
+    }
+
+    /// Hands back everything that is unsettled.
+    fn hand_back(&mut self) {
+        let mut messages: Vec<_> = self.unsettled.drain().collect();
+        // Given back from the last to the first, they stand in front in their old order.
+        messages.sort_by_key(|(tag, _)| std::cmp::Reverse(*tag));
+        self.queue
+            .give_back(messages.into_iter().map(|(_, message)| message));
+    }
+
     pub(crate) async fn next(&mut self) -> Vec<Delivery> {
         let queue = self.queue.clone();
         if self.unsettled.len() >= self.prefetch {
@@ -205,19 +322,12 @@ impl Deliveries {
         drop(state);
         // There is room in the prefetch again.
         self.queue.0.arrived.notify_one();
+        self.queue.0.gave_up.notify_one();
     }
 }
 
 impl Drop for Deliveries {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        let mut messages: Vec<_> = self.unsettled.drain().collect();
-        // Given back from the last to the first, they stand in front in their old order.
-        messages.sort_by_key(|(tag, _)| std::cmp::Reverse(*tag));
-        for (_, message) in messages {
-            state.give_back(message);
-        }
-        drop(state);
-        self.queue.0.arrived.notify_one();
+        self.hand_back();
     }
 }

@@ -1,59 +1,146 @@
-//! The consuming end: a task that keeps a session with the broker alive and passes deliveries one
+//! The consuming end: a task that keeps a session with the broker alive while one is wanted, and passes deliveries one
 //! way and settlements the other.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::{Broker, Shared, session::Session};
-use crate::{BATCH_MAX, Backoff, Delivery, Settlement};
+use crate::{BATCH_MAX, Backoff, Delivery, Error, Settlement};
 
-/// Batches that may wait on their way in either direction.
+/// Batches of deliveries that may wait for the consumer.
 const BATCHES_WAITING: usize = 16;
+
+/// Batches of settlements that may wait for the session: as many as a consumer that settles every 10 ms makes in the 30 s
+/// after which a session that stalls is ended.
+const SETTLED_WAITING: usize = 3000;
+
+pub(super) type Settled = Vec<(Delivery, Settlement)>;
+
+/// What the consumer wants just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Unsettled deliveries that may be held; 0 is not subscribed.
+    pub(super) prefetch: u32,
+    /// Counts how often everything was to go back. What belongs to an earlier epoch is void.
+    pub(super) epoch: u32,
+}
+
+/// Deliveries of one epoch.
+pub(super) struct Batch {
+    pub(super) epoch: u32,
+    pub(super) deliveries: Vec<Delivery>,
+}
+
+/// The session's ends of what leads to the consumer.
+pub(super) struct Ends {
+    pub(super) wanted: watch::Receiver<Wanted>,
+    pub(super) batches: mpsc::Sender<Batch>,
+    pub(super) settled: mpsc::Receiver<Settled>,
+}
 
 /// A consumer's deliveries. Dropping it ends the task and with it the connection.
 pub struct Deliveries {
-    batches: mpsc::Receiver<Vec<Delivery>>,
-    settled: mpsc::Sender<Vec<(Delivery, Settlement)>>,
+    wanted: watch::Sender<Wanted>,
+    batches: mpsc::Receiver<Batch>,
+    settled: mpsc::Sender<Settled>,
+    queue_was_created: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Broker {
     pub(crate) fn deliveries(&self, prefetch: u32) -> Deliveries {
-        self.0.consuming.want();
-        let (batches_in, batches) = mpsc::channel(BATCHES_WAITING);
-        let (settled, settled_out) = mpsc::channel(BATCHES_WAITING);
-        let supervisor = Supervisor {
-            shared: self.0.clone(),
-            prefetch: prefetch.max(1),
-            batches: batches_in,
-            settled: settled_out,
-        };
-        Deliveries {
-            batches,
-            settled,
-            task: tokio::spawn(supervisor.run()),
-        }
+        Deliveries::start(prefetch, |ends, queue_was_created| {
+            let supervisor = Supervisor {
+                shared: self.0.clone(),
+                ends,
+                queue_was_created,
+            };
+            tokio::spawn(supervisor.run())
+        })
     }
 }
 
 impl Deliveries {
-    pub(crate) async fn next(&mut self) -> Vec<Delivery> {
-        let Some(mut all) = self.batches.recv().await else {
-            // The task ends only when this end is dropped.
-            return std::future::pending().await;
+    fn start(prefetch: u32, task: impl FnOnce(Ends, Arc<AtomicBool>) -> JoinHandle<()>) -> Self {
+        let (wanted, wanted_out) = watch::channel(Wanted { prefetch, epoch: 0 });
+        let (batches_in, batches) = mpsc::channel(BATCHES_WAITING);
+        let (settled, settled_out) = mpsc::channel(SETTLED_WAITING);
+        let queue_was_created = Arc::new(AtomicBool::new(false));
+        let ends = Ends {
+            wanted: wanted_out,
+            batches: batches_in,
+            settled: settled_out,
         };
-        while all.len() < BATCH_MAX
-            && let Ok(more) = self.batches.try_recv()
-        {
-            all.extend(more);
+        Self {
+            wanted,
+            batches,
+            settled,
+            task: task(ends, queue_was_created.clone()),
+            queue_was_created,
         }
-        all
     }
 
-    pub(crate) async fn settle(&mut self, settled: Vec<(Delivery, Settlement)>) {
-        // An error means that the task is gone, and the connection with it: nothing to settle.
-        let _ = self.settled.send(settled).await;
+    pub(crate) fn subscribe(&mut self, prefetch: u32) {
+        self.wanted.send_if_modified(|wanted| {
+            if wanted.prefetch == prefetch {
+                return false;
+            }
+            wanted.prefetch = prefetch;
+            if prefetch == 0 {
+                wanted.epoch += 1;
+            }
+            true
+        });
+    }
+
+    pub(crate) async fn next(&mut self) -> Vec<Delivery> {
+        loop {
+            let Some(batch) = self.batches.recv().await else {
+                // The task ends only when this end is dropped.
+                return std::future::pending().await;
+            };
+            let mut all = self.valid(batch);
+            while all.len() < BATCH_MAX
+                && let Ok(more) = self.batches.try_recv()
+            {
+                all.extend(self.valid(more));
+            }
+            if !all.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    /// What is left of a batch when everything of earlier epochs has gone back.
+    fn valid(&self, batch: Batch) -> Vec<Delivery> {
+        match batch.epoch == self.wanted.borrow().epoch {
+            true => batch.deliveries,
+            false => Vec::new(),
+        }
+    }
+
+    pub(crate) fn settle(&mut self, settled: Settled) {
+        if settled.is_empty() {
+            return;
+        }
+        // `Closed` means that the task is gone, and the connection with it: nothing to settle.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.settled.try_send(settled) {
+            tracing::warn!(
+                "the broker takes no settlements; everything unsettled goes back to the queue"
+            );
+            self.wanted.send_modify(|wanted| wanted.epoch += 1);
+        }
+    }
+
+    pub(crate) fn queue_was_created(&mut self) -> bool {
+        self.queue_was_created.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) async fn close(self) {
@@ -65,40 +152,109 @@ impl Deliveries {
 
 struct Supervisor {
     shared: Arc<Shared>,
-    prefetch: u32,
-    batches: mpsc::Sender<Vec<Delivery>>,
-    settled: mpsc::Receiver<Vec<(Delivery, Settlement)>>,
+    ends: Ends,
+    queue_was_created: Arc<AtomicBool>,
+}
+
+/// Why there is no session any more, or none yet.
+enum Ended {
+    /// The consumer has gone.
+    Gone,
+    /// The consumer wants no deliveries, so there is no need for one.
+    Unwanted,
+    Failed(Error),
 }
 
 impl Supervisor {
-    /// Session after session, until the other ends are dropped.
+    /// Session after session while the consumer is subscribed, until it has gone. One that is there when the consumer
+    /// unsubscribes is kept, idle; one that ends meanwhile is not replaced before it is wanted.
     async fn run(mut self) {
         let mut backoff = Backoff::new();
         for number in 1.. {
-            let failure = tokio::select! {
-                session = Session::open(&self.shared, self.prefetch, number) => match session {
-                    Ok(mut session) => {
-                        backoff.reset();
-                        match session.run(&self.batches, &mut self.settled).await {
-                            Ok(()) => return session.close().await,
-                            Err(error) => error,
-                        }
-                    }
-                    Err(error) => error,
-                },
-                () = forget(&mut self.settled) => return,
+            let ended = match self.until_wanted().await {
+                Ok(()) => self.session(number, &mut backoff).await,
+                Err(ended) => ended,
             };
-            tracing::warn!(error = %failure, "consumer lost the broker; connecting again");
+            match ended {
+                Ended::Gone => return,
+                Ended::Unwanted => continue,
+                Ended::Failed(error) => {
+                    tracing::warn!(%error, "consumer lost the broker; connecting again");
+                }
+            }
+            let Ends {
+                wanted, settled, ..
+            } = &mut self.ends;
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_wait()) => {}
-                () = forget(&mut self.settled) => return,
+                () = unwanted(wanted) => {}
+                () = forget(settled) => return,
+            }
+        }
+    }
+
+    /// Waits until the consumer is subscribed.
+    async fn until_wanted(&mut self) -> Result<(), Ended> {
+        if self.ends.wanted.borrow().prefetch == 0 {
+            self.shared.consuming.rest();
+        }
+        let Ends {
+            wanted, settled, ..
+        } = &mut self.ends;
+        let wanted = wanted.wait_for(|wanted| wanted.prefetch > 0);
+        tokio::select! {
+            wanted = wanted => drop(wanted.map_err(|_| Ended::Gone)?),
+            () = forget(settled) => return Err(Ended::Gone),
+        }
+        self.shared.consuming.want();
+        Ok(())
+    }
+
+    /// One session, from the first attempt to connect to its end.
+    async fn session(&mut self, number: u32, backoff: &mut Backoff) -> Ended {
+        let Ends {
+            wanted, settled, ..
+        } = &mut self.ends;
+        let opened = tokio::select! {
+            opened = Session::open(&self.shared, number) => opened,
+            () = unwanted(wanted) => return Ended::Unwanted,
+            () = forget(settled) => return Ended::Gone,
+        };
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(error) => return Ended::Failed(error),
+        };
+        if session.queue_was_created() {
+            self.queue_was_created.store(true, Ordering::Relaxed);
+        }
+        match session.run(&mut self.ends).await {
+            Ok(()) => {
+                session.close().await;
+                Ended::Gone
+            }
+            Err(error) if self.ends.wanted.borrow().prefetch == 0 => {
+                tracing::debug!(%error, "an idle consumer lost the broker");
+                Ended::Unwanted
+            }
+            Err(error) => {
+                // Not before: a broker may take every connection and end each at once.
+                if session.has_proven_itself() {
+                    backoff.reset();
+                }
+                Ended::Failed(error)
             }
         }
     }
 }
 
+/// Returns when the consumer is not subscribed.
+async fn unwanted(wanted: &mut watch::Receiver<Wanted>) {
+    // An error means that the consumer has gone.
+    let _ = wanted.wait_for(|wanted| wanted.prefetch == 0).await;
+}
+
 /// Drops settlements while there is no session: what they settle, the broker delivers again. Returns
 /// when the consumer has gone.
-async fn forget(settled: &mut mpsc::Receiver<Vec<(Delivery, Settlement)>>) {
+async fn forget(settled: &mut mpsc::Receiver<Settled>) {
     while settled.recv().await.is_some() {}
 }

@@ -14,6 +14,8 @@ pub(super) struct Ledger {
     entries: VecDeque<Entry>,
     /// How many of `entries` are `Finished`.
     finished: usize,
+    /// How many of `entries` are `Answered`.
+    answered: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,14 @@ pub(super) struct Acks {
     pub(super) single: Vec<u64>,
 }
 
+impl Acks {
+    /// Each tag, and whether it stands for all before it (`multiple`).
+    pub(super) fn in_order(self) -> impl Iterator<Item = (u64, bool)> {
+        let run = self.up_to.into_iter().map(|tag| (tag, true));
+        run.chain(self.single.into_iter().map(|tag| (tag, false)))
+    }
+}
+
 impl Ledger {
     /// Notes that the delivery with this tag has arrived.
     pub(super) fn open(&mut self, tag: u64) {
@@ -41,9 +51,9 @@ impl Ledger {
         self.entries.push_back(Entry::Open);
     }
 
-    /// How many deliveries there are from the oldest unsettled one on: at least as many as the broker counts unacked.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// How many deliveries the broker counts as unacked.
+    pub(super) fn unacked(&self) -> usize {
+        self.entries.len() - self.answered
     }
 
     /// Notes that a delivery's work is done.
@@ -58,14 +68,26 @@ impl Ledger {
 
     /// Notes that the broker has been told otherwise about a delivery (requeue, dead letter).
     pub(super) fn answer(&mut self, tag: u64) {
-        if let Some(entry) = self.entry(tag) {
+        if let Some(entry) = self.entry(tag)
+            && *entry == Entry::Open
+        {
             *entry = Entry::Answered;
+            self.answered += 1;
         }
     }
 
     /// What to ack: the whole run of finished deliveries at the front at once, never past one that is
     /// still open, and those stuck behind an open one singly when they have become too many.
     pub(super) fn acks(&mut self) -> Acks {
+        self.acks_behind(BEHIND_MAX)
+    }
+
+    /// What to ack before everything else is handed back: all that is finished.
+    pub(super) fn last_acks(&mut self) -> Acks {
+        self.acks_behind(0)
+    }
+
+    fn acks_behind(&mut self, behind_max: usize) -> Acks {
         let mut acks = Acks::default();
         while let Some(&entry) = self.entries.front()
             && entry != Entry::Open
@@ -76,15 +98,18 @@ impl Ledger {
                 // Not a tag that was answered otherwise: the broker no longer knows those.
                 acks.up_to = Some(self.before);
                 self.finished -= 1;
+            } else {
+                self.answered -= 1;
             }
         }
-        if self.finished > BEHIND_MAX {
+        if self.finished > behind_max {
             for (tag, entry) in (self.before + 1..).zip(&mut self.entries) {
                 if *entry == Entry::Finished {
                     *entry = Entry::Answered;
                     acks.single.push(tag);
                 }
             }
+            self.answered += self.finished;
             self.finished = 0;
         }
         acks
@@ -149,6 +174,31 @@ mod tests {
         assert_eq!(ledger.acks(), run(1));
         ledger.finish(count + 1);
         assert_eq!(ledger.acks(), run(count + 1));
+    }
+
+    #[test]
+    fn before_the_rest_is_handed_back_everything_finished_is_acked() {
+        let mut ledger = ledger(5);
+        [1, 3, 5].into_iter().for_each(|tag| ledger.finish(tag));
+        ledger.answer(4);
+        let acks: Vec<_> = ledger.last_acks().in_order().collect();
+        assert_eq!(acks, [(1, true), (3, false), (5, false)]);
+        assert_eq!(ledger.last_acks(), Acks::default());
+    }
+
+    #[test]
+    fn unacked_is_what_the_broker_still_waits_for() {
+        let mut ledger = ledger(6);
+        assert_eq!(ledger.unacked(), 6);
+        ledger.answer(2);
+        ledger.answer(2);
+        ledger.finish(3);
+        assert_eq!(ledger.unacked(), 5);
+        ledger.last_acks();
+        assert_eq!(ledger.unacked(), 4);
+        ledger.finish(1);
+        ledger.acks();
+        assert_eq!(ledger.unacked(), 3);
     }
 
     #[test]

@@ -1,26 +1,23 @@
 //! The publishing end: persistent, mandatory, confirmed.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
+    BasicProperties, Channel, Connection, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
 use uuid::Uuid;
 
-use super::{Broker, LinkUp, Shared, connection::within, topology};
-use crate::{Depth, Error};
+use super::{
+    Broker, LinkUp, Shared, confirms::Confirms, connection::within, returns::Returns, topology,
+};
+use crate::{Confirmed, Depth, Error, Event, Returned};
 
+/// Opening a channel.
+const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// Writing a batch to the socket. Longer means a blocked or stalled connection.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
-/// The broker has no deadline for its confirms; this is ours, after which the ids are published anew.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 /// AMQP's delivery mode for messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
 /// Messages whose frames are written in one go.
@@ -33,9 +30,10 @@ const WRITE_BATCH: usize = 256;
 pub struct Publisher {
     channel: Channel,
     queue: ShortString,
-    unconfirmed: VecDeque<(Uuid, PublisherConfirm)>,
-    /// Since when the front of `unconfirmed` is in front.
-    waiting_since: Instant,
+    queue_is_new: bool,
+    unconfirmed: Confirms<PublisherConfirm>,
+    /// `None` where the queue of the returned cannot be used.
+    returns: Option<Returns>,
     connection: Arc<Connection>,
     shared: Arc<Shared>,
     _up: LinkUp,
@@ -43,10 +41,25 @@ pub struct Publisher {
 
 impl Broker {
     pub(crate) async fn publisher(&self) -> Result<Publisher, Error> {
-        self.0.publishing.want();
-        let connection = self.0.address.connect("relay", &self.0.process).await?;
-        self.0.topology.declare(&connection).await?;
-        let channel = within(CONFIRM_WITHIN, "opening a channel", async {
+        let Shared {
+            address,
+            topology,
+            process,
+            publishing,
+            ..
+        } = &*self.0;
+        publishing.want();
+        let connection = address.connect("relay", process).await?;
+        let queue_is_new = topology.declare(&connection).await?;
+        let returns = match topology.declare_returned(&connection).await? {
+            true => {
+                let consumer_tag = format!("hookline-relay-{process}").into();
+                let queue = topology.returned.clone();
+                Some(Returns::open(&connection, queue, consumer_tag).await?)
+            }
+            false => None,
+        };
+        let channel = within(OPEN_WITHIN, "opening a channel", async {
             let channel = connection.create_channel().await?;
             channel
                 .confirm_select(ConfirmSelectOptions::default())
@@ -56,21 +69,19 @@ impl Broker {
         .await?;
         Ok(Publisher {
             channel,
-            queue: self.0.topology.queue.clone(),
-            unconfirmed: VecDeque::new(),
-            waiting_since: Instant::now(),
+            queue: topology.queue.clone(),
+            queue_is_new,
+            unconfirmed: Confirms::new(),
+            returns,
             connection: Arc::new(connection),
             shared: self.0.clone(),
-            _up: self.0.publishing.up(),
+            _up: publishing.up(),
         })
     }
 }
 
 impl Publisher {
     pub(crate) async fn publish(&mut self, ids: &[Uuid]) -> Result<(), Error> {
-        if self.unconfirmed.is_empty() {
-            self.waiting_since = Instant::now();
-        }
         for ids in ids.chunks(WRITE_BATCH) {
             // Polled in order, each takes its number and queues its frames at its first poll; then
             // they wait together for the socket.
@@ -103,25 +114,30 @@ impl Publisher {
             .await
     }
 
-    pub(crate) async fn confirmed(&mut self) -> Result<Vec<Uuid>, Error> {
-        let Some((_, first)) = self.unconfirmed.front_mut() else {
-            return std::future::pending().await;
-        };
-        // Counted from when it came to the front, however often this future is made anew.
-        let left = CONFIRM_WITHIN.saturating_sub(self.waiting_since.elapsed());
-        let first = within(left, "waiting for a publisher confirm", first).await?;
-        self.waiting_since = Instant::now();
-        let mut ids = Vec::new();
-        let mut confirmation = Some(first);
-        while let Some(confirmed) = confirmation {
-            accept(&confirmed)?;
-            ids.extend(self.unconfirmed.pop_front().map(|(id, _)| id));
-            confirmation = match self.unconfirmed.front_mut() {
-                Some((_, next)) => next.now_or_never().transpose()?,
-                None => None,
-            };
+    pub(crate) async fn confirmed(&mut self) -> Result<Confirmed, Error> {
+        self.unconfirmed.next().await
+    }
+
+    pub(crate) async fn returned(&mut self) -> Result<Vec<Returned>, Error> {
+        next_returned(&mut self.returns).await
+    }
+
+    pub(crate) async fn event(&mut self) -> Result<Event, Error> {
+        tokio::select! {
+            confirmed = self.unconfirmed.next() => confirmed.map(Event::Confirmed),
+            returned = next_returned(&mut self.returns) => returned.map(Event::Returned),
         }
-        Ok(ids)
+    }
+
+    pub(crate) async fn settle_returned(&mut self, settled: Vec<Returned>) -> Result<(), Error> {
+        match &mut self.returns {
+            Some(returns) => returns.settle(settled).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn queue_is_new(&self) -> bool {
+        self.queue_is_new
     }
 
     pub(crate) fn depth(&self) -> impl Future<Output = Result<Depth, Error>> + Send + use<> {
@@ -134,14 +150,9 @@ impl Publisher {
     }
 }
 
-/// Only `Ack(None)` counts. A message that came back as unroutable may be reported with another's
-/// confirm (lapin hands a return to the next confirm it sees), so one return spoils the session: the
-/// topology is declared anew and everything unconfirmed is published again.
-fn accept(confirmation: &Confirmation) -> Result<(), Error> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => Err(Error::Refused("there is no queue of this name")),
-        Confirmation::Nack(_) => Err(Error::Refused("it answered with a nack")),
-        Confirmation::NotRequested => Err(Error::Refused("the channel is not in confirm mode")),
+async fn next_returned(returns: &mut Option<Returns>) -> Result<Vec<Returned>, Error> {
+    match returns {
+        Some(returns) => returns.next().await,
+        None => std::future::pending().await,
     }
 }

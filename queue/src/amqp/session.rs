@@ -1,290 +1,343 @@
-//! One connection's life at the consuming end, from the subscription to the goodbye.
+//! One connection's life at the consuming end, from the login to the goodbye.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{
-    StreamExt,
-    stream::{ReadyChunks, SelectAll},
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{FuturesUnordered, SelectAll},
 };
-use lapin::{
-    Channel, Connection, Consumer,
-    options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
-        BasicQosOptions, BasicRejectOptions,
-    },
-    types::{FieldTable, ShortString},
-};
-use tokio::{sync::mpsc, time::MissedTickBehavior};
+use lapin::{Connection, types::ShortString};
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::{
-    LinkUp, Shared,
-    connection::{self, within},
-    ledger::Ledger,
+    LinkUp, Shared, connection,
+    consume::{Batch, Ends, Settled, Wanted},
+    subscription::{Incoming, News, Subscription},
     watchdog::Watchdog,
 };
 use crate::{BATCH_MAX, Delivery, DeliveryTag, Error, Settlement};
 
-/// Opening, settling and closing: each call to the broker.
-const CALL_WITHIN: Duration = Duration::from_secs(30);
 /// Between two looks for messages that wait while a consumer with room hears nothing.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// A channel's prefetch travels as 16 bits; zero would mean 2,000 on a quorum queue.
 const CHANNEL_PREFETCH_MAX: u32 = u16::MAX as u32;
 /// With room for fewer deliveries than this on its channels, a session that may hold more opens another one.
 const ROOM_MIN: usize = CHANNEL_PREFETCH_MAX as usize / 8;
+/// Channels with a consumer beyond which small ones are given up for a larger one.
+const CHANNELS_MANY: usize = 16;
+/// A session that has lived for so long has been of use, even if nothing came.
+const PROVEN_AFTER: Duration = Duration::from_secs(30);
 
 /// One connection's life.
 ///
 /// A prefetch that is too large for one channel is had by several, each opened only when those before it are nearly
 /// full. The broker deals in turn to all that have room, and a batch that comes and is acked on one channel costs it
 /// much less than the same on ten. Once they have filled up one after the other they empty in that order, so that
-/// mostly one has room.
+/// mostly one has room. A consumer's prefetch cannot be changed, so a larger one is had in the same way, and a smaller
+/// one by retiring channels: their consumer is cancelled, and what they hold stays until it is settled.
 pub(super) struct Session {
     number: u32,
     shared: Arc<Shared>,
-    connection: Connection,
-    channels: Vec<Subscription>,
-    /// The part of the prefetch that no channel has yet.
-    prefetch_left: u32,
-    incoming: ReadyChunks<SelectAll<Incoming>>,
+    connection: Arc<Connection>,
+    wanted: Wanted,
+    /// By a number that is not used again: what it names stays the same for as long as a delivery may name it.
+    channels: BTreeMap<u32, Subscription>,
+    channels_opened: u32,
+    /// The channel that is being opened: at most one.
+    opening: FuturesUnordered<BoxFuture<'static, Result<Opened, Error>>>,
+    incoming: SelectAll<Incoming>,
+    /// Taken in, and not passed on to the consumer.
+    waiting: Vec<Delivery>,
     watchdog: Watchdog,
+    queue_was_created: bool,
+    began: Instant,
+    has_delivered: bool,
     _up: LinkUp,
 }
 
-type Incoming =
-    futures::stream::BoxStream<'static, (u16, Option<lapin::Result<lapin::message::Delivery>>)>;
-
-/// One channel with its consumer.
-struct Subscription {
-    channel: Channel,
-    consumer_tag: ShortString,
-    prefetch: u16,
-    ledger: Ledger,
+struct Opened {
+    index: u32,
+    subscription: Subscription,
+    incoming: Incoming,
 }
 
 impl Session {
-    pub(super) async fn open(
-        shared: &Arc<Shared>,
-        prefetch: u32,
-        number: u32,
-    ) -> Result<Self, Error> {
+    /// Connects and declares the topology; subscribes to nothing yet.
+    pub(super) async fn open(shared: &Arc<Shared>, number: u32) -> Result<Self, Error> {
         let connection = shared.address.connect("consumer", &shared.process).await?;
-        shared.topology.declare(&connection).await?;
-        let mut session = Self {
+        let queue_was_created = shared.topology.declare(&connection).await?;
+        Ok(Self {
             number,
             shared: shared.clone(),
-            connection,
-            channels: Vec::new(),
-            prefetch_left: prefetch,
-            incoming: SelectAll::new().ready_chunks(BATCH_MAX),
-            watchdog: Watchdog::new(shared.clone(), prefetch),
+            connection: Arc::new(connection),
+            wanted: Wanted::default(),
+            channels: BTreeMap::new(),
+            channels_opened: 0,
+            opening: FuturesUnordered::new(),
+            incoming: SelectAll::new(),
+            waiting: Vec::new(),
+            watchdog: Watchdog::new(shared.clone()),
+            queue_was_created,
+            began: Instant::now(),
+            has_delivered: false,
             _up: shared.consuming.up(),
-        };
-        session.make_room().await?;
-        Ok(session)
+        })
     }
 
-    /// Opens as many channels as are needed to have room, if there may be more.
-    async fn make_room(&mut self) -> Result<(), Error> {
-        while self.prefetch_left > 0 && self.room() < ROOM_MIN {
-            let share = self.prefetch_left.min(CHANNEL_PREFETCH_MAX) as u16;
-            let index = self.channels.len() as u16;
-            let consumer_tag = ShortString::from(format!(
-                "hookline-consumer-{}-{}",
-                self.shared.process,
-                index + 1
-            ));
-            let queue = self.shared.topology.queue.clone();
-            let (channel, consumer) = within(
-                CALL_WITHIN,
-                "subscribing",
-                subscribe(&self.connection, queue, share, &consumer_tag),
-            )
-            .await?;
-            // A stream that ends is news like any other: the broker has cancelled the consumer.
-            let news = consumer.map(Some).chain(futures::stream::iter([None]));
-            let news = news.map(move |news| (index, news)).boxed();
-            self.incoming.get_mut().push(news);
-            self.prefetch_left -= u32::from(share);
-            self.channels.push(Subscription {
-                channel,
-                consumer_tag,
-                prefetch: share,
-                ledger: Ledger::default(),
-            });
+    /// Whether it had to create the queue.
+    pub(super) fn queue_was_created(&self) -> bool {
+        self.queue_was_created
+    }
+
+    /// Whether the broker has let it do what it is for.
+    pub(super) fn has_proven_itself(&self) -> bool {
+        self.has_delivered || self.began.elapsed() >= PROVEN_AFTER
+    }
+
+    /// Passes deliveries and settlements on, as many as are wanted. `Ok` when the consumer has gone.
+    pub(super) async fn run(&mut self, ends: &mut Ends) -> Result<(), Error> {
+        self.wanted = *ends.wanted.borrow_and_update();
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.make_room().await?;
+            let takes = self.waiting.is_empty();
+            tokio::select! {
+                settled = ends.settled.recv() => match settled {
+                    Some(settled) => self.settle(settled).await?,
+                    None => return Ok(()),
+                },
+                changed = ends.wanted.changed() => {
+                    // What was settled before is carried out before; and an error means that nothing comes after.
+                    while let Ok(settled) = ends.settled.try_recv() {
+                        self.settle(settled).await?;
+                    }
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let wanted = *ends.wanted.borrow_and_update();
+                    self.follow(wanted).await?;
+                }
+                room = ends.batches.reserve(), if !takes => {
+                    let deliveries = std::mem::take(&mut self.waiting);
+                    // An error means that the consumer is going; what it has settled still comes.
+                    if let Ok(room) = room {
+                        let epoch = self.wanted.epoch;
+                        room.send(Batch { epoch, deliveries });
+                    }
+                }
+                // While the consumer takes nothing, hearing nothing is no fault of the broker's.
+                _ = watch.tick(), if takes => {
+                    if !self.connection.status().connected() {
+                        return Err(Error::Refused("the connection has ended"));
+                    }
+                    let has_room = self.room() > 0;
+                    self.watchdog.start_look(&self.connection, has_room);
+                }
+                looked = self.watchdog.looked() => looked?,
+                Some(opened) = self.opening.next() => self.add(opened?),
+                Some(news) = self.incoming.next(), if takes => self.take_in(news).await?,
+            }
+        }
+    }
+
+    /// Makes what is there what is wanted, but for the channels that are missing.
+    async fn follow(&mut self, wanted: Wanted) -> Result<(), Error> {
+        if wanted.epoch != self.wanted.epoch {
+            self.hand_back().await?;
+        }
+        self.wanted = wanted;
+        self.opening.clear();
+        while self.granted() > wanted.prefetch {
+            // The last one is the least full.
+            let Some(index) = self.active().map(|(index, _)| index).next_back() else {
+                break;
+            };
+            self.retire(index).await?;
         }
         Ok(())
     }
 
-    /// How many more deliveries may come on the channels that are open.
-    fn room(&self) -> usize {
-        let rooms = self.channels.iter().map(Subscription::room);
-        rooms.sum()
+    /// Opens another channel if there is little room and there may be more, and lets go of those that are of no use any
+    /// more.
+    async fn make_room(&mut self) -> Result<(), Error> {
+        self.channels
+            .retain(|_, channel| !channel.is_retired || channel.ledger.unacked() > 0);
+        let prefetch = self.wanted.prefetch;
+        let owed = self.owed();
+        let free = prefetch.saturating_sub(self.granted() + owed);
+        // What retired channels hold frees its share bit by bit, and a channel for each bit would be too many.
+        let is_worth_it = free > 0 && (owed == 0 || free >= prefetch.div_ceil(8));
+        if !is_worth_it || self.room() >= ROOM_MIN || !self.opening.is_empty() {
+            return Ok(());
+        }
+        if self.active().count() >= CHANNELS_MANY
+            && let Some((index, smallest)) =
+                self.active().min_by_key(|(_, channel)| channel.prefetch)
+            && u32::from(smallest.prefetch) < CHANNEL_PREFETCH_MAX
+        {
+            self.retire(index).await?;
+        }
+        self.open_channel(free.min(CHANNEL_PREFETCH_MAX) as u16);
+        Ok(())
     }
 
-    /// Passes deliveries and settlements on. `Ok` when the consumer has gone.
-    pub(super) async fn run(
-        &mut self,
-        batches: &mpsc::Sender<Vec<Delivery>>,
-        settled: &mut mpsc::Receiver<Vec<(Delivery, Settlement)>>,
-    ) -> Result<(), Error> {
-        let mut waiting: Vec<Delivery> = Vec::new();
-        let mut watch = tokio::time::interval(WATCH_EVERY);
-        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                settled = settled.recv() => match settled {
-                    Some(settled) => self.settle(settled).await?,
-                    None => return Ok(()),
-                },
-                room = batches.reserve(), if !waiting.is_empty() => match room {
-                    Ok(room) => room.send(std::mem::take(&mut waiting)),
-                    // The consumer is going; what it has settled still comes.
-                    Err(_) => waiting.clear(),
-                },
-                // While the consumer takes nothing, hearing nothing is no fault of the broker's.
-                _ = watch.tick(), if waiting.is_empty() => {
-                    self.watchdog.look(&self.connection).await?;
-                }
-                news = self.incoming.next(), if waiting.is_empty() => {
-                    self.watchdog.hears();
-                    for (index, news) in news.unwrap_or_default() {
-                        waiting.extend(self.accept(index, news).await?);
-                    }
-                    self.make_room().await?;
-                }
-            }
+    fn open_channel(&mut self, prefetch: u16) {
+        self.channels_opened += 1;
+        let index = self.channels_opened;
+        let consumer_tag = format!("hookline-consumer-{}-{index}", self.shared.process);
+        let consumer_tag = ShortString::from(consumer_tag);
+        let queue = self.shared.topology.queue.clone();
+        let connection = self.connection.clone();
+        let open = async move {
+            let channel = connection.create_channel();
+            let (subscription, incoming) =
+                Subscription::open(channel, queue, consumer_tag, prefetch, index).await?;
+            Ok(Opened {
+                index,
+                subscription,
+                incoming,
+            })
+        };
+        self.opening.push(open.boxed());
+    }
+
+    fn add(&mut self, opened: Opened) {
+        self.incoming.push(opened.incoming);
+        self.channels.insert(opened.index, opened.subscription);
+    }
+
+    async fn retire(&mut self, index: u32) -> Result<(), Error> {
+        match self.channels.get_mut(&index) {
+            Some(channel) => channel.retire().await,
+            None => Ok(()),
         }
+    }
+
+    /// The channels that have a consumer.
+    fn active(&self) -> impl DoubleEndedIterator<Item = (u32, &Subscription)> {
+        let channels = self
+            .channels
+            .iter()
+            .map(|(index, channel)| (*index, channel));
+        channels.filter(|(_, channel)| !channel.is_retired)
+    }
+
+    /// How many deliveries the channels that have a consumer may hold.
+    fn granted(&self) -> u32 {
+        self.active()
+            .map(|(_, channel)| u32::from(channel.prefetch))
+            .sum()
+    }
+
+    /// How many deliveries retired channels hold.
+    fn owed(&self) -> u32 {
+        let retired = self.channels.values().filter(|channel| channel.is_retired);
+        retired.map(|channel| channel.ledger.unacked() as u32).sum()
+    }
+
+    /// How many more deliveries may come on the channels that are open.
+    fn room(&self) -> usize {
+        self.channels.values().map(Subscription::room).sum()
+    }
+
+    /// Takes in what has come, up to a batch.
+    async fn take_in(&mut self, first: News) -> Result<(), Error> {
+        self.watchdog.hears();
+        let mut next = Some(first);
+        while let Some((index, news)) = next {
+            let delivery = self.accept(index, news).await?;
+            self.has_delivered |= delivery.is_some();
+            self.waiting.extend(delivery);
+            next = match self.waiting.len() < BATCH_MAX {
+                true => self.incoming.next().now_or_never().flatten(),
+                false => None,
+            };
+        }
+        Ok(())
     }
 
     /// Takes in one message. One that is no id is of use to nobody: a dead letter, at once.
     async fn accept(
         &mut self,
-        index: u16,
+        index: u32,
         news: Option<lapin::Result<lapin::message::Delivery>>,
     ) -> Result<Option<Delivery>, Error> {
+        let Some(subscription) = self.channels.get_mut(&index) else {
+            // Its channel has been given up, and closing that hands it back.
+            return Ok(None);
+        };
         let Some(message) = news.transpose()? else {
-            return Err(Error::Refused("it cancelled the consumer"));
+            return match subscription.is_retired {
+                true => Ok(None),
+                false => Err(Error::Refused("it cancelled the consumer")),
+            };
         };
-        let subscription = &mut self.channels[usize::from(index)];
-        subscription.ledger.open(message.delivery_tag);
-        let receipt = DeliveryTag {
-            session: self.number,
-            channel: index,
-            tag: message.delivery_tag,
-        };
-        match Uuid::try_parse_ascii(&message.data) {
-            Ok(id) => {
-                self.watchdog.takes();
-                Ok(Some(Delivery {
-                    id,
-                    redelivered: message.redelivered,
-                    receipt,
-                }))
-            }
-            Err(_) => {
-                tracing::warn!(
-                    bytes = message.data.len(),
-                    "a message whose body is not an id goes to the dead-letter queue"
-                );
-                subscription.reject(receipt.tag, false).await?;
-                self.acknowledge().await?;
-                Ok(None)
-            }
+        let tag = message.delivery_tag;
+        subscription.ledger.open(tag);
+        if subscription.is_retired {
+            subscription.reject(tag, true).await?;
+            return Ok(None);
         }
+        let Ok(id) = Uuid::try_parse_ascii(&message.data) else {
+            tracing::warn!(
+                bytes = message.data.len(),
+                "a message whose body is not an id goes to the dead-letter queue"
+            );
+            subscription.reject(tag, false).await?;
+            subscription.acknowledge().await?;
+            return Ok(None);
+        };
+        Ok(Some(Delivery {
+            id,
+            redelivered: message.redelivered,
+            receipt: DeliveryTag {
+                session: self.number,
+                channel: index,
+                tag,
+            },
+        }))
     }
 
-    async fn settle(&mut self, settled: Vec<(Delivery, Settlement)>) -> Result<(), Error> {
+    async fn settle(&mut self, settled: Settled) -> Result<(), Error> {
         for (Delivery { receipt, .. }, settlement) in settled {
             if receipt.session != self.number {
                 continue;
             }
-            self.watchdog.settles();
-            let subscription = &mut self.channels[usize::from(receipt.channel)];
+            let Some(subscription) = self.channels.get_mut(&receipt.channel) else {
+                // It has been handed back.
+                continue;
+            };
             match settlement {
                 Settlement::Ack => subscription.ledger.finish(receipt.tag),
                 Settlement::Requeue => subscription.reject(receipt.tag, true).await?,
                 Settlement::DeadLetter => subscription.reject(receipt.tag, false).await?,
             }
         }
-        self.acknowledge().await
-    }
-
-    async fn acknowledge(&mut self) -> Result<(), Error> {
-        for subscription in &mut self.channels {
-            let acks = subscription.ledger.acks();
-            let tags = acks.up_to.into_iter().map(|tag| (tag, true));
-            for (tag, multiple) in tags.chain(acks.single.into_iter().map(|tag| (tag, false))) {
-                let ack = subscription
-                    .channel
-                    .basic_ack(tag, BasicAckOptions { multiple });
-                within(CALL_WITHIN, "acknowledging", ack).await?;
-            }
+        for subscription in self.channels.values_mut() {
+            subscription.acknowledge().await?;
         }
         Ok(())
     }
 
-    /// Hands back what is unsettled and says goodbye. A nack, unlike a lost connection, is not held
-    /// against the message by newer brokers (delivery limit, RabbitMQ 4.3).
-    pub(super) async fn close(self) {
-        for Subscription {
-            channel,
-            consumer_tag,
-            ..
-        } in &self.channels
-        {
-            let hand_back = async {
-                channel
-                    .basic_cancel(consumer_tag.clone(), BasicCancelOptions::default())
-                    .await?;
-                let everything = BasicNackOptions {
-                    multiple: true,
-                    requeue: true,
-                };
-                channel.basic_nack(0, everything).await
-            };
-            if let Err(error) = within(CALL_WITHIN, "handing back", hand_back).await {
-                // The broker takes everything back with the connection.
-                tracing::debug!(%error, "could not hand back unsettled deliveries");
-            }
+    /// Hands back everything that is unsettled, and what is on its way.
+    async fn hand_back(&mut self) -> Result<(), Error> {
+        self.opening.clear();
+        self.waiting.clear();
+        let channels = std::mem::take(&mut self.channels).into_values();
+        futures::future::try_join_all(channels.map(Subscription::hand_back)).await?;
+        self.incoming.clear();
+        Ok(())
+    }
+
+    /// Hands everything back and says goodbye.
+    pub(super) async fn close(mut self) {
+        if let Err(error) = self.hand_back().await {
+            // The broker takes everything back with the connection.
+            tracing::debug!(%error, "could not hand back unsettled deliveries");
         }
         connection::close(&self.connection).await;
     }
-}
-
-impl Subscription {
-    fn room(&self) -> usize {
-        usize::from(self.prefetch).saturating_sub(self.ledger.len())
-    }
-
-    async fn reject(&mut self, tag: u64, requeue: bool) -> Result<(), Error> {
-        self.ledger.answer(tag);
-        let reject = self
-            .channel
-            .basic_reject(tag, BasicRejectOptions { requeue });
-        within(CALL_WITHIN, "rejecting", reject).await
-    }
-}
-
-async fn subscribe(
-    connection: &Connection,
-    queue: ShortString,
-    prefetch: u16,
-    consumer_tag: &ShortString,
-) -> lapin::Result<(Channel, Consumer)> {
-    let channel = connection.create_channel().await?;
-    // Before basic.consume, or it does not bind this consumer.
-    channel
-        .basic_qos(prefetch, BasicQosOptions::default())
-        .await?;
-    let consumer = channel
-        .basic_consume(
-            queue,
-            consumer_tag.clone(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
-        .await?;
-    Ok((channel, consumer))
 }

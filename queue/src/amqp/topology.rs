@@ -1,9 +1,13 @@
 //! What we use on the broker: the only file that names exchanges and queues and their arguments.
 //!
 //! ```text
-//! default exchange ──NAME──▶ quorum queue NAME ──rejected, or delivered too often──▶
-//! exchange NAME.dead-letter ──▶ quorum queue NAME.dead-letter
+//! default exchange ──NAME──▶ quorum queue NAME ──rejected, delivered too often, or dropped by a policy──▶
+//! exchange NAME.dead-letter ──▶ quorum queue NAME.dead-letter   (for operators)
+//!                           └─▶ quorum queue NAME.returned      (for the relay)
 //! ```
+//!
+//! `NAME.returned` came later than the rest, so a deployment may lack it, and a user may lack the right to declare it.
+//! Then everything works but that what the broker drops comes back from the outbox alone.
 //!
 //! Ids go through the default exchange, to which every queue is bound by its name for as long as it is there
 //! (AMQP 0-9-1, 3.1.3.1): there is no binding to lose, and RabbitMQ looks no exchange up. One of our own cost it a
@@ -23,13 +27,22 @@ use crate::{DELIVERY_LIMIT, Depth, Error};
 
 const DECLARE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a returned message waits for a relay. Longer than the outbox waits before it publishes what was published
+/// and not taken, so that what goes by this has long been brought back.
+const RETURNED_TTL: Duration = Duration::from_secs(60 * 60);
+/// Returned messages that may wait for a relay; the oldest go first.
+const RETURNED_LENGTH_MAX: u32 = 1_000_000;
+/// The broker removes the queue of the returned when no relay has used it for so long, as after a downgrade.
+const RETURNED_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The longest name that leaves room for `.dead-letter` in the 255 bytes of an AMQP short string.
 const NAME_BYTES_MAX: usize = 200;
 
 /// The names in use. The dead letters' exchange and the queue behind it share one.
 pub(super) struct Topology {
     pub(super) queue: ShortString,
-    dead_letter: ShortString,
+    pub(super) dead_letter: ShortString,
+    pub(super) returned: ShortString,
 }
 
 /// The default exchange.
@@ -47,12 +60,15 @@ impl Topology {
         Ok(Self {
             queue: queue.into(),
             dead_letter: format!("{queue}.dead-letter").into(),
+            returned: format!("{queue}.returned").into(),
         })
     }
 
-    /// Declares everything. Idempotent, and the same from either end.
-    pub(super) async fn declare(&self, connection: &Connection) -> Result<(), Error> {
+    /// Declares what both ends need. Idempotent, and the same from either end. Returns whether our queue is new: it was
+    /// not there before. When two declare it at once, both may find that.
+    pub(super) async fn declare(&self, connection: &Connection) -> Result<bool, Error> {
         within(DECLARE_WITHIN, "declaring the topology", async {
+            let queue_is_new = !exists(connection, &self.queue).await?;
             let channel = connection.create_channel().await?;
             self.declare_dead_letter(&channel).await?;
             let mut arguments = FieldTable::default();
@@ -66,10 +82,46 @@ impl Topology {
                 text(self.dead_letter.as_str()),
             );
             declare_queue(&channel, &self.queue, arguments).await?;
-            channel.close(200, "declared".into()).await
+            channel.close(200, "declared".into()).await?;
+            Ok(queue_is_new)
         })
         .await
         .map_err(mismatch)
+    }
+
+    /// Declares the queue of the returned behind the dead letters' exchange, which must be there. Returns whether it can be
+    /// used: not if the user may not, or if something else has its name.
+    pub(super) async fn declare_returned(&self, connection: &Connection) -> Result<bool, Error> {
+        let declare = async {
+            let channel = connection.create_channel().await?;
+            let mut arguments = FieldTable::default();
+            let ttl = RETURNED_TTL.as_millis() as i64;
+            arguments.insert("x-message-ttl".into(), ttl.into());
+            arguments.insert("x-max-length".into(), RETURNED_LENGTH_MAX.into());
+            let expires = RETURNED_EXPIRES.as_millis() as i64;
+            arguments.insert("x-expires".into(), expires.into());
+            declare_queue(&channel, &self.returned, arguments).await?;
+            self.bind(&channel, &self.returned).await?;
+            channel.close(200, "declared".into()).await
+        };
+        match within(
+            DECLARE_WITHIN,
+            "declaring the queue of the returned",
+            declare,
+        )
+        .await
+        {
+            Ok(()) => Ok(true),
+            Err(error) if soft_error(&error).is_some() => {
+                tracing::warn!(
+                    %error,
+                    queue = self.returned.as_str(),
+                    "cannot use the queue of the returned; what the broker drops comes back later, from the outbox"
+                );
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A durable direct exchange, and a queue behind it.
@@ -88,9 +140,16 @@ impl Topology {
             )
             .await?;
         declare_queue(channel, &self.dead_letter, FieldTable::default()).await?;
+        self.bind(channel, &self.dead_letter).await
+    }
+
+    /// Has every dead letter go to `queue`.
+    async fn bind(&self, channel: &Channel, queue: &ShortString) -> lapin::Result<()> {
+        let exchange = self.dead_letter.clone();
+        let key = self.dead_letter.clone();
         let options = QueueBindOptions::default();
         channel
-            .queue_bind(name(), name(), name(), options, FieldTable::default())
+            .queue_bind(queue.clone(), exchange, key, options, FieldTable::default())
             .await
     }
 
@@ -99,14 +158,7 @@ impl Topology {
             let channel = connection.create_channel().await?;
             let mut counts = [0; 2];
             for (count, queue) in counts.iter_mut().zip([&self.queue, &self.dead_letter]) {
-                let options = QueueDeclareOptions {
-                    passive: true,
-                    ..QueueDeclareOptions::default()
-                };
-                let queue = channel
-                    .queue_declare(queue.clone(), options, FieldTable::default())
-                    .await?;
-                *count = queue.message_count() as usize;
+                *count = message_count(&channel, queue).await?;
             }
             Ok(Depth {
                 ready: counts[0],
@@ -114,6 +166,33 @@ impl Topology {
             })
         })
         .await
+    }
+}
+
+/// How many messages of a queue are ready. The queue must be there.
+pub(super) async fn message_count(channel: &Channel, queue: &ShortString) -> lapin::Result<usize> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let queue = channel
+        .queue_declare(queue.clone(), options, FieldTable::default())
+        .await?;
+    Ok(queue.message_count() as usize)
+}
+
+/// Asks on a channel of its own, which the answer 404 closes.
+async fn exists(connection: &Connection, queue: &ShortString) -> lapin::Result<bool> {
+    let channel = connection.create_channel().await?;
+    match message_count(&channel, queue).await {
+        Ok(_) => {
+            channel.close(200, "asked".into()).await?;
+            Ok(true)
+        }
+        Err(error) => match soft(&error) {
+            Some((AMQPSoftError::NOTFOUND, _)) => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 
@@ -136,11 +215,26 @@ fn text(value: &str) -> AMQPValue {
 
 /// 406 on a declaration: it exists and is something else (AMQP 0-9-1, `queue.declare`).
 fn mismatch(error: Error) -> Error {
-    if let Error::Amqp(lapin) = &error
-        && let ErrorKind::ProtocolError(amqp) = lapin.kind()
-        && *amqp.kind() == AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)
-    {
-        return Error::Mismatch(amqp.get_message().to_string());
+    match soft_error(&error) {
+        Some((AMQPSoftError::PRECONDITIONFAILED, text)) => Error::Mismatch(text),
+        _ => error,
     }
-    error
+}
+
+/// An error that ends a channel and leaves its connection alone.
+fn soft_error(error: &Error) -> Option<(AMQPSoftError, String)> {
+    match error {
+        Error::Amqp(error) => soft(error),
+        _ => None,
+    }
+}
+
+fn soft(error: &lapin::Error) -> Option<(AMQPSoftError, String)> {
+    match error.kind() {
+        ErrorKind::ProtocolError(amqp) => match amqp.kind() {
+            AMQPErrorKind::Soft(kind) => Some((kind.clone(), amqp.get_message().to_string())),
+            AMQPErrorKind::Hard(_) => None,
+        },
+        _ => None,
+    }
 }

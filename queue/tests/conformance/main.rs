@@ -33,7 +33,9 @@ async fn publish(queue: &Queue, ids: &[Uuid]) {
 async fn confirmed(publisher: &mut Publisher, count: usize) -> Vec<Uuid> {
     let mut confirmed = Vec::new();
     while confirmed.len() < count {
-        confirmed.extend(soon(publisher.confirmed()).await.unwrap());
+        let answer = soon(publisher.confirmed()).await.unwrap();
+        assert!(answer.refused.is_empty(), "{answer:?}");
+        confirmed.extend(answer.acked);
     }
     confirmed
 }
