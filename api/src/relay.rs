@@ -160,10 +160,13 @@ impl<'a> Relay<'a> {
                     }
                 }
                 () = tokio::time::sleep_until(self.next_publish), if early => {}
-                ids = self.publisher.confirmed() => {
-                    let ids = ids?;
+                confirmed = self.publisher.confirmed() => {
+                    let confirmed = confirmed?;
                     failpoint::here(Point::RelayAfterConfirm);
-                    self.notes.add(ids);
+                    self.notes.add(confirmed.acked);
+                    if !confirmed.refused.is_empty() {
+                        return Err(Error::Refused("it answered with a nack"));
+                    }
                 }
                 () = self.notes.write() => {}
                 _ = self.next_sweep.tick(), if may_sweep => {
