@@ -24,6 +24,8 @@ const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
 const IDLE_IN_TRANSACTION_MS: &str = "5000";
 /// A connection that has rested for longer is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
+/// Such a trial.
+const PING_WITHIN: Duration = Duration::from_millis(500);
 /// SQLite: waiting for another process's write lock.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
 /// SQLite: memory for pages, in KiB (a negative number, as SQLite wants it).
@@ -37,8 +39,6 @@ const SQLITE_WAL_PAGES: &str = "8000";
 const SQLITE_TEMP_STORE: &str = "memory";
 /// SQLite: connections that look up while one writes.
 const SQLITE_READERS: u32 = 4;
-/// Names the PostgreSQL advisory lock of [`claim`].
-const CLAIM: i64 = 0x686f_6f6b_2e6f_6e65; // "hook.one"
 
 /// A pool for one part of the process, so that no part can starve another.
 pub async fn connect(
@@ -51,7 +51,11 @@ pub async fn connect(
         .max_connections(connections)
         .connect_timeout(CONNECT_WITHIN)
         .acquire_timeout(ACQUIRE_WITHIN)
-        .test_before_acquire_if_idle_for(RESTED)
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.before_acquire(|connection, usage| {
+                Box::pin(async move { Ok(usage.idle_for < RESTED || answers(connection).await) })
+            })
+        })
         .statement_timeout(STATEMENT_WITHIN)
         .set_application_name(format!("hookline {part}"))
         .map_sqlx_postgres_opts(|options| {
@@ -70,6 +74,12 @@ pub async fn connect(
             ])
         });
     open(options).await
+}
+
+/// Whether a connection that has rested is still there: a firewall may have forgotten it without a word.
+async fn answers(connection: &mut PgConnection) -> bool {
+    let ping = tokio::time::timeout(PING_WITHIN, connection.ping()).await;
+    matches!(ping, Ok(Ok(())))
 }
 
 /// A connection for migrations, which may take their time.

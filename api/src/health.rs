@@ -9,14 +9,24 @@ use time::OffsetDateTime;
 
 use crate::{
     json::Json,
-    look_up::in_time,
+    probe::Probe,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     routes::Tag,
 };
 
 pub(crate) struct Health {
-    pub(crate) db: DatabaseConnection,
-    pub(crate) queue: Queue,
+    database: Probe,
+    queue: Queue,
+}
+
+impl Health {
+    /// Of the database that webhooks are written to, and of the queue.
+    pub(crate) fn new(db: DatabaseConnection, queue: Queue) -> Self {
+        Self {
+            database: Probe::new(db),
+            queue,
+        }
+    }
 }
 
 /// A sign of life.
@@ -91,7 +101,7 @@ impl Health {
 
     /// Readiness
     ///
-    /// Whether the database answers, its schema is the one this version needs, and the queue is
+    /// Whether a write to the database succeeds, its schema is the one this version needs, and the queue is
     /// connected.
     #[oai(
         path = "/readyz",
@@ -100,7 +110,10 @@ impl Health {
         operation_id = "readiness"
     )]
     async fn readiness(&self) -> ReadyAnswer {
-        let mut missing = self.schema().await;
+        let mut missing = Vec::new();
+        if let Err(lack) = self.database.look().await {
+            missing.push(lack.into());
+        }
         if !self.queue.is_up() {
             missing.push(lacks("queue", "is not connected; connecting again"));
         }
@@ -109,21 +122,6 @@ impl Health {
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");
         ReadyAnswer::NotReady(problem.with_errors(missing).json(), RETRY_AFTER_SECS)
-    }
-
-    /// What is wrong with the database.
-    async fn schema(&self) -> Vec<FieldError> {
-        match in_time(migration::pending(&self.db)).await {
-            Ok(pending) if pending.is_empty() => vec![],
-            Ok(pending) => {
-                let reason = format!("lacks {}; run hookline migrate up", pending.join(", "));
-                vec![lacks("schema", reason)]
-            }
-            Err(error) => {
-                tracing::warn!(%error, "not ready: the database does not answer");
-                vec![lacks("database", "does not answer")]
-            }
-        }
     }
 }
 
@@ -134,7 +132,7 @@ fn alive() -> AliveAnswer {
     }))
 }
 
-fn lacks(field: &'static str, reason: impl Into<String>) -> FieldError {
+pub(crate) fn lacks(field: &'static str, reason: impl Into<String>) -> FieldError {
     FieldError {
         field,
         reason: reason.into(),

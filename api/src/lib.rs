@@ -10,6 +10,7 @@ mod attempts;
 mod health;
 mod json;
 mod look_up;
+mod probe;
 mod problem;
 mod relay;
 mod routes;

@@ -1,12 +1,14 @@
 //! The relay: the only publisher. What has just been committed comes to it directly; what fell due in
 //! the outbox (after a crash, an outage, a lost hint) it finds by a sweep. Both go the same way.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use entity::lifecycle;
 use failpoint::Point;
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use queue::{Backoff, Depth, Error, Publisher, Queue};
+use futures::{FutureExt, future::BoxFuture};
+use queue::{Backoff, Confirmed, Error, Event, Publisher, Queue};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::mpsc,
@@ -16,24 +18,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use notes::Notes;
+use returned::ReturnedMessages;
+use sweep::{Found, Sweep};
 
 mod notes;
+mod returned;
+mod sweep;
 
 /// When the sweep takes up what was committed but not noted as published: long enough for the direct
 /// way and the note, short enough for whoever waits after a crash.
 pub(crate) const DUE_IN: Duration = Duration::from_secs(10);
 /// Between sweeps, at least.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// The share of its time that a relay may spend on looking for what is due: one part in this many. The more ids
-/// are unfinished, the longer a look takes, and the longer the pause after it.
+/// The share of its time that a relay may spend on looking for what is due, where it finds nothing: one part in this many.
 const SWEEP_SHARE: u32 = 50;
 /// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
 const SWEEP_WITHIN: Duration = DUE_IN;
-/// Ids that one sweep claims.
-const SWEEP_MAX: u32 = 2048;
-/// Messages that wait in the queue beyond which no sweep adds to them: what is due may be among them,
-/// and if it is not, it would wait behind them all the same.
-const BACKLOG_MAX: usize = 10_000;
 /// The pause after everything that was there has been published. Nobody waits for these few
 /// milliseconds, and the broker carries what gathers in them at less cost.
 const PUBLISH_EVERY: Duration = Duration::from_millis(20);
@@ -45,6 +45,12 @@ const HINTS_MAX: usize = 4096;
 const HINTS_AT_ONCE: usize = 8;
 /// A hint that has waited for longer is left to the sweep, which is about to find the id.
 const HINT_GOOD_FOR: Duration = Duration::from_secs(DUE_IN.as_secs() - 2);
+/// After the broker has refused messages: the pause before the next are offered, at first and at most.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A connection that has lived for so long, or on which a message was confirmed, was a good one: the next may be made at
+/// once.
+const PROVEN_AFTER: Duration = Duration::from_secs(30);
 
 /// Where the group commit tells which ids it has just committed.
 #[derive(Clone)]
@@ -84,7 +90,12 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new();
-    let mut notes = Notes::new(&db);
+    let mut state = State {
+        notes: Notes::new(&db),
+        sweep: Some(Sweep::new(&db, queue.name())),
+        returned: ReturnedMessages::new(&db),
+        embedded: queue.is_inside_the_process(),
+    };
     loop {
         let publisher = tokio::select! {
             publisher = queue.publisher() => publisher,
@@ -92,8 +103,13 @@ pub(crate) async fn run(
         };
         let failure = match publisher {
             Ok(publisher) => {
-                backoff.reset();
-                match Relay::new(&db, publisher, &mut notes).run(&mut hints).await {
+                let mut relay = Relay::new(publisher, &mut state);
+                let ended = relay.run(&mut hints).await;
+                relay.leave().await;
+                if relay.is_proven() {
+                    backoff.reset();
+                }
+                match ended {
                     Ok(()) => return,
                     Err(failure) => failure,
                 }
@@ -101,7 +117,7 @@ pub(crate) async fn run(
             Err(failure) => failure,
         };
         let wait = backoff.next_wait();
-        tracing::warn!(error = %failure, ?wait, "relay lost the queue; what is unpublished waits in the outbox");
+        tracing::warn!(event = "relay_lost_queue", error = %failure, ?wait, "relay lost the queue; what is unpublished waits in the outbox");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return,
@@ -109,123 +125,258 @@ pub(crate) async fn run(
     }
 }
 
-/// One publisher's life.
-struct Relay<'a> {
-    db: &'a DatabaseConnection,
-    publisher: Publisher,
-    notes: &'a mut Notes,
-    /// The sweep under way: at most one.
-    sweeping: FuturesUnordered<BoxFuture<'a, Result<Swept, Error>>>,
-    next_sweep: Interval,
-    next_publish: tokio::time::Instant,
+/// What outlives a publisher.
+struct State {
+    notes: Notes,
+    /// None while a look is under way, which has it.
+    sweep: Option<Sweep>,
+    returned: ReturnedMessages,
+    embedded: bool,
 }
 
-struct Swept {
-    due: Result<Vec<Uuid>, DbErr>,
-    took: Duration,
+type Looking = BoxFuture<'static, (Sweep, Duration, Result<Found, LookError>)>;
+
+/// Why a look has found nothing.
+enum LookError {
+    Queue(Error),
+    Database(DbErr),
+}
+
+/// One publisher's life.
+struct Relay<'a> {
+    publisher: Publisher,
+    state: &'a mut State,
+    /// The look under way: at most one.
+    looking: Option<Looking>,
+    /// Which of the ids on their way are retries.
+    retries: HashSet<Uuid>,
+    /// What has not been published after all, while the sweep is away on a look.
+    missed: Vec<Uuid>,
+    next_sweep: Interval,
+    next_publish: tokio::time::Instant,
+    refused: Option<Backoff>,
+    connected: Instant,
+    has_published: bool,
 }
 
 impl<'a> Relay<'a> {
-    fn new(db: &'a DatabaseConnection, publisher: Publisher, notes: &'a mut Notes) -> Self {
+    fn new(publisher: Publisher, state: &'a mut State) -> Self {
         let mut next_sweep = tokio::time::interval(SWEEP_EVERY);
         next_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if publisher.queue_is_new() {
+            tracing::info!(
+                event = "queue_created",
+                "the queue was created: everything unfinished is published"
+            );
+            if let Some(sweep) = &mut state.sweep {
+                sweep.queue_is_new(!state.embedded);
+            }
+        }
         Self {
-            db,
             publisher,
-            notes,
-            sweeping: FuturesUnordered::new(),
+            state,
+            looking: None,
+            retries: HashSet::new(),
+            missed: Vec::new(),
             next_sweep,
             next_publish: tokio::time::Instant::now(),
+            refused: None,
+            connected: Instant::now(),
+            has_published: false,
         }
     }
 
-    async fn run(mut self, hints: &mut mpsc::Receiver<Hint>) -> Result<(), Error> {
+    async fn run(&mut self, hints: &mut mpsc::Receiver<Hint>) -> Result<(), Error> {
         let mut hints_end = false;
         let mut batch = Vec::new();
         while !hints_end || self.is_busy() {
-            let has_room = self.publisher.unconfirmed() < WINDOW;
-            // What should have been noted by now would fall due for nothing.
-            let may_sweep =
-                has_room && !hints_end && self.sweeping.is_empty() && !self.notes.are_late();
             let early = tokio::time::Instant::now() < self.next_publish;
+            let has_room = self.publisher.unconfirmed() < WINDOW;
+            let is_refused = self.refused.is_some();
+            // What should have been noted by now would fall due for nothing.
+            let may_sweep = has_room
+                && !hints_end
+                && !(is_refused && early)
+                && self.looking.is_none()
+                && !self.state.notes.are_late();
             tokio::select! {
                 count = hints.recv_many(&mut batch, HINTS_AT_ONCE), if has_room && !hints_end && !early => {
                     if count == 0 {
                         hints_end = true;
-                        self.notes.hurry();
+                        self.state.notes.hurry();
                     }
                     self.publish(&mut batch).await?;
-                    if hints.is_empty() {
+                    if hints.is_empty() && !is_refused {
                         self.next_publish = tokio::time::Instant::now() + PUBLISH_EVERY;
                     }
                 }
                 () = tokio::time::sleep_until(self.next_publish), if early => {}
-                confirmed = self.publisher.confirmed() => {
-                    let confirmed = confirmed?;
-                    failpoint::here(Point::RelayAfterConfirm);
-                    self.notes.add(confirmed.acked);
-                    if !confirmed.refused.is_empty() {
-                        return Err(Error::Refused("it answered with a nack"));
-                    }
+                event = self.publisher.event() => match event? {
+                    Event::Confirmed(confirmed) => self.confirmed(confirmed),
+                    Event::Returned(returned) => self.state.returned.note(returned),
+                },
+                noted = self.state.returned.noted() => {
+                    self.publisher.settle_returned(noted).await?;
+                    self.next_sweep.reset_immediately();
                 }
-                () = self.notes.write() => {}
-                _ = self.next_sweep.tick(), if may_sweep => {
-                    self.sweeping.push(sweep(self.db, self.publisher.depth()).boxed());
+                () = self.state.notes.write() => {}
+                _ = self.next_sweep.tick(), if may_sweep => self.look(),
+                looked = look_of(&mut self.looking) => {
+                    self.looking = None;
+                    self.publish_due(looked).await?;
                 }
-                Some(swept) = self.sweeping.next() => self.publish_due(swept?).await?,
             }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        let Some(mut sweep) = self.state.sweep.take() else {
+            return;
+        };
+        let (depth, embedded) = (self.publisher.depth(), self.state.embedded);
+        let look = async move {
+            let began = Instant::now();
+            let found = match depth.await {
+                Ok(depth) => (sweep.look(depth.ready, embedded).await).map_err(LookError::Database),
+                Err(error) => Err(LookError::Queue(error)),
+            };
+            (sweep, began.elapsed(), found)
+        };
+        self.looking = Some(look.boxed());
+    }
+
+    async fn publish_due(
+        &mut self,
+        (sweep, took, found): (Sweep, Duration, Result<Found, LookError>),
+    ) -> Result<(), Error> {
+        self.state.sweep.insert(sweep).missed(&self.missed);
+        self.missed.clear();
+        let pause = match found {
+            Ok(found) => {
+                self.retries.extend(&found.retries);
+                self.hand_over(&found.retries).await?;
+                self.hand_over(&found.entries).await?;
+                match found.more {
+                    true => Duration::ZERO,
+                    false => SWEEP_EVERY,
+                }
+            }
+            Err(LookError::Queue(error)) => return Err(error),
+            Err(LookError::Database(error)) => {
+                tracing::warn!(event = "sweep_failed", %error, "relay could not look for what is due");
+                (took * SWEEP_SHARE).clamp(SWEEP_EVERY, SWEEP_WITHIN)
+            }
+        };
+        match pause.is_zero() {
+            true => self.next_sweep.reset_immediately(),
+            false => self.next_sweep.reset_after(pause),
         }
         Ok(())
     }
 
     async fn publish(&mut self, hints: &mut Vec<Hint>) -> Result<(), Error> {
-        let good = hints
+        let (good, late): (Vec<_>, Vec<_>) = hints
             .drain(..)
-            .filter(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);
-        let ids: Vec<Uuid> = good.flat_map(|hint| hint.ids).collect();
+            .partition(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);
+        if !late.is_empty() {
+            let late: Vec<Uuid> = late.into_iter().flat_map(|hint| hint.ids).collect();
+            self.missed(&late);
+        }
+        let ids: Vec<Uuid> = good.into_iter().flat_map(|hint| hint.ids).collect();
         self.hand_over(&ids).await
     }
 
     async fn hand_over(&mut self, ids: &[Uuid]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         failpoint::here(Point::RelayBeforePublish);
-        self.publisher.publish(ids).await?;
+        match self.publisher.publish(ids).await {
+            // What finds no room waits in the outbox.
+            Err(Error::Full) => self.missed(ids),
+            Err(error) => {
+                self.missed(ids);
+                return Err(error);
+            }
+            Ok(()) => {}
+        }
         failpoint::here(Point::RelayBeforeConfirm);
         Ok(())
     }
 
-    fn is_busy(&self) -> bool {
-        self.publisher.unconfirmed() > 0 || !self.notes.is_empty() || !self.sweeping.is_empty()
+    fn confirmed(&mut self, Confirmed { acked, refused }: Confirmed) {
+        failpoint::here(Point::RelayAfterConfirm);
+        if !acked.is_empty() {
+            self.has_published = true;
+            if self.retries.is_empty() {
+                self.state.notes.add(acked);
+            } else {
+                let (retries, entries) = acked.into_iter().partition(|id| self.retries.remove(id));
+                self.state.notes.add(entries);
+                self.state.notes.add_retries(retries);
+            }
+        }
+        if refused.is_empty() {
+            if self.refused.take().is_some() {
+                tracing::info!(event = "broker_accepts", "the broker takes messages again");
+            }
+            return;
+        }
+        for id in &refused {
+            // A retry falls due by itself.
+            self.retries.remove(id);
+        }
+        self.missed(&refused);
+        let pause = match &mut self.refused {
+            Some(backoff) => backoff.next_wait(),
+            None => {
+                tracing::warn!(
+                    event = "broker_refuses",
+                    "the broker refuses messages: its queue is as long as a policy allows, or has no leader; \
+                     they wait in the outbox"
+                );
+                let backoff = Backoff::between(REFUSED_PAUSE, REFUSED_PAUSE_MAX);
+                self.refused.insert(backoff).next_wait()
+            }
+        };
+        self.next_publish = tokio::time::Instant::now() + pause;
     }
 
-    async fn publish_due(&mut self, Swept { due, took }: Swept) -> Result<(), Error> {
-        match due {
-            Ok(due) => {
-                self.hand_over(&due).await?;
-                if due.len() == SWEEP_MAX as usize {
-                    // There is more.
-                    self.next_sweep.reset_immediately();
-                    return Ok(());
-                }
-            }
-            Err(error) => tracing::warn!(%error, "relay could not look for what is due"),
+    /// These have not been published after all.
+    fn missed(&mut self, ids: &[Uuid]) {
+        match &mut self.state.sweep {
+            Some(sweep) => sweep.missed(ids),
+            None => self.missed.extend(ids),
         }
-        self.next_sweep
-            .reset_after((took * SWEEP_SHARE).clamp(SWEEP_EVERY, SWEEP_WITHIN));
-        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.publisher.unconfirmed() > 0 || !self.state.notes.is_empty() || self.looking.is_some()
+    }
+
+    /// Whether the next connection may be made at once.
+    fn is_proven(&self) -> bool {
+        self.has_published || self.connected.elapsed() > PROVEN_AFTER
+    }
+
+    /// What this publisher has not been told about is published by the next.
+    async fn leave(&mut self) {
+        if let Some(looking) = self.looking.take() {
+            let (sweep, _, found) = looking.await;
+            self.state.sweep = Some(sweep);
+            self.entries
+                .extend(found.ok().into_iter().flat_map(|found| found.entries));
+        }
+        let unconfirmed: Vec<Uuid> = self.entries.drain().collect();
+        self.missed(&unconfirmed);
     }
 }
 
-async fn sweep(
-    db: &DatabaseConnection,
-    depth: impl Future<Output = Result<Depth, Error>>,
-) -> Result<Swept, Error> {
-    let started = Instant::now();
-    let due = match depth.await?.ready > BACKLOG_MAX {
-        true => Ok(Vec::new()),
-        false => lifecycle::claim_due(db, SWEEP_MAX, DUE_IN).await,
-    };
-    Ok(Swept {
-        due,
-        took: started.elapsed(),
-    })
+/// Waits for the look under way; for ever if there is none.
+async fn look_of(looking: &mut Option<Looking>) -> (Sweep, Duration, Result<Found, LookError>) {
+    match looking {
+        Some(looking) => looking.await,
+        None => std::future::pending().await,
+    }
 }

@@ -39,10 +39,7 @@ fn service(writer: Writer, databases: &Databases, queue: &Queue) -> Service {
     let attempts = Attempts {
         db: databases.read.clone(),
     };
-    let health = Health {
-        db: databases.read.clone(),
-        queue: queue.clone(),
-    };
+    let health = Health::new(databases.write.clone(), queue.clone());
     OpenApiService::new(
         (webhooks, transactions, attempts, health),
         "Hookline",

@@ -180,7 +180,9 @@ impl Circuit {
     /// Ends what has ended by the time.
     fn wake(&mut self, now: Instant) {
         match &mut self.state {
-            State::Closed { paused_until, .. } if paused_until.is_some_and(|until| until <= now) => {
+            State::Closed { paused_until, .. }
+                if paused_until.is_some_and(|until| until <= now) =>
+            {
                 *paused_until = None;
             }
             State::Open { reason, until } if *until <= now => {
@@ -290,7 +292,12 @@ impl Circuit {
                 *paused_until = Some(now + pause);
                 // What went through until it was too much.
                 *limit = Some(short.succeeded.max(1) as usize);
-                tracing::info!(event = "downstream_limits_rate", ?pause, limit, "downstream asks for fewer calls");
+                tracing::info!(
+                    event = "downstream_limits_rate",
+                    ?pause,
+                    limit,
+                    "downstream asks for fewer calls"
+                );
                 self.recent.forget_short();
             }
             return false;
@@ -363,7 +370,10 @@ impl Circuit {
         let all = under_way.len() + *left + *good + *bad;
         let is_last = under_way.is_empty();
         if *good * 2 > all || (is_last && *good > *bad) {
-            tracing::info!(event = "circuit_closed", "circuit breaker closed: downstream works again");
+            tracing::info!(
+                event = "circuit_closed",
+                "circuit breaker closed: downstream works again"
+            );
             self.state = State::Closed {
                 limit: Some(self.probes * 2),
                 paused_until: None,

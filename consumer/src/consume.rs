@@ -42,7 +42,7 @@ pub(crate) async fn run(
     // Not subscribed before there is a lease.
     let mut deliveries = queue.deliveries(0);
     tracing::info!(prefetch = settings.prefetch, "consumer started");
-    let mut consumer = Consumer::new(db, settings);
+    let mut consumer = Consumer::new(db, queue.name(), settings);
     consumer.consume(&mut deliveries, &stop).await?;
     let handed_back = consumer.wind_up(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
@@ -54,6 +54,8 @@ pub(crate) async fn run(
 
 struct Consumer {
     db: DatabaseConnection,
+    /// The queue's name.
+    queue: String,
     settings: Settings,
     lease: Lease,
     /// Everything between delivery and settlement.
@@ -91,10 +93,11 @@ struct Asked {
 type Settled = Vec<(Delivery, Settlement)>;
 
 impl Consumer {
-    fn new(db: DatabaseConnection, settings: Settings) -> Self {
+    fn new(db: DatabaseConnection, queue: &str, settings: Settings) -> Self {
         Self {
             lease: Lease::new(db.clone(), settings.tenancy),
             db,
+            queue: queue.to_owned(),
             settings,
             in_hand: InHand::default(),
             suspects: Suspects::default(),
@@ -191,7 +194,9 @@ impl Consumer {
                 if self.orders.is_empty() && self.taking.is_empty() && self.noting.is_empty() {
                     // These wait for their turn, which comes with a new delivery now.
                     for id in self.suspects.clear_waiting() {
-                        self.in_hand.release(id, Settlement::Requeue, Settlement::Requeue).for_each(drop);
+                        self.in_hand
+                            .release(id, Settlement::Requeue, Settlement::Requeue)
+                            .for_each(drop);
                     }
                     deliveries.subscribe(0);
                 }
@@ -223,14 +228,17 @@ impl Consumer {
         let mut settled = Vec::new();
         for id in ids {
             self.suspects.forget(id);
-            settled.extend(self.in_hand.release(id, Settlement::Requeue, Settlement::Requeue));
+            settled.extend(
+                self.in_hand
+                    .release(id, Settlement::Requeue, Settlement::Requeue),
+            );
         }
         settled
     }
 
     /// Tells the relays that what they have published is gone.
     fn note_new_queue(&mut self) {
-        let (db, queue) = (self.db.clone(), self.settings.queue_name.clone());
+        let (db, queue) = (self.db.clone(), self.queue.clone());
         let note = async move {
             let note = || lifecycle::due::queue_created(&db, &queue);
             persist("note that the queue is new", note).await?;

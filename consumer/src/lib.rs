@@ -39,8 +39,6 @@ pub struct Settings {
     pub retries: Schedule,
     /// Deliveries that are held at most, all of them at work at once.
     pub prefetch: u32,
-    /// The queue's name, for the note that it had to be created.
-    pub queue_name: String,
     /// Who else may be there.
     pub tenancy: Tenancy,
     /// How long a stop waits for calls to the far side that are under way.

@@ -152,7 +152,11 @@ impl Reclaimer {
             }
         }
         if freed > 0 {
-            tracing::warn!(event = "reclaimed", freed, "made due again what dead consumers held");
+            tracing::warn!(
+                event = "reclaimed",
+                freed,
+                "made due again what dead consumers held"
+            );
         }
         Ok(())
     }
@@ -190,8 +194,7 @@ mod tests {
         }
 
         fn look(&mut self) -> Seen {
-            self.peers
-                .see([(self.id, self.renewal)].into(), self.now)
+            self.peers.see([(self.id, self.renewal)].into(), self.now)
         }
 
         fn tick(&mut self) -> Seen {

@@ -107,12 +107,7 @@ impl Schedule {
 
     /// The wait of an attempt that is charged to the service. That does not go on for ever: what has been put off so
     /// often is treated as any other.
-    fn deferral(
-        &self,
-        attempt: &Attempt,
-        progress: Progress,
-        charge: Charge,
-    ) -> Option<Duration> {
+    fn deferral(&self, attempt: &Attempt, progress: Progress, charge: Charge) -> Option<Duration> {
         let most = match attempt.outcome {
             Outcome::Refused => REFUSAL_DEFERRALS_MAX,
             _ => DEFERRALS_MAX,
@@ -267,8 +262,7 @@ mod tests {
                 retry_after: Some(Duration::from_secs(seconds)),
                 ..attempt(1, Outcome::Failed)
             };
-            let conclusion =
-                schedule().conclude(attempt, Progress::default(), Charge::Transaction);
+            let conclusion = schedule().conclude(attempt, Progress::default(), Charge::Transaction);
             wait(conclusion.next).0
         };
         assert_eq!(asks(7200), 7200.0);

@@ -15,7 +15,7 @@ mod m20261123_000003_attempts;
 mod m20261127_000004_retries;
 mod migrator;
 
-pub use migrator::{Migrator, pending};
+pub use migrator::{Migrator, needed, pending};
 
 /// The migrations themselves, in the order of time; [`Migrator`] runs them.
 struct History;

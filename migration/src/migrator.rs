@@ -45,6 +45,12 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// The names of the migrations that this version needs, in the order of time.
+pub fn needed() -> Vec<String> {
+    let needed = Migrator::migrations();
+    needed.iter().map(|one| one.name().to_owned()).collect()
+}
+
 /// The names of the migrations that this version needs and the database lacks. Changes nothing, and
 /// does not mind migrations of a newer version.
 pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
@@ -54,7 +60,6 @@ pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
         let rows = seaql_migrations::Entity::find().all(db).await?;
         applied.extend(rows.into_iter().map(|row| row.version));
     }
-    let needed = Migrator::migrations();
-    let needed = needed.iter().map(|migration| migration.name().to_owned());
+    let needed = needed().into_iter();
     Ok(needed.filter(|name| !applied.contains(name)).collect())
 }

@@ -85,6 +85,10 @@ impl Broker {
         Ok(depth)
     }
 
+    pub(crate) fn queue(&self) -> &str {
+        self.0.topology.queue.as_str()
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         !self.0.publishing.is_down() && !self.0.consuming.is_down()
     }

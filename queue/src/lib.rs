@@ -155,6 +155,14 @@ impl Queue {
         }
     }
 
+    /// The queue's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Amqp(broker) => broker.queue(),
+            Self::Memory(_) => "memory",
+        }
+    }
+
     /// Whether the queue lives and dies with this process.
     pub fn is_inside_the_process(&self) -> bool {
         matches!(self, Self::Memory(_))
@@ -286,6 +294,14 @@ impl Publisher {
         match self {
             Self::Amqp(publisher) => publisher.depth().boxed(),
             Self::Memory(publisher) => std::future::ready(Ok(publisher.depth())).boxed(),
+        }
+    }
+
+    /// The ids that are on their way.
+    pub fn unconfirmed_ids(&self) -> Vec<Uuid> {
+        match self {
+            Self::Amqp(publisher) => publisher.unconfirmed_ids(),
+            Self::Memory(publisher) => publisher.unconfirmed_ids(),
         }
     }
 

@@ -222,6 +222,10 @@ impl Publisher {
         self.queue.depth()
     }
 
+    pub(crate) fn unconfirmed_ids(&self) -> Vec<Uuid> {
+        self.confirmed.clone()
+    }
+
     pub(crate) fn unconfirmed(&self) -> usize {
         self.confirmed.len()
     }

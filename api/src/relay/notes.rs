@@ -3,9 +3,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use entity::lifecycle::{self, LOOK_AGAIN_IN};
+use entity::lifecycle::{LOOK_AGAIN_IN, due};
 use failpoint::Point;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},
@@ -26,6 +26,8 @@ pub(super) struct Notes {
     /// Confirmed ids, each batch with the time for its note.
     waiting: VecDeque<(Instant, Vec<Uuid>)>,
     count: usize,
+    /// Confirmed retries: whether a consumer will take them soon nobody knows, and they are few, so they are noted at once.
+    retries: Vec<Uuid>,
     /// The note under way: at most one. A task, because a statement must not be dropped half-way.
     writing: Option<JoinHandle<()>>,
     hurry: bool,
@@ -37,6 +39,7 @@ impl Notes {
             db: db.clone(),
             waiting: VecDeque::new(),
             count: 0,
+            retries: Vec::new(),
             writing: None,
             hurry: false,
         }
@@ -53,13 +56,18 @@ impl Notes {
         }
     }
 
+    /// Retries that the broker has confirmed just now.
+    pub(super) fn add_retries(&mut self, ids: Vec<Uuid>) {
+        self.retries.extend(ids);
+    }
+
     /// From now on everything is noted at once.
     pub(super) fn hurry(&mut self) {
         self.hurry = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.writing.is_none()
+        self.waiting.is_empty() && self.retries.is_empty() && self.writing.is_none()
     }
 
     /// Whether something waits whose time has come.
@@ -73,6 +81,7 @@ impl Notes {
     pub(super) async fn write(&mut self) {
         if self.writing.is_none() {
             match self.waiting.front() {
+                _ if !self.retries.is_empty() => {}
                 None => return std::future::pending().await,
                 Some((at, _)) if !self.hurry => sleep_until(*at).await,
                 Some(_) => {}
@@ -89,6 +98,14 @@ impl Notes {
     }
 
     fn start(&mut self) -> JoinHandle<()> {
+        let db = self.db.clone();
+        if !self.retries.is_empty() {
+            let ids = std::mem::take(&mut self.retries);
+            return tokio::spawn(async move {
+                let noted = due::published_retries(&db, &ids, LOOK_AGAIN_IN).await;
+                written(noted);
+            });
+        }
         let now = Instant::now();
         let mut ids = Vec::new();
         while let Some((at, batch)) = self.waiting.front()
@@ -99,12 +116,15 @@ impl Notes {
             ids.extend_from_slice(batch);
             self.waiting.pop_front();
         }
-        let db = self.db.clone();
         tokio::spawn(async move {
-            if let Err(error) = lifecycle::published(&db, &ids, LOOK_AGAIN_IN).await {
-                tracing::warn!(%error, "relay could not note what is published; it may publish it again");
-            }
+            written(due::published(&db, &ids, LOOK_AGAIN_IN).await);
             failpoint::here(Point::RelayAfterNote);
         })
+    }
+}
+
+fn written(note: Result<(), DbErr>) {
+    if let Err(error) = note {
+        tracing::warn!(%error, "relay could not note what is published; it may publish it again");
     }
 }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{
-    FAILED_PART, FAILURES_MIN, REFUSALS_MIN, REFUSED_PART, Reason, UNREACHABLE_WEIGHT,
-};
+use super::{FAILED_PART, FAILURES_MIN, REFUSALS_MIN, REFUSED_PART, Reason, UNREACHABLE_WEIGHT};
 use crate::work::signal::Signal;
 
 /// How long an attempt counts.
@@ -78,8 +76,7 @@ impl Recent {
         };
         let weight = counts.failed + UNREACHABLE_WEIGHT * counts.unreachable;
         let good = counts.succeeded + counts.refused;
-        if counts.bad() < FAILURES_MIN
-            || f64::from(weight) < FAILED_PART * f64::from(weight + good)
+        if counts.bad() < FAILURES_MIN || f64::from(weight) < FAILED_PART * f64::from(weight + good)
         {
             return None;
         }

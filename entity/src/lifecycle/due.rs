@@ -180,22 +180,31 @@ pub async fn come_back(
     Ok(())
 }
 
-/// Notes that the queue of this name had to be created: what had been published is gone from it.
-pub async fn queue_created(db: &DatabaseConnection, queue: &str) -> Result<(), DbErr> {
+/// Notes that the queue of this name had to be created: what had been published is gone from it. Returns when that was, in
+/// milliseconds since 1970 by the database's clock.
+pub async fn queue_created(db: &DatabaseConnection, queue: &str) -> Result<i64, DbErr> {
     let now = sql::now_millis(db);
     let note = format!(
         "INSERT INTO queues (name, created_at) VALUES ($1, {now}) \
-         ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at"
+         ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at RETURNING created_at"
     );
-    retrying(|| execute(db, sql::statement(db, note.as_str(), [queue.into()]))).await?;
-    Ok(())
+    let rows = retrying(|| query(db, sql::statement(db, note.as_str(), [queue.into()]))).await?;
+    match rows.as_slice() {
+        [row] => row.try_get_by_index(0),
+        _ => Err(DbErr::RecordNotFound("the note".into())),
+    }
 }
 
-/// When the queue of this name was last [created](queue_created): milliseconds since 1970, by the database's clock.
-pub async fn queue_created_at(db: &DatabaseConnection, queue: &str) -> Result<Option<i64>, DbErr> {
-    let created_at = "SELECT created_at FROM queues WHERE name = $1";
-    let rows = query(db, sql::statement(db, created_at, [queue.into()])).await?;
-    rows.first().map(|row| row.try_get_by_index(0)).transpose()
+/// The database's clock, and when by it the queue of this name was last [created](queue_created); both in milliseconds
+/// since 1970.
+pub async fn state(db: &DatabaseConnection, queue: &str) -> Result<(i64, Option<i64>), DbErr> {
+    let now = sql::now_millis(db);
+    let state = format!("SELECT {now}, (SELECT created_at FROM queues WHERE name = $1)");
+    let rows = query(db, sql::statement(db, state, [queue.into()])).await?;
+    match rows.as_slice() {
+        [row] => Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)),
+        _ => Err(DbErr::RecordNotFound("the time".into())),
+    }
 }
 
 /// Makes due what of `retries` had been published, but not what is about to be within `not_within`: the queue has lost it.
@@ -253,16 +262,6 @@ pub async fn shorten_waits(
         Value::from(limit as i64),
     ];
     look_of(db, sql::statement(db, look, values)).await
-}
-
-/// The database's clock: milliseconds since 1970.
-pub async fn now(db: &DatabaseConnection) -> Result<i64, DbErr> {
-    let now = format!("SELECT {}", sql::now_millis(db));
-    let rows = query(db, sql::statement(db, now, [])).await?;
-    match rows.as_slice() {
-        [row] => row.try_get_by_index(0),
-        _ => Err(DbErr::RecordNotFound("the time".into())),
-    }
 }
 
 /// A look's rows: each id that it was made for with 0, and the last entry with the number that were read.

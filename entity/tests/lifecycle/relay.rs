@@ -105,12 +105,12 @@ async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) 
     due::republish_retries(&db, soon).await.unwrap();
     assert_eq!(claim_retries(&db).await, &ids[..1]);
 
-    assert_eq!(due::queue_created_at(&db, "q").await.unwrap(), None);
+    assert_eq!(created_at(&db, "q").await, None);
     due::queue_created(&db, "q").await.unwrap();
-    let first = due::queue_created_at(&db, "q").await.unwrap().unwrap();
+    let first = created_at(&db, "q").await.unwrap();
     due::queue_created(&db, "q").await.unwrap();
-    assert!(due::queue_created_at(&db, "q").await.unwrap().unwrap() >= first);
-    assert_eq!(due::queue_created_at(&db, "other").await.unwrap(), None);
+    assert!(created_at(&db, "q").await.unwrap() >= first);
+    assert_eq!(created_at(&db, "other").await, None);
 }
 
 async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
@@ -131,9 +131,17 @@ async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
     assert_eq!(take(&db, holder, &ids[2..]).await.mine, &ids[2..]);
 }
 
+async fn created_at(db: &DatabaseConnection, queue: &str) -> Option<i64> {
+    due::state(db, queue).await.unwrap().1
+}
+
+async fn now(db: &DatabaseConnection) -> i64 {
+    due::state(db, "q").await.unwrap().0
+}
+
 /// Retries with these due times, in seconds from now.
 async fn waiting(db: &DatabaseConnection, seconds: &[i64]) -> Vec<Uuid> {
-    let now = due::now(db).await.unwrap();
+    let now = now(db).await;
     let rows = seconds.iter().map(|seconds| retry::Model {
         id: Uuid::now_v7(),
         due_at: now + seconds * 1000,
@@ -189,7 +197,7 @@ async fn a_clock_that_was_set_back_puts_nothing_off(db: DatabaseConnection) {
         .into_iter()
         .find(|row| row.id == ids[1])
         .unwrap();
-    let wait = left.due_at - due::now(&db).await.unwrap();
+    let wait = left.due_at - now(&db).await;
     assert!((0..=20_000).contains(&wait), "{wait}");
     // Once is enough.
     let again = due::shorten_waits(&db, ALL, 100).await.unwrap();

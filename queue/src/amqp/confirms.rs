@@ -49,6 +49,10 @@ where
         }
     }
 
+    pub(super) fn ids(&self) -> Vec<Uuid> {
+        self.entries.iter().map(|(id, _)| *id).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -145,6 +145,10 @@ impl Publisher {
         async move { shared.topology.depth(&connection).await }
     }
 
+    pub(crate) fn unconfirmed_ids(&self) -> Vec<Uuid> {
+        self.unconfirmed.ids()
+    }
+
     pub(crate) fn unconfirmed(&self) -> usize {
         self.unconfirmed.len()
     }

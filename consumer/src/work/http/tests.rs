@@ -41,6 +41,8 @@ fn order(transaction_id: &str) -> Order {
             currency: "INR".into(),
         },
         attempt: 1,
+        failures: 0,
+        deferrals: 0,
     }
 }
 

@@ -1,0 +1,112 @@
+//! Whether the database takes writes: found out by writing.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use entity::lifecycle::read;
+use sea_orm::{DatabaseConnection, DbErr};
+use tokio::sync::Mutex;
+
+use crate::{health::lacks, problem::FieldError};
+
+/// From the question to the answer.
+const WITHIN: Duration = Duration::from_secs(2);
+/// An answer is good for this long: asking often must not become writing often.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// What the database lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Migrations of these names.
+    Schema(String),
+    /// A sign of life.
+    Answer,
+    /// The will to write: it may be a standby, or have no room.
+    Writes,
+}
+
+/// Asks the database, at most one question at a time.
+pub(crate) struct Probe {
+    db: DatabaseConnection,
+    last: Arc<Mutex<Option<(Instant, Result<(), Lack>)>>>,
+}
+
+impl Probe {
+    pub(crate) fn new(db: DatabaseConnection) -> Self {
+        Self {
+            db,
+            last: Arc::default(),
+        }
+    }
+
+    /// What the database lacks, if anything.
+    pub(crate) async fn look(&self) -> Result<(), Lack> {
+        let (db, last) = (self.db.clone(), self.last.clone());
+        // A task, because whoever asks may leave, and a write must not be dropped half-way.
+        let asking = tokio::spawn(async move {
+            let mut last = last.lock().await;
+            if let Some((at, known)) = &*last
+                && at.elapsed() < GOOD_FOR
+            {
+                return known.clone();
+            }
+            let found = ask(&db).await;
+            let was = last.replace((Instant::now(), found.clone()));
+            tell(was.map_or(Ok(()), |(_, was)| was), &found);
+            found
+        });
+        match tokio::time::timeout(WITHIN, asking).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) | Err(_) => Err(Lack::Answer),
+        }
+    }
+}
+
+async fn ask(db: &DatabaseConnection) -> Result<(), Lack> {
+    let applied = read::migrations(db).await.map_err(lack)?;
+    let mut pending = migration::needed();
+    pending.retain(|name| !applied.contains(name));
+    if !pending.is_empty() {
+        return Err(Lack::Schema(pending.join(", ")));
+    }
+    read::try_write(db).await.map_err(lack)
+}
+
+fn lack(error: DbErr) -> Lack {
+    tracing::debug!(%error, "not ready");
+    match error {
+        DbErr::Query(sea_orm::RuntimeErr::SqlxError(error))
+            if error.as_database_error().is_some() =>
+        {
+            Lack::Writes
+        }
+        _ => Lack::Answer,
+    }
+}
+
+/// One line for each change.
+fn tell(was: Result<(), Lack>, is: &Result<(), Lack>) {
+    match is {
+        _ if was == *is => {}
+        Ok(()) => tracing::info!(event = "ready", "the database takes writes again"),
+        Err(lack) => {
+            let FieldError { field, reason } = lack.clone().into();
+            tracing::warn!(event = "not_ready", "not ready: {field} {reason}");
+        }
+    }
+}
+
+impl From<Lack> for FieldError {
+    fn from(lack: Lack) -> Self {
+        match lack {
+            Lack::Schema(pending) => lacks(
+                "schema",
+                format!("lacks {pending}; run hookline migrate up"),
+            ),
+            Lack::Answer => lacks("database", "does not answer"),
+            Lack::Writes => lacks("database", "takes no writes just now"),
+        }
+    }
+}

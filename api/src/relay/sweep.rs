@@ -1,0 +1,259 @@
+//! What fell due: after a crash, an outage, a lost hint, a failed attempt, a death. A look costs what is due, not what
+//! there is, and so it can be made every second:
+//!
+//! - **retries** have an index on their time. They certainly are not in the queue, and no backlog holds them back.
+//! - **the frontier** passes every entry of the outbox once, when it is old enough to have been published and noted.
+//! - **the walk** goes through the whole outbox again and again, slowly: what it finds had been published, and the broker
+//!   has lost it. While much waits in the queue it claims nothing, for that may be among it.
+//! - **a recovery** goes through the whole outbox at once, when the queue is known to have lost what it had.
+
+use std::time::{Duration, Instant};
+
+use entity::lifecycle::{
+    Look, Pass,
+    due::{self, Wanted},
+};
+use sea_orm::{DatabaseConnection, DbErr};
+use uuid::Uuid;
+
+use super::DUE_IN;
+
+/// Ids that one look claims, of each kind.
+const CLAIM_MAX: u64 = 2048;
+/// Entries that one look of the walk reads.
+const WALK_READ_MAX: u64 = 4096;
+/// Entries that one statement reads.
+const READ_MAX: u64 = 4096;
+/// Statements in which the frontier may catch up, each look.
+const FRONTIER_STATEMENTS: usize = 16;
+/// Statements in which waits are shortened, each look, after the database's clock was set back.
+const SHORTEN_STATEMENTS: usize = 10;
+/// Messages that wait in the queue beyond which the walk claims nothing.
+const BACKLOG_MAX: usize = 10_000;
+/// The same for a recovery of the queue inside the process, which has room for a million.
+const RECOVERY_BACKLOG_MAX: usize = 500_000;
+/// How far back the frontier begins: longer than a restart takes. What is older the walk finds.
+const FRONTIER_BACK_MS: u64 = 15 * 60 * 1000;
+/// An ordinary look at the retries is for those that fell due within this time; now and then, and when there are many, one
+/// is for all.
+const FELL_DUE_WITHIN: Duration = Duration::from_secs(60);
+/// A database's clock that is behind by more than this has been set back.
+const SET_BACK_MIN_MS: i64 = 2000;
+
+/// How far the looks have come.
+pub(super) struct Sweep {
+    db: DatabaseConnection,
+    queue: String,
+    frontier: Pass,
+    walk: Pass,
+    recovery: Option<Pass>,
+    /// Whether other relays have yet to be told that the queue is new.
+    to_note: bool,
+    /// Retries whose waits may have become too long.
+    shortening: Option<Pass>,
+    /// When all retries were last looked at.
+    full_look: Option<Instant>,
+    /// What the database last said of when the queue was created.
+    created_at: Option<i64>,
+    /// What its clock said, and when.
+    clock: Option<(i64, Instant)>,
+}
+
+/// What a look has found, and claimed.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// From the outbox.
+    pub(super) entries: Vec<Uuid>,
+    /// From the retries.
+    pub(super) retries: Vec<Uuid>,
+    /// There may be more, so there is no need to wait.
+    pub(super) more: bool,
+}
+
+impl Sweep {
+    pub(super) fn new(db: &DatabaseConnection, queue: &str) -> Self {
+        Self {
+            db: db.clone(),
+            queue: queue.to_owned(),
+            frontier: Pass::since(Pass::now().saturating_sub(FRONTIER_BACK_MS)),
+            walk: Pass::default(),
+            recovery: None,
+            to_note: false,
+            // The clock may have been set back while nobody looked.
+            shortening: Some(Pass::default()),
+            full_look: None,
+            created_at: None,
+            clock: None,
+        }
+    }
+
+    /// The queue was not there, so whatever had been published is gone. Other relays are told if it is `shared` with them.
+    pub(super) fn queue_is_new(&mut self, shared: bool) {
+        self.recovery = Some(Pass::default());
+        self.to_note |= shared;
+    }
+
+    /// These have not been published after all.
+    pub(super) fn missed(&mut self, ids: &[Uuid]) {
+        if let Some(first) = ids.iter().min() {
+            self.frontier.go_back_to(*first);
+        }
+    }
+
+    /// One look, while so many messages wait in the queue.
+    pub(super) async fn look(&mut self, ready: usize, embedded: bool) -> Result<Found, DbErr> {
+        self.ask().await?;
+        self.shorten_waits().await?;
+        let mut found = Found::default();
+        self.look_at_retries(&mut found).await?;
+        let no_room = embedded && ready > RECOVERY_BACKLOG_MAX;
+        if !no_room {
+            self.look_at_frontier(&mut found).await?;
+        }
+        if self.recovery.is_some() {
+            if !no_room {
+                self.look_for_lost(&mut found).await?;
+            }
+        } else if ready <= BACKLOG_MAX {
+            self.walk(&mut found).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whether somebody had to create the queue, and whether the clock was set back.
+    async fn ask(&mut self) -> Result<(), DbErr> {
+        if self.to_note {
+            self.created_at = Some(due::queue_created(&self.db, &self.queue).await?);
+            self.to_note = false;
+        }
+        let (now, created_at) = due::state(&self.db, &self.queue).await?;
+        // The first answer is where we begin.
+        let is_first = self.clock.is_none();
+        if std::mem::replace(&mut self.created_at, created_at) != created_at && !is_first {
+            tracing::warn!(
+                event = "queue_is_new",
+                "the queue had to be created: everything unfinished is published again"
+            );
+            self.recovery = Some(Pass::default());
+        }
+        if let Some((before, at)) = self.clock.replace((now, Instant::now())) {
+            let expected = before.saturating_add(at.elapsed().as_millis() as i64);
+            if now < expected - SET_BACK_MIN_MS {
+                tracing::warn!(
+                    event = "clock_set_back",
+                    by_ms = expected - now,
+                    "the database's clock was set back: waits begin anew"
+                );
+                self.shortening = Some(Pass::default());
+            }
+        }
+        Ok(())
+    }
+
+    async fn shorten_waits(&mut self) -> Result<(), DbErr> {
+        let Some(mut pass) = self.shortening.take() else {
+            return Ok(());
+        };
+        for _ in 0..SHORTEN_STATEMENTS {
+            let Some(range) = pass.range(Pass::now()) else {
+                return Ok(());
+            };
+            let began = Instant::now();
+            match due::shorten_waits(&self.db, range, READ_MAX).await {
+                Ok(look) => pass.looked(range, &look, READ_MAX, began.elapsed()),
+                Err(error) => {
+                    pass.failed();
+                    self.shortening = Some(pass);
+                    return Err(error);
+                }
+            }
+        }
+        self.shortening = Some(pass);
+        Ok(())
+    }
+
+    async fn look_at_retries(&mut self, found: &mut Found) -> Result<(), DbErr> {
+        let is_full = (self.full_look).is_none_or(|at| at.elapsed() > FELL_DUE_WITHIN / 2);
+        let within = (!is_full).then_some(FELL_DUE_WITHIN);
+        found.retries = due::claim_retries(&self.db, CLAIM_MAX as u32, DUE_IN, within).await?;
+        let more = found.retries.len() as u64 == CLAIM_MAX;
+        found.more |= more;
+        if more {
+            // Then they may have waited for longer.
+            self.full_look = None;
+        } else if is_full {
+            self.full_look = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn look_at_frontier(&mut self, found: &mut Found) -> Result<(), DbErr> {
+        let old_enough = Pass::now().saturating_sub(DUE_IN.as_millis() as u64);
+        for _ in 0..FRONTIER_STATEMENTS {
+            let Some(range) = self.frontier.range(old_enough) else {
+                return Ok(());
+            };
+            let began = Instant::now();
+            let claim = due::claim(&self.db, range, Wanted::Due, READ_MAX, DUE_IN);
+            let look = claimed(&mut self.frontier, claim.await)?;
+            self.frontier
+                .looked(range, &look, READ_MAX, began.elapsed());
+            found.entries.extend(look.ids);
+            if found.entries.len() as u64 >= CLAIM_MAX {
+                break;
+            }
+        }
+        found.more = true;
+        Ok(())
+    }
+
+    async fn walk(&mut self, found: &mut Found) -> Result<(), DbErr> {
+        let Some(range) = self.walk.range(Pass::now()) else {
+            self.walk.restart();
+            return Ok(());
+        };
+        let began = Instant::now();
+        let claim = due::claim(&self.db, range, Wanted::Due, WALK_READ_MAX, DUE_IN);
+        let look = claimed(&mut self.walk, claim.await)?;
+        self.walk
+            .looked(range, &look, WALK_READ_MAX, began.elapsed());
+        // Where some are due there may be many.
+        found.more |= !look.ids.is_empty();
+        found.entries.extend(look.ids);
+        if self.walk.range(Pass::now()).is_none() {
+            self.walk.restart();
+        }
+        Ok(())
+    }
+
+    async fn look_for_lost(&mut self, found: &mut Found) -> Result<(), DbErr> {
+        let Some(mut pass) = self.recovery.take() else {
+            return Ok(());
+        };
+        let more_retries = due::republish_retries(&self.db, DUE_IN).await;
+        let Some(range) = pass.range(Pass::now()) else {
+            if more_retries? {
+                self.recovery = Some(pass);
+            }
+            return Ok(());
+        };
+        let lost = Wanted::Published { not_within: DUE_IN };
+        let began = Instant::now();
+        let look = due::claim(&self.db, range, lost, READ_MAX, DUE_IN).await;
+        let look = claimed(&mut pass, look);
+        let outcome = look.map(|look| {
+            pass.looked(range, &look, READ_MAX, began.elapsed());
+            found.entries.extend(look.ids);
+            found.more = true;
+        });
+        self.recovery = Some(pass);
+        outcome
+    }
+}
+
+fn claimed(pass: &mut Pass, look: Result<Look, DbErr>) -> Result<Look, DbErr> {
+    if look.is_err() {
+        pass.failed();
+    }
+    look
+}
