@@ -1,7 +1,7 @@
 //! Connections to the database, with the settings that the promises need, and a look at whether the
 //! server keeps them.
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use entity::lifecycle;
@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{
         Connection,
         postgres::PgConnection,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
 
@@ -73,6 +73,10 @@ pub async fn connect(
                 ("jit", "off"),
             ])
         });
+    if is_sqlite(url) {
+        // A new connection would open whatever the path names then, and begin with an empty cache.
+        options.idle_timeout(None).max_lifetime(None);
+    }
     open(options).await
 }
 
@@ -117,6 +121,8 @@ pub async fn sqlite_readers(url: &str) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(SQLITE_READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .acquire_timeout(ACQUIRE_WITHIN)
         .map_sqlx_sqlite_opts(|options| options.pragma("query_only", "on"));
     options.sqlx_logging(false).record_stmt_in_spans(false);
@@ -210,54 +216,39 @@ pub async fn check_schema(db: &DatabaseConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps a second process with a queue of its own away from the same database, for as long as it
-/// lives.
-pub enum Claim {
-    /// A lock on a file beside the database's.
-    File { _lock: File },
-    /// An advisory lock, held by a connection that does nothing else.
-    Session { _connection: DatabaseConnection },
-}
+/// An advisory lock, held by a connection that does nothing else, for as long as it lives. For PostgreSQL; a SQLite file has
+/// [another claim](crate::claim), which is taken before anything else.
+pub type Session = DatabaseConnection;
 
 /// Claims the database for a process whose queue is inside it, and makes everything unfinished due:
 /// what the last process held in memory is gone.
-pub async fn claim(url: &str, db: &DatabaseConnection) -> anyhow::Result<Claim> {
-    let taken = "DATABASE_URL: another hookline whose queue is inside the process uses this database; \
-                 give both the same AMQP_URL or stop one";
-    let claim = match db.get_database_backend() {
-        DbBackend::Postgres => {
-            let mut options = ConnectOptions::new(url);
-            options
-                .max_connections(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .set_application_name("hookline claim");
-            let connection = open(options).await?;
-            let statement = Statement::from_string(
-                DbBackend::Postgres,
-                format!("SELECT pg_try_advisory_lock({CLAIM})"),
-            );
-            let row = connection.query_one_raw(statement).await?;
-            match row.map(|row| row.try_get_by_index(0)).transpose()? {
-                Some(true) => Claim::Session {
-                    _connection: connection,
-                },
-                _ => bail!(taken),
-            }
-        }
-        _ => {
-            let options: SqliteConnectOptions = url.parse()?;
-            let mut path = options.get_filename().as_os_str().to_owned();
-            path.push(".lock");
-            let path = PathBuf::from(path);
-            let lock =
-                File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-            match lock.try_lock() {
-                Ok(()) => Claim::File { _lock: lock },
-                Err(_) => bail!(taken),
-            }
-        }
+pub async fn claim(url: &str, db: &DatabaseConnection) -> anyhow::Result<Option<Session>> {
+    let session = match db.get_database_backend() {
+        DbBackend::Postgres => Some(claim_session(url).await?),
+        _ => None,
     };
     lifecycle::make_all_due(db).await?;
-    Ok(claim)
+    Ok(session)
+}
+
+async fn claim_session(url: &str) -> anyhow::Result<Session> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .set_application_name("hookline claim");
+    let connection = open(options).await?;
+    let statement = Statement::from_string(
+        DbBackend::Postgres,
+        format!("SELECT pg_try_advisory_lock({CLAIM})"),
+    );
+    let row = connection.query_one_raw(statement).await?;
+    match row.map(|row| row.try_get_by_index(0)).transpose()? {
+        Some(true) => Ok(connection),
+        _ => bail!(
+            "DATABASE_URL: another hookline whose queue is inside the process uses this database; \
+             give both the same AMQP_URL or stop one"
+        ),
+    }
 }

@@ -4,7 +4,11 @@ use anyhow::Context;
 use clap::Subcommand;
 use migration::{Migrator, MigratorTrait};
 
-use crate::{config::Config, database};
+use crate::{
+    claim::{self, Use},
+    config::Config,
+    database,
+};
 
 #[derive(Clone, Copy, Subcommand)]
 pub enum Command {
@@ -32,6 +36,14 @@ pub enum Command {
 
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     database::reach(&config.database_url).await?;
+    let _claim = match command {
+        // Safe beside a running process.
+        Command::Up { .. } | Command::Status => {
+            claim::check(&config.database_url).await?;
+            None
+        }
+        _ => claim::take(&config.database_url, Use::Alone).await?,
+    };
     let db = database::for_migrations(&config.database_url).await?;
     match command {
         Command::Up { num } => Migrator::up(&db, num).await,

@@ -18,8 +18,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claim::{self, Claim, Guarded, Use},
     config::Config,
-    database::{self, Claim},
+    database::{self, Session},
     signals::Signals,
 };
 
@@ -56,35 +57,55 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
     let grace = config.shutdown_grace;
-    let (parts, _claim) = tokio::select! {
+    let (parts, claims) = tokio::select! {
         started = start(role, config, &stop) => started?,
         () = signals.next() => {
             tracing::info!("stopped before it had started");
             return Ok(());
         }
     };
-    run_until_signal(parts, stop, grace, signals).await
+    run_until_signal(parts, stop, grace, signals).await?;
+    match claims.file {
+        Some(file) => file.release().await,
+        None => Ok(()),
+    }
 }
 
-/// Connects what a role needs, checks it, and starts the role's parts. They count on the claim for as long as they run.
+/// What keeps other processes away from the database.
+struct Claims {
+    file: Option<Guarded>,
+    _session: Option<Session>,
+}
+
+/// Connects what a role needs, checks it, and starts the role's parts. They count on the claims for as long as they run.
 async fn start(
     role: Role,
     config: Config,
     stop: &CancellationToken,
-) -> anyhow::Result<(JoinSet<()>, Option<Claim>)> {
+) -> anyhow::Result<(JoinSet<()>, Claims)> {
     let queue = queue(role, &config)?;
     let work = work(&config)?;
     database::reach(&config.database_url).await?;
+    // Before anything else opens or changes the file.
+    let file = claim::take(
+        &config.database_url,
+        match queue.is_inside_the_process() {
+            true => Use::Alone,
+            false => Use::WithOthers,
+        },
+    )
+    .await?;
     if role == Role::Everything {
         migrate_up(&config).await?;
     }
-    let db = connect(role, &config).await?;
+    let db = connect(role, &config, file.as_ref()).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
-    let claim = match queue.is_inside_the_process() {
-        true => Some(database::claim(&config.database_url, db.first()).await?),
+    let _session = match queue.is_inside_the_process() {
+        true => database::claim(&config.database_url, db.first()).await?,
         false => None,
     };
+    let file = file.map(|claim| claim.guard(db.first().clone()));
     declare(&queue).await?;
 
     let mut parts = JoinSet::new();
@@ -110,7 +131,7 @@ async fn start(
         let (queue, stop) = (queue.clone(), stop.clone());
         parts.spawn(async move { consumer::run(db, &queue, settings, stop).await });
     }
-    Ok((parts, claim))
+    Ok((parts, Claims { file, _session }))
 }
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {
@@ -139,7 +160,7 @@ impl Pools {
     }
 }
 
-async fn connect(role: Role, config: &Config) -> anyhow::Result<Pools> {
+async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::Result<Pools> {
     let url = &config.database_url;
     let runs = |part| role == Role::Everything || role == part;
     if database::is_sqlite(url) {
@@ -148,6 +169,7 @@ async fn connect(role: Role, config: &Config) -> anyhow::Result<Pools> {
             read: database::sqlite_readers(url).await?,
             write: write.clone(),
             commits_at_once: 1,
+            file: file.map(Claim::file),
         };
         return Ok(Pools {
             api: runs(Role::Api).then_some(api),
@@ -163,6 +185,7 @@ async fn connect(role: Role, config: &Config) -> anyhow::Result<Pools> {
             write: database::connect(url, "api", WRITE_CONNECTIONS).await?,
             read: database::connect(url, "look-up", READ_CONNECTIONS).await?,
             commits_at_once: COMMITS_AT_ONCE,
+            file: None,
         });
     }
     if runs(Role::Consumer) {

@@ -3,10 +3,11 @@
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`routes`](mod@routes),
 //! [`admission`] (the door), [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
-//! [`relay`](mod@relay).
+//! [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file.
 
 mod admission;
 mod attempts;
+pub mod file_watch;
 mod health;
 mod json;
 mod look_up;
@@ -27,6 +28,7 @@ use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use file_watch::FileWatch;
 pub use routes::openapi;
 
 /// Where the API keeps and finds transactions.
@@ -38,6 +40,8 @@ pub struct Databases {
     pub read: DatabaseConnection,
     /// Batches that may be committed at the same time. SQLite has one writer: 1.
     pub commits_at_once: usize,
+    /// The SQLite file that both are in, if they are. Nobody is answered with 202 unless it is in its place.
+    pub file: Option<FileWatch>,
 }
 
 /// Serves HTTP on `listener` and publishes what is committed, until `stop`.
@@ -57,12 +61,13 @@ pub async fn run(
     let Databases {
         write,
         commits_at_once,
+        file,
         ..
     } = databases;
     // Each part ends when the part before it has ended and dropped its end of the channel between.
     tokio::join!(
         serve::run(listener, endpoint, grace, stop.clone()),
-        writer::run(write.clone(), inbox, committed_in, commits_at_once),
+        writer::run(write.clone(), inbox, committed_in, commits_at_once, file),
         relay::run(write, queue, committed, stop),
     );
 }

@@ -58,6 +58,7 @@ pub fn openapi() -> String {
         write: nowhere.clone(),
         read: nowhere,
         commits_at_once: 1,
+        file: None,
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
     service(crate::writer::channel().0, &databases, &queue).spec()

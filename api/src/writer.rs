@@ -17,7 +17,10 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::relay::{self, Committed};
+use crate::{
+    FileWatch,
+    relay::{self, Committed},
+};
 
 /// Webhooks that may wait for their batch: no more than one takes, so that the wait stays far below the time
 /// that senders are promised. Beyond, they are told at once to come back, which costs little.
@@ -89,6 +92,7 @@ pub(crate) async fn run(
     Inbox(mut inbox): Inbox,
     committed: Committed,
     commits_at_once: usize,
+    file: Option<FileWatch>,
 ) {
     let slots = Arc::new(Semaphore::new(commits_at_once));
     let mut batch = Vec::with_capacity(BATCH_MAX);
@@ -104,9 +108,9 @@ pub(crate) async fn run(
         }
         // With a single slot a rest would be idleness.
         let rest = (commits_at_once > 1 && batch.len() >= COMPANY).then_some(REST);
-        let (db, committed) = (db.clone(), committed.clone());
+        let (db, committed, file) = (db.clone(), committed.clone(), file.clone());
         tokio::spawn(async move {
-            commit(db, batch, committed).await;
+            commit(db, batch, committed, file).await;
             if let Some(rest) = rest {
                 tokio::time::sleep(rest).await;
             }
@@ -117,14 +121,19 @@ pub(crate) async fn run(
     let _ = slots.acquire_many(commits_at_once as u32).await;
 }
 
-async fn commit(db: DatabaseConnection, waiting: Vec<Waiting>, committed: Committed) {
+async fn commit(
+    db: DatabaseConnection,
+    waiting: Vec<Waiting>,
+    committed: Committed,
+    file: Option<FileWatch>,
+) {
     let (batch, answers): (Vec<_>, Vec<_>) = waiting
         .into_iter()
         .map(|Waiting { received, answer }| (received, answer))
         .unzip();
     failpoint::here(Point::ReceiveBeforeCommit);
-    let outcomes = match receive(&db, &batch).await {
-        Ok(receipts) => receipts.into_iter().map(Ok).collect(),
+    let mut outcomes = match receive(&db, &batch).await {
+        Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(error) if lifecycle::refuses_the_data(&error) => one_by_one(&db, &batch).await,
         Err(error) => {
             tracing::error!(%error, webhooks = batch.len(), "a batch was not committed");
@@ -132,6 +141,10 @@ async fn commit(db: DatabaseConnection, waiting: Vec<Waiting>, committed: Commit
         }
     };
     failpoint::here(Point::ReceiveAfterCommit);
+    if file.is_some_and(|file| !file.is_in_place()) {
+        // Committed, to where nobody will find it. The process is about to say so and to end.
+        outcomes.fill(Err(NotCommitted::InTime));
+    }
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     committed.tell(new.map(|(received, _)| received.id).collect());

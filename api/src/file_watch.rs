@@ -1,0 +1,160 @@
+//! Whether a SQLite database is still under the names by which the next start will look for it.
+//!
+//! SQLite goes on writing into files that were deleted, moved or replaced, and says nothing
+//! (<https://sqlite.org/howtocorrupt.html>). What is committed there is durable, and nobody finds it.
+
+use std::{
+    ffi::OsString,
+    fs::{File, Metadata},
+    io::{self, ErrorKind},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use thiserror::Error;
+
+/// Where a database's header has its *mark*: SQLite's `user_version`, a number of 4 bytes, big-endian, that SQLite keeps
+/// for the application (<https://sqlite.org/fileformat2.html>, section 1.3). Whoever has claimed the database raises it by
+/// one now and then and never lowers it, so that of two states of one database the older one can be told.
+pub const MARK_AT: usize = 60;
+/// After a mark that has fallen: a checkpoint may just be writing the header, and is done after this time.
+const SECOND_LOOK_AFTER: Duration = Duration::from_millis(5);
+
+/// What a path names: a device and an inode. No other file can get both while ours is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
+
+/// Why the database is not in its place.
+#[derive(Debug, Error)]
+pub enum Misplaced {
+    /// The path names nothing.
+    #[error("{} is gone: it was deleted or moved", .0.display())]
+    Gone(PathBuf),
+    /// The path names another file.
+    #[error("{} is another file: it was replaced", .0.display())]
+    Replaced(PathBuf),
+    /// The file is ours, and what is in it is older than what was in it before.
+    #[error("{} was overwritten by something older", .0.display())]
+    Overwritten(PathBuf),
+    /// Nobody knows: the file system does not tell.
+    #[error("{} cannot be looked at: {}", .0.display(), .1)]
+    Unknown(PathBuf, #[source] io::Error),
+}
+
+/// Looks whether a database is in its place. Clones look at the same.
+#[derive(Clone, Debug)]
+pub struct FileWatch(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    /// While this is open the inode's number is not given to another file.
+    database: File,
+    path: PathBuf,
+    names: Vec<(PathBuf, Identity)>,
+    logs: [PathBuf; 2],
+    /// The highest mark that the file has had.
+    mark: AtomicU32,
+}
+
+impl FileWatch {
+    /// Watches `database`, which is open as `path` (with no symbolic link in it) and was asked for as `asked`. SQLite has
+    /// its log and the log's index open, and keeps them open.
+    pub fn new(database: File, asked: &Path, path: &Path) -> io::Result<Self> {
+        let mut names = Vec::new();
+        let logs = [beside(path, "-wal"), beside(path, "-shm")];
+        let databases = [asked.to_owned(), path.to_owned()];
+        for name in databases.into_iter().chain(logs.clone()) {
+            if names.iter().all(|(known, _)| *known != name) {
+                let identity = Identity::of(&std::fs::metadata(&name)?);
+                names.push((name, identity));
+            }
+        }
+        let mark = mark(&database)?.unwrap_or(0);
+        Ok(Self(Arc::new(Watched {
+            database,
+            path: path.to_owned(),
+            names,
+            logs,
+            mark: AtomicU32::new(mark),
+        })))
+    }
+
+    /// Whether it is in its place now: one `stat` for each name and a read of 4 bytes, which take microseconds on the local
+    /// file systems that are allowed.
+    pub fn look(&self) -> Result<(), Misplaced> {
+        for (path, identity) in &self.0.names {
+            match std::fs::metadata(path) {
+                Ok(metadata) if Identity::of(&metadata) == *identity => {}
+                Ok(_) => return Err(Misplaced::Replaced(path.clone())),
+                Err(error) => return Err(no_metadata(path, error)),
+            }
+        }
+        if !self.has_kept_its_mark()? {
+            std::thread::sleep(SECOND_LOOK_AFTER);
+            if !self.has_kept_its_mark()? {
+                return Err(Misplaced::Overwritten(self.0.path.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether only what SQLite keeps beside the database is not in its place.
+    pub fn has_lost_its_log_only(&self) -> bool {
+        match self.look() {
+            Err(Misplaced::Gone(path) | Misplaced::Replaced(path)) => {
+                // The database's own names are looked at first.
+                self.0.logs.contains(&path) && self.has_kept_its_mark().unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is certainly in its place now.
+    pub fn is_in_place(&self) -> bool {
+        self.look().is_ok()
+    }
+
+    fn has_kept_its_mark(&self) -> Result<bool, Misplaced> {
+        match mark(&self.0.database) {
+            Ok(Some(mark)) => Ok(self.0.mark.fetch_max(mark, Ordering::Relaxed) <= mark),
+            Ok(None) => Ok(false),
+            Err(error) => Err(Misplaced::Unknown(self.0.path.clone(), error)),
+        }
+    }
+}
+
+/// The mark of a database, which must be open here already: to close it would end SQLite's locks. `None` if the file is
+/// shorter than that.
+pub fn mark(database: &File) -> io::Result<Option<u32>> {
+    let mut bytes = [0; 4];
+    match database.read_exact_at(&mut bytes, MARK_AT as u64) {
+        Ok(()) => Ok(Some(u32::from_be_bytes(bytes))),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of a file that SQLite keeps beside the database.
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(suffix);
+    name.into()
+}
+
+fn no_metadata(path: &Path, error: io::Error) -> Misplaced {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Misplaced::Gone(path.to_owned()),
+        _ => Misplaced::Unknown(path.to_owned(), error),
+    }
+}
