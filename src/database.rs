@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
-use entity::lifecycle;
+use anyhow::{Context, anyhow, ensure};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
     sqlx::{
@@ -214,41 +213,4 @@ pub async fn check_schema(db: &DatabaseConnection) -> anyhow::Result<()> {
         pending.join(", ")
     );
     Ok(())
-}
-
-/// An advisory lock, held by a connection that does nothing else, for as long as it lives. For PostgreSQL; a SQLite file has
-/// [another claim](crate::claim), which is taken before anything else.
-pub type Session = DatabaseConnection;
-
-/// Claims the database for a process whose queue is inside it, and makes everything unfinished due:
-/// what the last process held in memory is gone.
-pub async fn claim(url: &str, db: &DatabaseConnection) -> anyhow::Result<Option<Session>> {
-    let session = match db.get_database_backend() {
-        DbBackend::Postgres => Some(claim_session(url).await?),
-        _ => None,
-    };
-    lifecycle::make_all_due(db).await?;
-    Ok(session)
-}
-
-async fn claim_session(url: &str) -> anyhow::Result<Session> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .set_application_name("hookline claim");
-    let connection = open(options).await?;
-    let statement = Statement::from_string(
-        DbBackend::Postgres,
-        format!("SELECT pg_try_advisory_lock({CLAIM})"),
-    );
-    let row = connection.query_one_raw(statement).await?;
-    match row.map(|row| row.try_get_by_index(0)).transpose()? {
-        Some(true) => Ok(connection),
-        _ => bail!(
-            "DATABASE_URL: another hookline whose queue is inside the process uses this database; \
-             give both the same AMQP_URL or stop one"
-        ),
-    }
 }

@@ -5,9 +5,10 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 use anyhow::{Context, bail};
 use api::Databases;
 use consumer::{
-    Company, Work,
+    Tenancy, Work,
     work::http::{self, FarSide},
 };
+use entity::lifecycle;
 use migration::{Migrator, MigratorTrait};
 use queue::{Queue, amqp, memory};
 use sea_orm::DatabaseConnection;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     claim::{self, Claim, Guarded, Use},
     config::Config,
-    database::{self, Session},
+    database,
     signals::Signals,
 };
 
@@ -57,7 +58,7 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
     let grace = config.shutdown_grace;
-    let (parts, claims) = tokio::select! {
+    let (parts, file) = tokio::select! {
         started = start(role, config, &stop) => started?,
         () = signals.next() => {
             tracing::info!("stopped before it had started");
@@ -65,24 +66,21 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
         }
     };
     run_until_signal(parts, stop, grace, signals).await?;
-    match claims.file {
+    match file {
         Some(file) => file.release().await,
         None => Ok(()),
     }
 }
 
-/// What keeps other processes away from the database.
-struct Claims {
-    file: Option<Guarded>,
-    _session: Option<Session>,
-}
+type Parts = JoinSet<anyhow::Result<()>>;
 
-/// Connects what a role needs, checks it, and starts the role's parts. They count on the claims for as long as they run.
+/// Connects what a role needs, checks it, and starts the role's parts. They count on the claim on a SQLite file for as long
+/// as they run.
 async fn start(
     role: Role,
     config: Config,
     stop: &CancellationToken,
-) -> anyhow::Result<(JoinSet<()>, Claims)> {
+) -> anyhow::Result<(Parts, Option<Guarded>)> {
     let queue = queue(role, &config)?;
     let work = work(&config)?;
     database::reach(&config.database_url).await?;
@@ -101,37 +99,49 @@ async fn start(
     let db = connect(role, &config, file.as_ref()).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
-    let _session = match queue.is_inside_the_process() {
-        true => database::claim(&config.database_url, db.first()).await?,
-        false => None,
-    };
+    let tenancy = tenancy(&config, &queue);
+    if matches!(tenancy, Tenancy::Exclusive) {
+        // What processes with a broker have left is nobody's now.
+        lifecycle::lease::forget_all(db.first()).await?;
+    }
     let file = file.map(|claim| claim.guard(db.first().clone()));
     declare(&queue).await?;
 
-    let mut parts = JoinSet::new();
+    let mut parts = Parts::new();
     if let Some(databases) = db.api {
         let listener = listen(&config).await?;
         let (queue, stop) = (queue.clone(), stop.clone());
         let grace = config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS);
-        parts.spawn(async move { api::run(listener, databases, queue, grace, stop).await });
+        parts.spawn(async move {
+            api::run(listener, databases, queue, grace, stop).await;
+            Ok(())
+        });
     }
     if let Some(db) = db.consumer {
         let settings = consumer::Settings {
             work,
             retries: config.retry_schedule.clone(),
             prefetch: config.prefetch(),
-            company: match queue.is_inside_the_process() {
-                true => Company::Nobody,
-                false => Company::Others {
-                    lease: config.lease,
-                },
-            },
+            tenancy,
             grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
         };
         let (queue, stop) = (queue.clone(), stop.clone());
-        parts.spawn(async move { consumer::run(db, &queue, settings, stop).await });
+        parts.spawn(async move { Ok(consumer::run(db, &queue, settings, stop).await?) });
     }
-    Ok((parts, Claims { file, _session }))
+    Ok((parts, file))
+}
+
+/// Who else may work on the same transactions. A SQLite file with the queue inside the process is locked for that process
+/// alone; everywhere else there are leases.
+fn tenancy(config: &Config, queue: &Queue) -> Tenancy {
+    let embedded = queue.is_inside_the_process();
+    match embedded && database::is_sqlite(&config.database_url) {
+        true => Tenancy::Exclusive,
+        false => Tenancy::Shared {
+            lease: config.lease,
+            embedded,
+        },
+    }
 }
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {
@@ -281,7 +291,7 @@ fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// First signal: stop, within the grace period. Second: leave at once.
 async fn run_until_signal(
-    mut parts: JoinSet<()>,
+    mut parts: Parts,
     stop: CancellationToken,
     grace: Duration,
     mut signals: Signals,
@@ -289,8 +299,8 @@ async fn run_until_signal(
     tokio::select! {
         () = signals.next() => {}
         Some(ended) = parts.join_next() => {
-            // No part ends by itself, except by a panic.
-            ended.context("a part of the process failed")?;
+            // No part ends by itself, except by a panic or because it cannot go on.
+            ended.context("a part of the process failed")??;
             bail!(std::io::Error::from(ErrorKind::UnexpectedEof));
         }
     }
@@ -298,7 +308,7 @@ async fn run_until_signal(
     stop.cancel();
     let all_ended = async {
         while let Some(ended) = parts.join_next().await {
-            ended.context("a part of the process failed")?;
+            ended.context("a part of the process failed")??;
         }
         anyhow::Ok(())
     };

@@ -365,11 +365,12 @@ impl<'a> Relay<'a> {
         if let Some(looking) = self.looking.take() {
             let (sweep, _, found) = looking.await;
             self.state.sweep = Some(sweep);
-            self.entries
-                .extend(found.ok().into_iter().flat_map(|found| found.entries));
+            let found = found.ok().into_iter();
+            self.missed.extend(found.flat_map(|found| found.entries));
         }
-        let unconfirmed: Vec<Uuid> = self.entries.drain().collect();
-        self.missed(&unconfirmed);
+        let mut missed = std::mem::take(&mut self.missed);
+        missed.extend(self.publisher.unconfirmed_ids());
+        self.missed(&missed);
     }
 }
 

@@ -5,7 +5,17 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 4] = ["transactions", "outbox", "conflicts", "consumers"];
+const TABLES: [&str; 9] = [
+    "transactions",
+    "outbox",
+    "conflicts",
+    "consumers",
+    "attempts",
+    "failures",
+    "retries",
+    "queues",
+    "write_probe",
+];
 
 async fn open(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use entity::{Status, conflict, outbox, transaction};
+use entity::{Status, conflict, outbox, retry, transaction};
 use queue::{Depth, Queue, amqp};
 use reqwest::Response;
 use sea_orm::{
@@ -197,6 +197,7 @@ impl House {
             processing: count(Status::Processing).await,
             failed: count(Status::Failed).await,
             outbox: outbox::Entity::find().count(&db).await.unwrap(),
+            retries: retry::Entity::find().count(&db).await.unwrap(),
             ready: depth.ready,
             dead: depth.dead,
         }
@@ -234,7 +235,11 @@ impl House {
             self.environment.get("AMQP_URL"),
             self.environment.get("AMQP_QUEUE"),
         ) {
-            for queue in [name.clone(), format!("{name}.dead-letter")] {
+            for queue in [
+                name.clone(),
+                format!("{name}.dead-letter"),
+                format!("{name}.returned"),
+            ] {
                 let _ = lab::rabbitmq::delete_queue(url, &queue).await;
             }
         }
@@ -250,6 +255,7 @@ struct Left {
     processing: u64,
     failed: u64,
     outbox: u64,
+    retries: u64,
     ready: usize,
     dead: usize,
 }

@@ -169,3 +169,9 @@ pub async fn forget(db: &DatabaseConnection, dead: &[Uuid]) -> Result<(), DbErr>
     execute(db, sql::statement(db, forget, [sql::ids(db, dead)])).await?;
     Ok(())
 }
+
+/// Forgets every consumer: for a process that has the database for itself. What they held is anybody's.
+pub async fn forget_all(db: &DatabaseConnection) -> Result<(), DbErr> {
+    execute(db, sql::statement(db, "DELETE FROM consumers", [])).await?;
+    Ok(())
+}

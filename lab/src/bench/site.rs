@@ -144,6 +144,7 @@ impl Site {
             postgres::drop_database(&self.database_url).await?;
             rabbitmq::delete_queue(amqp_url, queue).await?;
             rabbitmq::delete_queue(amqp_url, &dead_letter(queue)).await?;
+            rabbitmq::delete_queue(amqp_url, &format!("{queue}.returned")).await?;
         }
         Ok(())
     }

@@ -227,7 +227,7 @@ impl World<'_> {
         if folder.is_none() {
             postgres::drop_database(&database_url).await?;
         }
-        for queue in [&queue, &dead_letter(&queue)] {
+        for queue in [&queue, &dead_letter(&queue), &format!("{queue}.returned")] {
             for broker in &ground.brokers {
                 if rabbitmq::delete_queue(&broker.amqp_url(), queue)
                     .await

@@ -47,6 +47,10 @@ pub(in crate::bench) enum Moment {
     Processed,
 }
 
+/// Any unfinished id.
+const UNFINISHED: &str = "SELECT id FROM (SELECT id FROM outbox ORDER BY id LIMIT 1) AS first \
+                          UNION ALL SELECT id FROM retries LIMIT 1";
+
 impl Moment {
     fn column(self) -> &'static str {
         match self {
@@ -74,7 +78,7 @@ impl Site {
     pub(in crate::bench) async fn rows(&self) -> Result<Rows> {
         let sql = "SELECT count(*) AS \"all\", \
                    count(*) FILTER (WHERE status = 'PROCESSED' AND processed_at IS NOT NULL) AS processed, \
-                   (SELECT count(*) FROM outbox) AS outbox FROM transactions";
+                   (SELECT count(*) FROM outbox) + (SELECT count(*) FROM retries) AS outbox FROM transactions";
         let rows = Rows::find_by_statement(self.statement(sql, [])).one(&self.db);
         rows.await?.context("count(*) gave no row")
     }
@@ -88,7 +92,7 @@ impl Site {
     ) -> Result<()> {
         let start = Instant::now();
         while self
-            .one::<Uuid>("SELECT id FROM outbox ORDER BY id LIMIT 1", [])
+            .one::<Uuid>(UNFINISHED, [])
             .await?
             .is_some()
         {

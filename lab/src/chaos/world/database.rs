@@ -60,7 +60,7 @@ pub(in crate::chaos) struct Db(DatabaseConnection);
 pub(in crate::chaos) struct Unfinished {
     /// Rows that are `PROCESSING`.
     pub(in crate::chaos) rows: i64,
-    /// Entries of the outbox.
+    /// Entries of the outbox, and retries.
     pub(in crate::chaos) outbox: i64,
     /// Rows that are `PROCESSING` and have no outbox entry, and entries without such a row: both in one snapshot.
     pub(in crate::chaos) unguarded: i64,
@@ -108,10 +108,11 @@ impl Db {
 
     /// What is not done yet, now.
     pub(in crate::chaos) async fn unfinished(&self) -> Result<Unfinished> {
-        let sql = "WITH open AS MATERIALIZED (SELECT id FROM transactions WHERE status = 'PROCESSING') \
-                   SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM outbox) AS outbox, \
-                   (SELECT count(*) FROM open LEFT JOIN outbox USING (id) WHERE outbox.id IS NULL) AS unguarded, \
-                   (SELECT count(*) FROM outbox LEFT JOIN open USING (id) WHERE open.id IS NULL) AS orphaned";
+        let sql = "WITH open AS MATERIALIZED (SELECT id FROM transactions WHERE status = 'PROCESSING'), \
+                   guards AS MATERIALIZED (SELECT id FROM outbox UNION ALL SELECT id FROM retries) \
+                   SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM guards) AS outbox, \
+                   (SELECT count(*) FROM open LEFT JOIN guards USING (id) WHERE guards.id IS NULL) AS unguarded, \
+                   (SELECT count(*) FROM guards LEFT JOIN open USING (id) WHERE open.id IS NULL) AS orphaned";
         let found = Unfinished::find_by_statement(self.statement(sql)).one(&self.0);
         found.await?.context("count(*) gave no row")
     }
@@ -139,11 +140,14 @@ impl Db {
             !self.is_sqlite(),
             "a queue inside the process loses nothing"
         );
-        self.execute(
-            "UPDATE outbox SET due_at = (extract(epoch FROM now()) * 1000)::bigint \
-             WHERE due_at > (extract(epoch FROM now()) * 1000)::bigint + 20000",
-        )
-        .await
+        for table in ["outbox", "retries"] {
+            let come = format!(
+                "UPDATE {table} SET due_at = (extract(epoch FROM now()) * 1000)::bigint \
+                 WHERE due_at > (extract(epoch FROM now()) * 1000)::bigint + 20000 AND NOT waits"
+            );
+            self.execute(&come).await?;
+        }
+        Ok(())
     }
 
     /// Every row.
