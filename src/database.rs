@@ -51,6 +51,8 @@ pub async fn connect(
         .connect_timeout(CONNECT_WITHIN)
         .acquire_timeout(ACQUIRE_WITHIN)
         .map_sqlx_postgres_pool_opts(|pool| {
+            // sqlx's own trial has no limit of time.
+            let pool = pool.test_before_acquire(false);
             pool.before_acquire(|connection, usage| {
                 Box::pin(async move { Ok(usage.idle_for < RESTED || answers(connection).await) })
             })

@@ -92,9 +92,8 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new();
     let mut state = State {
         notes: Notes::new(&db),
-        sweep: Some(Sweep::new(&db, queue.name())),
+        sweep: Some(Sweep::new(&db, &queue)),
         returned: ReturnedMessages::new(&db),
-        embedded: queue.is_inside_the_process(),
     };
     loop {
         let publisher = tokio::select! {
@@ -131,7 +130,6 @@ struct State {
     /// None while a look is under way, which has it.
     sweep: Option<Sweep>,
     returned: ReturnedMessages,
-    embedded: bool,
 }
 
 type Looking = BoxFuture<'static, (Sweep, Duration, Result<Found, LookError>)>;
@@ -169,7 +167,7 @@ impl<'a> Relay<'a> {
                 "the queue was created: everything unfinished is published"
             );
             if let Some(sweep) = &mut state.sweep {
-                sweep.queue_is_new(!state.embedded);
+                sweep.queue_is_new();
             }
         }
         Self {
@@ -234,11 +232,11 @@ impl<'a> Relay<'a> {
         let Some(mut sweep) = self.state.sweep.take() else {
             return;
         };
-        let (depth, embedded) = (self.publisher.depth(), self.state.embedded);
+        let depth = self.publisher.depth();
         let look = async move {
             let began = Instant::now();
             let found = match depth.await {
-                Ok(depth) => (sweep.look(depth.ready, embedded).await).map_err(LookError::Database),
+                Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
                 Err(error) => Err(LookError::Queue(error)),
             };
             (sweep, began.elapsed(), found)

@@ -45,6 +45,8 @@ const PROBES_FIRST: usize = 5;
 /// Probes, at most. Where the service answers, badly, there are twice as many each time: behind many transactions that
 /// are refused or fail there may be others that would not.
 const PROBES_MAX: usize = 80;
+/// Probes at transactions that had failed before and fail again, for each other probe, before they count.
+const STALE_TIMES: usize = 3;
 /// From this limit on there is none.
 const UNLIMITED: usize = 1024;
 /// How long no call begins after the service has asked for fewer, if it does not say; and at most.
@@ -127,6 +129,8 @@ enum State {
         bad: usize,
         /// Those of the bad ones that got no answer.
         unreachable: usize,
+        /// Failed again, as they had before: that is no news.
+        stale: usize,
     },
 }
 
@@ -193,6 +197,7 @@ impl Circuit {
                     good: 0,
                     bad: 0,
                     unreachable: 0,
+                    stale: 0,
                 };
             }
             _ => {}
@@ -243,7 +248,7 @@ impl Circuit {
             } => {
                 let reason = *reason;
                 if under_way.remove(&called.attempt.id) {
-                    self.ended_probe(called, now);
+                    self.ended_probe(called, is_fresh, now);
                 }
                 charge_while_open(reason, called.signal, charge)
             }
@@ -341,7 +346,7 @@ impl Circuit {
         }
     }
 
-    fn ended_probe(&mut self, called: &Called, now: Instant) {
+    fn ended_probe(&mut self, called: &Called, is_fresh: bool, now: Instant) {
         let State::HalfOpen {
             reason,
             under_way,
@@ -349,12 +354,19 @@ impl Circuit {
             good,
             bad,
             unreachable,
+            stale,
         } = &mut self.state
         else {
             return;
         };
         match called.signal {
             Signal::Succeeded => *good += 1,
+            // There may be others behind it. But when so many have failed again, that is the answer.
+            _ if !is_fresh && *stale < STALE_TIMES * self.probes => {
+                *stale += 1;
+                *left += 1;
+                return;
+            }
             Signal::Refused if *reason != Reason::Refusing => *good += 1,
             Signal::Unreachable => {
                 *bad += 1;

@@ -13,6 +13,7 @@ use entity::lifecycle::{
     Look, Pass,
     due::{self, Wanted},
 };
+use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ const SHORTEN_STATEMENTS: usize = 10;
 const BACKLOG_MAX: usize = 10_000;
 /// The same for a recovery of the queue inside the process, which has room for a million.
 const RECOVERY_BACKLOG_MAX: usize = 500_000;
+/// How old an entry is when the frontier passes it: its time has come by then, however long its commit took.
+const FRONTIER_AGE_MS: u64 = DUE_IN.as_millis() as u64 + 5000;
 /// How far back the frontier begins: longer than a restart takes. What is older the walk finds.
 const FRONTIER_BACK_MS: u64 = 15 * 60 * 1000;
 /// An ordinary look at the retries is for those that fell due within this time; now and then, and when there are many, one
@@ -44,9 +47,11 @@ const SET_BACK_MIN_MS: i64 = 2000;
 pub(super) struct Sweep {
     db: DatabaseConnection,
     queue: String,
+    /// Whether the queue is inside this process.
+    embedded: bool,
     frontier: Pass,
     walk: Pass,
-    recovery: Option<Pass>,
+    recovery: Option<Recovery>,
     /// Whether other relays have yet to be told that the queue is new.
     to_note: bool,
     /// Retries whose waits may have become too long.
@@ -71,10 +76,11 @@ pub(super) struct Found {
 }
 
 impl Sweep {
-    pub(super) fn new(db: &DatabaseConnection, queue: &str) -> Self {
+    pub(super) fn new(db: &DatabaseConnection, queue: &Queue) -> Self {
         Self {
             db: db.clone(),
-            queue: queue.to_owned(),
+            queue: queue.name().to_owned(),
+            embedded: queue.is_inside_the_process(),
             frontier: Pass::since(Pass::now().saturating_sub(FRONTIER_BACK_MS)),
             walk: Pass::default(),
             recovery: None,
@@ -87,10 +93,10 @@ impl Sweep {
         }
     }
 
-    /// The queue was not there, so whatever had been published is gone. Other relays are told if it is `shared` with them.
-    pub(super) fn queue_is_new(&mut self, shared: bool) {
-        self.recovery = Some(Pass::default());
-        self.to_note |= shared;
+    /// The queue was not there, so whatever had been published is gone. Other relays are told if it is shared with them.
+    pub(super) fn queue_is_new(&mut self) {
+        self.recovery = Some(Recovery::begin(self.embedded));
+        self.to_note |= !self.embedded;
     }
 
     /// These have not been published after all.
@@ -101,12 +107,12 @@ impl Sweep {
     }
 
     /// One look, while so many messages wait in the queue.
-    pub(super) async fn look(&mut self, ready: usize, embedded: bool) -> Result<Found, DbErr> {
+    pub(super) async fn look(&mut self, ready: usize) -> Result<Found, DbErr> {
         self.ask().await?;
         self.shorten_waits().await?;
         let mut found = Found::default();
         self.look_at_retries(&mut found).await?;
-        let no_room = embedded && ready > RECOVERY_BACKLOG_MAX;
+        let no_room = self.embedded && ready > RECOVERY_BACKLOG_MAX;
         if !no_room {
             self.look_at_frontier(&mut found).await?;
         }
@@ -134,7 +140,7 @@ impl Sweep {
                 event = "queue_is_new",
                 "the queue had to be created: everything unfinished is published again"
             );
-            self.recovery = Some(Pass::default());
+            self.recovery = Some(Recovery::begin(self.embedded));
         }
         if let Some((before, at)) = self.clock.replace((now, Instant::now())) {
             let expected = before.saturating_add(at.elapsed().as_millis() as i64);
@@ -188,7 +194,7 @@ impl Sweep {
     }
 
     async fn look_at_frontier(&mut self, found: &mut Found) -> Result<(), DbErr> {
-        let old_enough = Pass::now().saturating_sub(DUE_IN.as_millis() as u64);
+        let old_enough = Pass::now().saturating_sub(FRONTIER_AGE_MS);
         for _ in 0..FRONTIER_STATEMENTS {
             let Some(range) = self.frontier.range(old_enough) else {
                 return Ok(());
@@ -227,27 +233,55 @@ impl Sweep {
     }
 
     async fn look_for_lost(&mut self, found: &mut Found) -> Result<(), DbErr> {
-        let Some(mut pass) = self.recovery.take() else {
+        let Some(mut recovery) = self.recovery.take() else {
             return Ok(());
         };
-        let more_retries = due::republish_retries(&self.db, DUE_IN).await;
-        let Some(range) = pass.range(Pass::now()) else {
-            if more_retries? {
-                self.recovery = Some(pass);
-            }
-            return Ok(());
+        let outcome = recovery.look(&self.db, found).await;
+        if !matches!(outcome, Ok(true)) {
+            self.recovery = Some(recovery);
+        }
+        outcome.map(drop)
+    }
+}
+
+/// One pass over everything that was there when the queue turned out to be new.
+struct Recovery {
+    pass: Pass,
+    /// Where it ends, in milliseconds since 1970.
+    end: u64,
+    /// What is about to be published anyway is left alone.
+    not_within: Duration,
+}
+
+impl Recovery {
+    /// Where the queue is inside this process, nobody else publishes.
+    fn begin(embedded: bool) -> Self {
+        Self {
+            pass: Pass::default(),
+            end: Pass::now(),
+            not_within: match embedded {
+                true => Duration::ZERO,
+                false => DUE_IN,
+            },
+        }
+    }
+
+    /// Returns whether it has come to its end.
+    async fn look(&mut self, db: &DatabaseConnection, found: &mut Found) -> Result<bool, DbErr> {
+        found.more = true;
+        let more_retries = due::republish_retries(db, self.not_within).await?;
+        let Some(range) = self.pass.range(self.end) else {
+            return Ok(!more_retries);
         };
-        let lost = Wanted::Published { not_within: DUE_IN };
+        let lost = Wanted::Published {
+            not_within: self.not_within,
+        };
         let began = Instant::now();
-        let look = due::claim(&self.db, range, lost, READ_MAX, DUE_IN).await;
-        let look = claimed(&mut pass, look);
-        let outcome = look.map(|look| {
-            pass.looked(range, &look, READ_MAX, began.elapsed());
-            found.entries.extend(look.ids);
-            found.more = true;
-        });
-        self.recovery = Some(pass);
-        outcome
+        let look = due::claim(db, range, lost, READ_MAX, DUE_IN).await;
+        let look = claimed(&mut self.pass, look)?;
+        self.pass.looked(range, &look, READ_MAX, began.elapsed());
+        found.entries.extend(look.ids);
+        Ok(false)
     }
 }
 

@@ -333,3 +333,28 @@ fn a_panic_is_no_word_about_the_service() {
     assert_eq!(scene.fresh(Signal::Panicked, 100), 100);
     assert_eq!(scene.allowed(), Allowed::Calls(usize::MAX));
 }
+
+#[test]
+fn probes_that_fail_as_they_did_before_hide_none_that_would_succeed() {
+    let mut scene = Scene::open(Signal::Failed);
+    scene.half_open();
+    for _ in 0..STALE_TIMES * PROBES_FIRST {
+        let probe = called(Signal::Failed);
+        scene.circuit.started(probe.attempt.id);
+        assert_eq!(scene.end(&probe, false), Charge::Service);
+        assert!(matches!(scene.circuit.appetite(), Appetite::Probes(_)));
+    }
+    let fresh = called(Signal::Succeeded);
+    scene.circuit.started(fresh.attempt.id);
+    scene.end(&fresh, true);
+    assert_eq!(scene.circuit.appetite(), Appetite::Full);
+    // Where all of them fail again, that is the answer.
+    let mut scene = Scene::open(Signal::Failed);
+    scene.half_open();
+    for _ in 0..=STALE_TIMES * PROBES_FIRST {
+        let probe = called(Signal::Failed);
+        scene.circuit.started(probe.attempt.id);
+        scene.end(&probe, false);
+    }
+    assert_eq!(scene.circuit.appetite(), Appetite::Nothing);
+}

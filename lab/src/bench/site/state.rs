@@ -91,11 +91,7 @@ impl Site {
         within: Duration,
     ) -> Result<()> {
         let start = Instant::now();
-        while self
-            .one::<Uuid>(UNFINISHED, [])
-            .await?
-            .is_some()
-        {
+        while self.one::<Uuid>(UNFINISHED, []).await?.is_some() {
             service.must_run()?;
             if start.elapsed() > within {
                 let rows = self.rows().await?;
