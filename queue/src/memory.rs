@@ -335,3 +335,23 @@ impl Drop for Deliveries {
         self.hand_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_is_new_to_its_first_publisher_alone() {
+        let queue = Queue::new();
+        assert!(queue.publisher().queue_is_new());
+        assert!(!queue.publisher().queue_is_new());
+    }
+
+    #[test]
+    fn a_list_of_dead_letters_is_bounded_and_keeps_the_latest() {
+        let ids: Vec<Uuid> = (0..5).map(|_| Uuid::now_v7()).collect();
+        let mut list = VecDeque::new();
+        ids.iter().for_each(|id| push_within(3, &mut list, *id));
+        assert_eq!(list, &ids[2..]);
+    }
+}

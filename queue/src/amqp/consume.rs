@@ -21,8 +21,6 @@ const BATCHES_WAITING: usize = 16;
 /// after which a session that stalls is ended.
 const SETTLED_WAITING: usize = 3000;
 
-pub(super) type Settled = Vec<(Delivery, Settlement)>;
-
 /// What the consumer wants just now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -36,6 +34,12 @@ pub(super) struct Wanted {
 pub(super) struct Batch {
     pub(super) epoch: u32,
     pub(super) deliveries: Vec<Delivery>,
+}
+
+/// Settlements that were made in one epoch.
+pub(super) struct Settled {
+    pub(super) epoch: u32,
+    pub(super) settled: Vec<(Delivery, Settlement)>,
 }
 
 /// The session's ends of what leads to the consumer.
@@ -126,12 +130,15 @@ impl Deliveries {
         }
     }
 
-    pub(crate) fn settle(&mut self, settled: Settled) {
+    pub(crate) fn settle(&mut self, settled: Vec<(Delivery, Settlement)>) {
         if settled.is_empty() {
             return;
         }
+        let epoch = self.wanted.borrow().epoch;
         // `Closed` means that the task is gone, and the connection with it: nothing to settle.
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.settled.try_send(settled) {
+        if let Err(mpsc::error::TrySendError::Full(_)) =
+            self.settled.try_send(Settled { epoch, settled })
+        {
             tracing::warn!(
                 "the broker takes no settlements; everything unsettled goes back to the queue"
             );

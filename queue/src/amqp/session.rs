@@ -47,6 +47,7 @@ pub(super) struct Session {
     channels_opened: u32,
     /// The channel that is being opened: at most one.
     opening: FuturesUnordered<BoxFuture<'static, Result<Opened, Error>>>,
+    opening_prefetch: u32,
     incoming: SelectAll<Incoming>,
     /// Taken in, and not passed on to the consumer.
     waiting: Vec<Delivery>,
@@ -76,6 +77,7 @@ impl Session {
             channels: BTreeMap::new(),
             channels_opened: 0,
             opening: FuturesUnordered::new(),
+            opening_prefetch: 0,
             incoming: SelectAll::new(),
             waiting: Vec::new(),
             watchdog: Watchdog::new(shared.clone()),
@@ -111,7 +113,7 @@ impl Session {
                 },
                 changed = ends.wanted.changed() => {
                     // What was settled before is carried out before; and an error means that nothing comes after.
-                    while let Ok(settled) = ends.settled.try_recv() {
+                        while let Ok(settled) = ends.settled.try_recv() {
                         self.settle(settled).await?;
                     }
                     if changed.is_err() {
@@ -149,7 +151,9 @@ impl Session {
             self.hand_back().await?;
         }
         self.wanted = wanted;
-        self.opening.clear();
+        if self.granted() > wanted.prefetch {
+            self.finish_opening().await?;
+        }
         while self.granted() > wanted.prefetch {
             // The last one is the least full.
             let Some(index) = self.active().map(|(index, _)| index).next_back() else {
@@ -201,10 +205,21 @@ impl Session {
                 incoming,
             })
         };
+        self.opening_prefetch = u32::from(prefetch);
         self.opening.push(open.boxed());
     }
 
+    /// Waits for the channel that is being opened. One that was given up instead might leave a consumer behind, which lapin
+    /// keeps and nobody hears.
+    async fn finish_opening(&mut self) -> Result<(), Error> {
+        while let Some(opened) = self.opening.next().await {
+            self.add(opened?);
+        }
+        Ok(())
+    }
+
     fn add(&mut self, opened: Opened) {
+        self.opening_prefetch = 0;
         self.incoming.push(opened.incoming);
         self.channels.insert(opened.index, opened.subscription);
     }
@@ -225,11 +240,12 @@ impl Session {
         channels.filter(|(_, channel)| !channel.is_retired)
     }
 
-    /// How many deliveries the channels that have a consumer may hold.
+    /// How many deliveries the channels that have a consumer, or are to have one, may hold.
     fn granted(&self) -> u32 {
-        self.active()
-            .map(|(_, channel)| u32::from(channel.prefetch))
-            .sum()
+        let granted = self
+            .active()
+            .map(|(_, channel)| u32::from(channel.prefetch));
+        granted.sum::<u32>() + self.opening_prefetch
     }
 
     /// How many deliveries retired channels hold.
@@ -301,7 +317,11 @@ impl Session {
         }))
     }
 
-    async fn settle(&mut self, settled: Settled) -> Result<(), Error> {
+    async fn settle(&mut self, Settled { epoch, settled }: Settled) -> Result<(), Error> {
+        if epoch != self.wanted.epoch {
+            // The consumer has let go of what this session is about to hand back.
+            return Ok(());
+        }
         for (Delivery { receipt, .. }, settlement) in settled {
             if receipt.session != self.number {
                 continue;
@@ -324,7 +344,7 @@ impl Session {
 
     /// Hands back everything that is unsettled, and what is on its way.
     async fn hand_back(&mut self) -> Result<(), Error> {
-        self.opening.clear();
+        self.finish_opening().await?;
         self.waiting.clear();
         let channels = std::mem::take(&mut self.channels).into_values();
         futures::future::try_join_all(channels.map(Subscription::hand_back)).await?;

@@ -1,12 +1,12 @@
 //! What only a broker can do to us.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use lab::rabbitmq;
 use queue::{Confirmed, Error, Queue, Settlement, amqp};
 use uuid::Uuid;
 
-use crate::{ids, ids_of, publish, settle, soon, take, until_depth};
+use crate::{confirmed, ids, ids_of, nothing, publish, settle, soon, take, until_depth};
 
 /// A queue of one's own on the tests' broker.
 pub(super) struct Broker {
@@ -16,10 +16,16 @@ pub(super) struct Broker {
 
 impl Broker {
     pub(super) fn new() -> Self {
-        Self {
-            url: lab::given::rabbitmq().unwrap(),
-            name: format!("test-{}", Uuid::now_v7()),
-        }
+        Self::at(lab::given::rabbitmq().unwrap())
+    }
+
+    pub(super) fn at(url: String) -> Self {
+        let name = format!("test-{}", Uuid::now_v7());
+        Self { url, name }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn queue(&self) -> Queue {
@@ -226,4 +232,82 @@ async fn an_address_that_cannot_work_is_refused_without_its_password() {
     };
     let error = amqp::Broker::new(settings).err().unwrap();
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn whoever_has_to_create_the_queue_is_told_so_once() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    let first = queue.publisher().await.unwrap();
+    assert!(first.queue_is_new());
+    let second = queue.publisher().await.unwrap();
+    assert!(!second.queue_is_new());
+    drop((first, second));
+    let mut deliveries = queue.deliveries(1);
+    publish(&queue, &ids(1)).await;
+    drop(take(&mut deliveries, 1).await);
+    assert!(!deliveries.queue_was_created());
+    rabbitmq::delete_queue(&broker.url, &broker.name)
+        .await
+        .unwrap();
+    // The consumer has been cancelled, and nobody else declares the queue.
+    soon(async {
+        while !deliveries.queue_was_created() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(!deliveries.queue_was_created());
+    assert!(!queue.publisher().await.unwrap().queue_is_new());
+    deliveries.close().await;
+    broker.clear().await;
+}
+
+/// A deployment from before there was such a queue, with a user whose rights end at the names of then, or with something
+/// else of that name.
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn a_publisher_works_where_it_cannot_have_the_queue_of_the_returned() {
+    let broker = Broker::new();
+    let other = Broker {
+        name: format!("{}.returned", broker.name),
+        url: broker.url.clone(),
+    };
+    other.queue().declare().await.unwrap();
+    let queue = broker.queue();
+    let mut publisher = queue.publisher().await.unwrap();
+    let wanted = ids(1);
+    publisher.publish(&wanted).await.unwrap();
+    assert_eq!(confirmed(&mut publisher, 1).await, wanted);
+    nothing(publisher.event()).await;
+    assert!(queue.is_up());
+    drop(publisher);
+    other.clear().await;
+    broker.clear().await;
+}
+
+/// An idle connection stays while a consumer is not subscribed, and it is not a reason to be called down if it goes.
+#[tokio::test]
+#[ignore = "needs RabbitMQ: run scripts/test"]
+async fn an_unsubscribed_consumer_has_no_consumer_at_the_broker() {
+    let broker = Broker::new();
+    let queue = broker.queue();
+    queue.declare().await.unwrap();
+    let mut deliveries = queue.deliveries(5);
+    publish(&queue, &ids(5)).await;
+    drop(take(&mut deliveries, 5).await);
+    let consumers = async || {
+        let count = rabbitmq::consumer_count(&broker.url, &broker.name).await;
+        count.unwrap()
+    };
+    assert_eq!(consumers().await, 1);
+    deliveries.subscribe(0);
+    until_depth(&queue, 5, 0).await;
+    assert_eq!(consumers().await, 0);
+    deliveries.subscribe(2);
+    drop(take(&mut deliveries, 2).await);
+    assert_eq!(consumers().await, 1);
+    deliveries.close().await;
+    broker.clear().await;
 }

@@ -4,14 +4,43 @@
 
 mod both;
 mod broker;
+mod policies;
+mod returned;
+mod subscribing;
 
 use std::time::Duration;
 
-use queue::{Deliveries, Delivery, Depth, Publisher, Queue, Settlement};
+use queue::{Deliveries, Delivery, Depth, Publisher, Queue, Returned, Settlement};
 use uuid::Uuid;
 
 /// Long enough for a broker on a busy machine; a test that meets it fails.
 const SOON: Duration = Duration::from_secs(20);
+
+/// Runs a test body on both backends, each time on a queue of its own.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod inside_the_process {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(queue::Queue::Memory(queue::memory::Queue::new())).await;
+            })*
+        }
+        mod rabbitmq {
+            $(#[tokio::test]
+            #[ignore = "needs RabbitMQ: run scripts/test"]
+            async fn $name() {
+                let broker = crate::broker::Broker::new();
+                let queue = broker.queue();
+                // Before publisher and consumer do: while two declare it at the same time, RabbitMQ may refuse what is
+                // published.
+                queue.declare().await.unwrap();
+                super::$name(queue).await;
+                broker.clear().await;
+            })*
+        }
+    };
+}
+use on_both;
 
 fn ids(count: usize) -> Vec<Uuid> {
     (0..count).map(|_| Uuid::now_v7()).collect()
@@ -52,6 +81,22 @@ async fn take(deliveries: &mut Deliveries, count: usize) -> Vec<Delivery> {
 
 fn ids_of(deliveries: &[Delivery]) -> Vec<Uuid> {
     deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
+/// The next `count` returned messages.
+async fn returned(publisher: &mut Publisher, count: usize) -> Vec<Returned> {
+    let mut returned = Vec::new();
+    while returned.len() < count {
+        returned.extend(soon(publisher.returned()).await.unwrap());
+    }
+    assert_eq!(returned.len(), count);
+    returned
+}
+
+/// Asserts that nothing comes of `future` for a while.
+async fn nothing<T: std::fmt::Debug>(future: impl Future<Output = T>) {
+    let outcome = tokio::time::timeout(Duration::from_millis(300), future).await;
+    assert!(outcome.is_err(), "{outcome:?}");
 }
 
 async fn settle(deliveries: &mut Deliveries, taken: Vec<Delivery>, settlement: Settlement) {
