@@ -7,6 +7,7 @@
 mod confirms;
 mod connection;
 mod consume;
+mod dead_letters;
 mod ledger;
 mod publish;
 mod returns;

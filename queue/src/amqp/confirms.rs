@@ -118,3 +118,84 @@ fn understand(confirmation: &Confirmation) -> Result<Answer, Error> {
         Confirmation::NotRequested => Err(Error::Refused("the channel is not in confirm mode")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use lapin::{
+        Error as LapinError, ErrorKind,
+        message::{BasicReturnMessage, Delivery},
+    };
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    type Published = Confirms<BoxFuture<'static, lapin::Result<Confirmation>>>;
+    type Answering = (Uuid, Option<oneshot::Sender<Confirmation>>);
+
+    fn published(count: usize) -> (Published, Vec<Answering>) {
+        let mut confirms = Confirms::new();
+        let mut brokers = Vec::new();
+        for _ in 0..count {
+            let (answer, answered) = oneshot::channel();
+            let lost = || LapinError::from(ErrorKind::ChannelsLimitReached);
+            let confirm = answered.map(move |answer| answer.map_err(|_| lost()));
+            let id = Uuid::now_v7();
+            confirms.extend([(id, confirm.boxed())]);
+            brokers.push((id, Some(answer)));
+        }
+        (confirms, brokers)
+    }
+
+    fn answer(broker: &mut Answering, confirmation: Confirmation) {
+        broker.1.take().unwrap().send(confirmation).unwrap();
+    }
+
+    fn returned() -> BasicReturnMessage {
+        BasicReturnMessage {
+            delivery: Delivery::mock(0, "".into(), "".into(), false, Vec::new()),
+            reply_code: 312,
+            reply_text: "NO_ROUTE".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_told_in_order_and_a_refusal_ends_nothing() {
+        let (mut confirms, mut brokers) = published(4);
+        let ids: Vec<Uuid> = brokers.iter().map(|(id, _)| *id).collect();
+        answer(&mut brokers[2], Confirmation::Ack(None));
+        assert!(confirms.next().now_or_never().is_none());
+        answer(&mut brokers[1], Confirmation::Nack(None));
+        answer(&mut brokers[0], Confirmation::Ack(None));
+        let confirmed = confirms.next().await.unwrap();
+        assert_eq!(confirmed.acked, [ids[0], ids[2]]);
+        assert_eq!(confirmed.refused, [ids[1]]);
+        assert_eq!(confirms.len(), 1);
+        answer(&mut brokers[3], Confirmation::Ack(None));
+        assert_eq!(confirms.next().await.unwrap().acked, [ids[3]]);
+        assert!(confirms.next().now_or_never().is_none());
+    }
+
+    /// The return of the first comes with the confirm of the third, which is completed before the first's.
+    #[tokio::test]
+    async fn a_return_that_comes_with_another_confirm_is_seen_before_its_own_is_trusted() {
+        for own_is_with in [Confirmation::Ack as fn(_) -> _, Confirmation::Nack] {
+            let (mut confirms, mut brokers) = published(3);
+            answer(&mut brokers[2], own_is_with(Some(returned())));
+            answer(&mut brokers[0], Confirmation::Ack(None));
+            let error = confirms.next().await.unwrap_err();
+            assert!(matches!(error, Error::Refused(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_ends_and_one_without_confirms_are_errors() {
+        let (mut confirms, mut brokers) = published(2);
+        answer(&mut brokers[0], Confirmation::Ack(None));
+        drop(brokers);
+        assert!(matches!(confirms.next().await, Err(Error::Amqp(_))));
+        let (mut confirms, mut brokers) = published(1);
+        answer(&mut brokers[0], Confirmation::NotRequested);
+        assert!(matches!(confirms.next().await, Err(Error::Refused(_))));
+    }
+}

@@ -265,3 +265,78 @@ async fn unwanted(wanted: &mut watch::Receiver<Wanted>) {
 async fn forget(settled: &mut mpsc::Receiver<Settled>) {
     while settled.recv().await.is_some() {}
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::DeliveryTag;
+
+    /// A consumer's end, and the session's ends, of which nobody takes anything.
+    async fn stalled() -> (Deliveries, Ends) {
+        let (give, given) = tokio::sync::oneshot::channel();
+        let deliveries = Deliveries::start(1, |ends, _| {
+            tokio::spawn(async move { drop(give.send(ends)) })
+        });
+        (deliveries, given.await.ok().unwrap())
+    }
+
+    fn delivery() -> Delivery {
+        Delivery {
+            id: Uuid::now_v7(),
+            redelivered: false,
+            receipt: DeliveryTag {
+                session: 1,
+                channel: 1,
+                tag: 1,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn settlements_that_a_session_does_not_take_wait_within_a_bound_and_nobody_waits_for_them()
+     {
+        let (mut deliveries, mut ends) = stalled().await;
+        for _ in 0..SETTLED_WAITING {
+            deliveries.settle(vec![(delivery(), Settlement::Ack)]);
+        }
+        assert_eq!(ends.wanted.borrow_and_update().epoch, 0);
+        deliveries.settle(vec![(delivery(), Settlement::Ack)]);
+        // Everything is to go back now, and the consumer stays subscribed.
+        let wanted = Wanted {
+            prefetch: 1,
+            epoch: 1,
+        };
+        assert_eq!(*ends.wanted.borrow_and_update(), wanted);
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_an_earlier_epoch_is_void() {
+        let (mut deliveries, ends) = stalled().await;
+        let send = async |epoch| {
+            let deliveries = vec![delivery()];
+            ends.batches.send(Batch { epoch, deliveries }).await.ok();
+        };
+        send(0).await;
+        assert_eq!(deliveries.next().await.len(), 1);
+        send(0).await;
+        deliveries.subscribe(0);
+        deliveries.subscribe(1);
+        assert!(deliveries.next().now_or_never().is_none());
+        send(0).await;
+        send(1).await;
+        assert_eq!(deliveries.next().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_about_a_prefetch_that_stays_the_same() {
+        let (mut deliveries, mut ends) = stalled().await;
+        ends.wanted.mark_unchanged();
+        deliveries.subscribe(1);
+        assert!(!ends.wanted.has_changed().unwrap());
+        deliveries.subscribe(2);
+        assert!(ends.wanted.has_changed().unwrap());
+    }
+}

@@ -7,10 +7,12 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    Broker, LinkUp, Shared, confirms::Confirms, connection::within, returns::Returns, topology,
+    Broker, LinkUp, Shared, confirms::Confirms, connection::within, dead_letters, returns::Returns,
+    topology,
 };
 use crate::{Confirmed, Depth, Error, Event, Returned};
 
@@ -36,6 +38,8 @@ pub struct Publisher {
     returns: Option<Returns>,
     connection: Arc<Connection>,
     shared: Arc<Shared>,
+    /// Ends with the publisher.
+    _trimming: JoinSet<()>,
     _up: LinkUp,
 }
 
@@ -67,14 +71,18 @@ impl Broker {
             Ok(channel)
         })
         .await?;
+        let connection = Arc::new(connection);
+        let mut trimming = JoinSet::new();
+        trimming.spawn(dead_letters::keep_few(self.0.clone(), connection.clone()));
         Ok(Publisher {
             channel,
             queue: topology.queue.clone(),
             queue_is_new,
             unconfirmed: Confirms::new(),
             returns,
-            connection: Arc::new(connection),
+            connection,
             shared: self.0.clone(),
+            _trimming: trimming,
             _up: publishing.up(),
         })
     }

@@ -24,6 +24,12 @@ impl Broker {
         Self { url, name }
     }
 
+    /// The same queue by another way.
+    pub(super) fn with_url(&self, url: String) -> Self {
+        let name = self.name.clone();
+        Self { url, name }
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -1,11 +1,21 @@
-//! What an operator's policy may do to our queue. Policies are a server's, so this has one of its own.
+//! What an operator's policies and permissions may do to our queue. They are a server's, so this has one of its own.
 
 mod private_servers {
-    use std::collections::HashSet;
+    use std::{
+        collections::HashSet,
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::Duration,
+    };
 
     use lab::rabbitmq::{Options, Server};
     use queue::{Reason, Settlement};
-    use tokio::sync::OnceCell;
+    use tokio::{
+        net::{TcpListener, TcpStream},
+        sync::OnceCell,
+    };
     use uuid::Uuid;
 
     use crate::{
@@ -149,6 +159,57 @@ mod private_servers {
         publish(&queue, &wanted).await;
         assert_eq!(ids_of(&take(&mut deliveries, 1).await), wanted);
         assert!(!deliveries.queue_was_created());
+        deliveries.close().await;
+    }
+
+    /// Passes every connection on to `server`, and counts them. Returns the port.
+    async fn counting(server: String, connections: Arc<AtomicU32>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::Relaxed);
+                let mut far = TcpStream::connect(&server).await.unwrap();
+                tokio::spawn(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        port
+    }
+
+    /// Connecting and declaring succeed, so that only what comes after tells that this session is of no use.
+    #[tokio::test]
+    #[ignore = "starts private servers: run scripts/test"]
+    async fn a_broker_that_refuses_every_consumer_is_asked_less_and_less_often() {
+        let server = server().await;
+        let broker = Broker::at(server.amqp_url());
+        broker.queue().declare().await.unwrap();
+        let user = broker.name();
+        let may_read = format!("^{user}[.]dead-letter$");
+        let user_and_password = ["add_user", user, "secret"];
+        server.control(&user_and_password).await.unwrap();
+        let rights = ["set_permissions", user, ".*", ".*", &may_read];
+        server.control(&rights).await.unwrap();
+        let url = server.amqp_url();
+        let address = url
+            .split(['@', '/'])
+            .find(|part| part.contains("127.0.0.1"));
+        let connections = Arc::new(AtomicU32::new(0));
+        let port = counting(address.unwrap().into(), connections.clone()).await;
+        let refused = broker.with_url(format!("amqp://{user}:secret@127.0.0.1:{port}/%2f"));
+        let deliveries = refused.queue().deliveries(10);
+        soon(async {
+            while connections.load(Ordering::Relaxed) < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        // After waits of 0.1, 0.2, 0.4, 0.8, 1.6 s, each up to half shorter: at most 8 in all. Without them it is one
+        // every 0.1 s.
+        let connections = connections.load(Ordering::Relaxed);
+        assert!((3..=9).contains(&connections), "{connections}");
         deliveries.close().await;
     }
 }
