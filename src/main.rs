@@ -7,6 +7,7 @@ mod config;
 mod database;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod files;
 mod logging;
 mod migrate;
 mod serve;
@@ -22,6 +23,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    let files = files::raise_limit();
     // Before any thread exists: reading the file changes this process's environment.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     if let Err(sentence) = logging::start(&cli.config) {
         return fail(2, &sentence);
     }
+    files.log();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &sentence(&error)),

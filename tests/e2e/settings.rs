@@ -238,3 +238,21 @@ async fn logs_for_machines_are_json_lines_and_hold_no_secret() {
     }
     process.kill().await;
 }
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+    let output = tokio::process::Command::new("sh")
+        .args([
+            "-c",
+            r#"ulimit -Sn 100 && ulimit -Hn 200 && exec "$1" openapi"#,
+            "sh",
+        ])
+        .arg(env!("CARGO_BIN_EXE_hookline"))
+        .env("RUST_LOG", "hookline=debug")
+        .output()
+        .await
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let raised = "the limit of open files is raised before=100 now=200";
+    assert_eq!(log.matches(raised).count(), 1, "{log}");
+}
