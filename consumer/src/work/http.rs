@@ -1,26 +1,42 @@
 //! The work over HTTP: tells the far side about a transaction and hears what came of it. Knows the
-//! request, the answer and what the answer means; knows no database and no queue, and retries nothing.
+//! request, the answer and what the answer means; knows no database, no queue and no schedule.
+//!
+//! ```text
+//! call ─▶ request ─▶ client ─▶ pool ─────────────────────▶ connection ─▶ answer ─▶ verdict, signal
+//!                           └▶ connect: resolver ─▶ race ─▶ │ tap: what came, byte by byte
+//!                                                           └ not understood: raw, a status line at least
+//! ```
 
 mod address;
 mod answer;
 mod client;
+mod connect;
+mod connection;
+mod pool;
+mod race;
+mod raw;
 mod request;
+mod resolver;
 mod shortage;
 mod signature;
+mod tap;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{error, fmt, future::pending, io, panic::resume_unwind, sync::Arc, time::Duration};
 
 use entity::lifecycle::{Attempt, Order};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::signal::Signal;
 use address::Address;
 use answer::{Answer, Verdict};
-use client::{Client, Roots};
+use client::{Client, Progress, Stage};
+use connect::Roots;
+use pool::Limits;
 use signature::Secret;
 
 /// What a process needs to know about the far side.
@@ -73,13 +89,13 @@ struct Inner {
 impl FarSide {
     /// Checks the settings. Connects to nothing yet.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        Self::trusting(settings, Roots::System)
+        Self::with(settings, Roots::System, Limits::USUAL)
     }
 
-    fn trusting(settings: Settings, roots: Roots) -> Result<Self, Error> {
+    fn with(settings: Settings, roots: Roots, limits: Limits) -> Result<Self, Error> {
         let address = Address::parse(&settings.url)?;
         let secret = settings.secret.as_deref().map(Secret::parse).transpose()?;
-        let client = client::new(&address, roots, settings.timeout)?;
+        let client = Client::new(&address, roots, limits)?;
         Ok(Self(Arc::new(Inner {
             client,
             address,
@@ -88,14 +104,27 @@ impl FarSide {
         })))
     }
 
-    /// Makes one attempt. Never fails, never panics: whatever happens is an outcome. Dropping the future
-    /// gives the attempt up, and the connection with it.
+    /// Makes one attempt. Never fails: whatever happens is an outcome. Dropping the future gives the attempt
+    /// up, and the connection with it.
+    ///
+    /// It runs as a task of its own: setting up TLS takes time, and whoever waits for many calls at once has
+    /// other things to do meanwhile.
     pub(crate) fn call(
         &self,
         order: Order,
     ) -> impl Future<Output = Called> + Send + 'static + use<> {
         let far_side = self.0.clone();
-        async move { far_side.attempt(order).await }
+        async move {
+            let call = tokio::spawn(async move { far_side.attempt(order).await });
+            match AbortOnDropHandle::new(call).await {
+                Ok(called) => called,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // The runtime ends, and everything that waits ends with it.
+                    Err(_) => pending().await,
+                },
+            }
+        }
     }
 }
 
@@ -113,7 +142,11 @@ enum Silence {
     Body(#[from] serde_json::Error),
     #[error("could not write the request: {0}")]
     Request(#[from] hyper::http::Error),
-    #[error("short of something here: {0}")]
+    /// Something is short on our side. A name that cannot be resolved is that, too, whatever the resolver says:
+    /// nothing was sent, every other call would fare the same, and a name that does not exist is a setting
+    /// of ours, or a cluster that is only starting, or a resolver that is sick. (Which of them cannot be told
+    /// portably either: the standard library keeps no code.)
+    #[error("could not be called from here: {0}")]
     Here(String),
     #[error("could not connect: {0}")]
     Connect(String),
@@ -148,18 +181,18 @@ impl Inner {
 
     async fn ask(&self, order: &Order, now: OffsetDateTime) -> Result<Answer, Silence> {
         let request = request::build(&self.address, self.secret.as_ref(), order, now)?;
-        // Outside of what the timeout cuts short: a status that has come is the answer, whatever becomes
-        // of its body.
-        let mut answer = None;
-        let conversation = async {
-            let (head, body) = self.client.request(request).await?.into_parts();
-            answer.insert(Answer::new(&head)).read(body).await;
-            Ok(())
-        };
-        let ended = timeout(self.timeout, conversation).await;
-        match (answer, ended) {
+        let mut progress = Progress::default();
+        let exchange = self.client.exchange(&request, &mut progress);
+        let ended = timeout(self.timeout, exchange).await;
+        let stage = progress.stage;
+        match (progress.into_answer(), ended) {
+            // A status that has come is the answer, whatever becomes of the rest.
             (Some(answer), _) => Ok(answer),
-            (None, Ok(Err(error))) => Err(Silence::of(&error)),
+            (None, Ok(Err(silence))) => Err(silence),
+            (None, _) if stage == Stage::Resolving => {
+                let waited = span(&self.timeout);
+                Err(Silence::Here(format!("no address within {waited}")))
+            }
             (None, _) => Err(Silence::TimedOut(self.timeout)),
         }
     }
@@ -167,20 +200,15 @@ impl Inner {
 
 impl Silence {
     /// The innermost cause says it best; what is around it names only the layers it went through.
-    fn of(error: &hyper_util::client::legacy::Error) -> Self {
-        let mut cause: &dyn std::error::Error = error;
+    fn of(error: &(dyn error::Error + 'static), silence: fn(String) -> Self) -> Self {
+        let mut cause = error;
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        if cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(shortage::is_here)
-        {
-            Self::Here(cause.to_string())
-        } else if error.is_connect() {
-            Self::Connect(cause.to_string())
-        } else {
-            Self::Lost(cause.to_string())
+        let error = cause.downcast_ref::<io::Error>();
+        match error.is_some_and(shortage::is_here) {
+            true => Self::Here(cause.to_string()),
+            false => silence(cause.to_string()),
         }
     }
 }

@@ -15,8 +15,9 @@ pub enum Signal {
     Failed,
     /// No answer has come: no connection, a broken one, none in time.
     Unreachable,
-    /// The call could not be made because something is short on our side: files, memory, ports, the
-    /// resolver. Nothing was sent, so it says nothing about the service and nothing about the transaction.
+    /// The call could not be made because something is short on our side: files, memory, local ports, or the
+    /// name of the service cannot be resolved. It says nothing about the service and nothing about the
+    /// transaction, and is to be charged to neither.
     Here,
     /// A defect of ours: the work panicked, or the request could not be made. It says nothing about the
     /// service.

@@ -40,6 +40,38 @@ impl Address {
     pub(super) fn is_https(&self) -> bool {
         self.uri.scheme() == Some(&Scheme::HTTPS)
     }
+
+    /// A name or an IP address, the latter without brackets.
+    pub(super) fn host(&self) -> &str {
+        let host = self.uri.host().unwrap_or_default();
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        inner.unwrap_or(host)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(self.usual_port())
+    }
+
+    /// What the request's `host` header says: the port is left out where it goes without saying.
+    pub(super) fn host_header(&self) -> String {
+        let host = self.uri.host().unwrap_or_default();
+        match self.port() {
+            port if port == self.usual_port() => host.to_owned(),
+            port => format!("{host}:{port}"),
+        }
+    }
+
+    /// What the request's first line asks for: no place, a path and perhaps a query (RFC 9112, section
+    /// 3.2.1).
+    pub(super) fn target(&self) -> Uri {
+        (self.uri.path_and_query()).map_or_else(Uri::default, |target| target.clone().into())
+    }
+
+    fn usual_port(&self) -> u16 {
+        if self.is_https() { 443 } else { 80 }
+    }
 }
 
 fn check(place: &Authority) -> Result<(), Error> {
@@ -114,6 +146,35 @@ mod tests {
         }
         assert!(Address::parse("https://a.example").unwrap().is_https());
         assert!(!Address::parse("http://a.example").unwrap().is_https());
+    }
+
+    #[test]
+    fn a_url_says_where_to_connect_and_what_to_ask_for() {
+        for (url, host, port, host_header, target) in [
+            ("http://a.example", "a.example", 80, "a.example", "/"),
+            ("http://a.example:80/", "a.example", 80, "a.example", "/"),
+            (
+                "https://a.example:443/b",
+                "a.example",
+                443,
+                "a.example",
+                "/b",
+            ),
+            (
+                "https://a.example:80/b?c",
+                "a.example",
+                80,
+                "a.example:80",
+                "/b?c",
+            ),
+            ("http://[::1]:8080/?a=b", "::1", 8080, "[::1]:8080", "/?a=b"),
+            ("https://[::1]?a=b", "::1", 443, "[::1]", "/?a=b"),
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!((address.host(), address.port()), (host, port), "{url}");
+            assert_eq!(address.host_header(), host_header, "{url}");
+            assert_eq!(address.target().to_string(), target, "{url}");
+        }
     }
 
     #[test]

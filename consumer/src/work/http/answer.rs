@@ -4,15 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use entity::Outcome;
 use http_body_util::BodyExt as _;
-use hyper::{
-    StatusCode,
-    body::Incoming,
-    header::{HeaderMap, RETRY_AFTER},
-    http::response::Parts,
-};
+use hyper::{StatusCode, body::Incoming, header::RETRY_AFTER, http::response::Parts};
 use time::OffsetDateTime;
 
-use super::{super::signal::Signal, Silence};
+use super::{Signal, Silence, raw::Fragment};
 
 /// Bytes of a body that are read, so that the connection can be used again. After more it is given up.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -49,27 +44,49 @@ pub(super) struct Verdict {
 
 impl Answer {
     pub(super) fn new(head: &Parts) -> Self {
+        let retry_after = head.headers.get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok());
         Self {
             status: head.status,
-            retry_after: RetryAfter::read(&head.headers),
+            retry_after: retry_after.and_then(RetryAfter::parse),
             body: Vec::new(),
         }
     }
 
+    /// An answer that is not understood but for its status.
+    pub(super) fn from_fragment(fragment: Fragment) -> Self {
+        let mut body = fragment.body;
+        body.truncate(KEPT_BYTES_MAX);
+        Self {
+            status: fragment.status,
+            retry_after: fragment.retry_after.as_deref().and_then(RetryAfter::parse),
+            body,
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Reads the body as far as it may go. A body that breaks off changes nothing: the status has come.
-    pub(super) async fn read(&mut self, mut body: Incoming) {
+    /// Returns whether it was read to its end.
+    pub(super) async fn read(&mut self, mut body: Incoming) -> bool {
         let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return false;
+            };
             let Some(data) = frame.data_ref() else {
                 continue;
             };
             length += data.len();
             if length > BODY_BYTES_MAX {
-                return;
+                return false;
             }
             let room = KEPT_BYTES_MAX.saturating_sub(self.body.len());
             self.body.extend(data.iter().take(room));
         }
+        true
     }
 
     pub(super) fn verdict(&self, now: OffsetDateTime) -> Verdict {
@@ -143,8 +160,8 @@ fn judge(status: StatusCode) -> Outcome {
 
 impl RetryAfter {
     /// RFC 9110, section 10.2.3: seconds, or a date. What is neither is not there.
-    fn read(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
         if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) {
             // More digits than a number can have are a long time, too.
             let seconds = text.parse().unwrap_or(u64::MAX);
@@ -174,12 +191,6 @@ fn plain(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn retry_after(value: &str) -> Option<RetryAfter> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, value.parse().unwrap());
-        RetryAfter::read(&headers)
-    }
 
     #[test]
     fn every_status_means_done_never_or_not_now() {
@@ -214,7 +225,7 @@ mod tests {
             ("1.5", None),
             ("soon", None),
         ] {
-            let found = retry_after(value).map(|found| found.from(now));
+            let found = RetryAfter::parse(value).map(|found| found.from(now));
             assert_eq!(found, wait.map(Duration::from_secs), "{value}");
         }
     }

@@ -1,82 +1,131 @@
-//! The HTTP client: connections that are kept, TLS, and their limits. It follows no redirect and knows no
-//! proxy, so what is sent goes where the setting says and nowhere else.
-
-use std::time::Duration;
+//! The HTTP client: one exchange, over a connection that was kept or a new one. It follows no redirect and
+//! repeats a request in one case only.
 
 use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    http::response::Parts,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::{Error, address::Address};
+use super::{
+    Error, Silence,
+    address::Address,
+    answer::Answer,
+    connect::{Connector, Roots},
+    connection::Connection,
+    pool::{Limits, Pool},
+    tap::Record,
+};
 
-pub(super) type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// How long a connection is kept that nobody uses. Less than what far sides and what is between usually
-/// allow, so that we are the first to close it: the other way round a request can be lost in the closing.
-const IDLE_MAX: Duration = Duration::from_secs(20);
-/// Connections that are kept while nobody uses them.
-const IDLE_CONNECTIONS_MAX: usize = 1024;
-/// How often a silent connection is probed, so that firewalls do not forget it during a long answer.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
-/// Bytes of an answer's status line and headers.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// Whose certificates are believed.
-pub(super) enum Roots {
-    /// Those that the system believes.
-    System,
-    #[cfg(test)]
-    These(RootCertStore),
+pub(super) struct Client {
+    connector: Connector,
+    pool: Pool,
 }
 
-pub(super) fn new(address: &Address, roots: Roots, timeout: Duration) -> Result<Client, Error> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_keepalive(Some(KEEPALIVE_EVERY));
-    http.set_keepalive_interval(Some(KEEPALIVE_EVERY));
-    // The attempt ends in this time anyway. This ends what is left of it in the background.
-    http.set_connect_timeout(Some(timeout));
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls(address, roots)?)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
-    Ok(legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_MAX)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .http1_max_buf_size(HEAD_BYTES_MAX)
-        .build(connector))
+/// How far a call has come. It is kept outside of what the call's timeout cuts short, so that what is known
+/// by then counts.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) stage: Stage,
+    /// An answer whose head was understood.
+    answer: Option<Answer>,
+    /// What has come of one whose head was not.
+    record: Record,
 }
 
-/// With a named provider: rustls cannot choose one by itself where two are compiled in.
-fn tls(address: &Address, roots: Roots) -> Result<ClientConfig, Error> {
-    let roots = match roots {
-        Roots::System if address.is_https() => system_roots()?,
-        // Reading them takes a moment and needs files, which plain HTTP must not depend on.
-        Roots::System => RootCertStore::empty(),
-        #[cfg(test)]
-        Roots::These(roots) => roots,
-    };
-    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|_| Error::Certificates)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has found a connection that was kept, or is about to look where the service is.
+    #[default]
+    Begun,
+    /// It asks where the service is.
+    Resolving,
+    /// It connects.
+    Connecting,
+    /// The request is on its way, or there already.
+    Asked,
 }
 
-fn system_roots() -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    // A certificate that cannot be read or understood is left out: the others still count.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(Error::Certificates);
+impl Progress {
+    /// The answer, if as much as its status has come.
+    pub(super) fn into_answer(self) -> Option<Answer> {
+        let fragment = || Some(Answer::from_fragment(self.record.read().ok()?));
+        self.answer.or_else(fragment)
     }
-    Ok(roots)
+}
+
+impl Client {
+    pub(super) fn new(address: &Address, roots: Roots, limits: Limits) -> Result<Self, Error> {
+        Ok(Self {
+            connector: Connector::new(address, roots, limits.lifetime)?,
+            pool: Pool::new(limits),
+        })
+    }
+
+    /// Sends the request, and reads the answer into `progress`. An error says why there is none, unless
+    /// there is.
+    ///
+    /// A service may close a connection that was kept at the moment when a request is sent over it. Then it
+    /// has not seen the request, most probably, and says nothing; or it says 408, which may be an answer to
+    /// its own waiting (RFC 9110, sections 9.2.2 and 15.5.9). So the request is sent once more, over a new
+    /// connection. If it was seen after all, its idempotency key tells.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request<Full<Bytes>>,
+        progress: &mut Progress,
+    ) -> Result<(), Silence> {
+        if let Some(kept) = self.pool.take() {
+            let outcome = self.exchange_over(kept, request, progress).await;
+            let was_closed = match &progress.answer {
+                Some(answer) => answer.status() == StatusCode::REQUEST_TIMEOUT,
+                None => progress.record.is_empty(),
+            };
+            if !was_closed {
+                return outcome;
+            }
+            *progress = Progress::default();
+        }
+        let connection = self.connector.connect(progress).await?;
+        self.exchange_over(connection, request, progress).await
+    }
+
+    async fn exchange_over(
+        &self,
+        mut connection: Connection,
+        request: &Request<Full<Bytes>>,
+        progress: &mut Progress,
+    ) -> Result<(), Silence> {
+        progress.stage = Stage::Asked;
+        progress.record = connection.record();
+        match connection.send(request.clone()).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                let answer = progress.answer.insert(Answer::new(&head));
+                let is_whole = connection.during(answer.read(body)).await;
+                if is_whole && !announces_too_much(&head) {
+                    self.pool.put(connection);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                connection.read_on().await;
+                Err(Silence::of(&error, Silence::Lost))
+            }
+        }
+    }
+}
+
+/// Whether a body is announced where there is none. Some servers send it all the same, and it would be taken
+/// for the next answer.
+fn announces_too_much(head: &Parts) -> bool {
+    let has_no_body = matches!(
+        head.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    has_no_body
+        && [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .iter()
+            .any(|name| head.headers.contains_key(name))
 }

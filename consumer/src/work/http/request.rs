@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::{
     Request,
     body::Bytes,
-    header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -28,7 +28,8 @@ pub(super) fn build(
 ) -> Result<Request<Full<Bytes>>, Silence> {
     let body = body(&order.webhook)?;
     let key = utf8_percent_encode(&order.webhook.transaction_id, NOT_IN_A_KEY).to_string();
-    let mut request = Request::post(address.uri.clone())
+    let mut request = Request::post(address.target())
+        .header(HOST, address.host_header())
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, HOOKLINE)
         .header("idempotency-key", key)

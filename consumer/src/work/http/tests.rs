@@ -1,6 +1,9 @@
 //! Attempts against far sides that listen.
 
 mod answers;
+mod connections;
+mod few_files;
+mod heads;
 mod requests;
 mod server;
 

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    super::{FarSide, Signal, client::Roots},
+    super::{FarSide, Limits, Roots, Signal},
     LONG, SHORT, attempt, far_side, order,
     server::{Server, raw},
     settings,
@@ -195,9 +195,20 @@ async fn an_endless_body_is_cut_off_and_the_status_counts() {
 }
 
 #[tokio::test]
-async fn an_endless_head_is_a_failure() {
+async fn an_endless_head_is_cut_off_and_the_status_counts() {
     let place =
         raw(|stream| async { flood(stream, "HTTP/1.1 200 OK\r\nx: ", "xxxxxxxx").await }).await;
+    let attempt = attempt(&place, LONG).await;
+    assert_eq!(
+        (attempt.outcome, attempt.status),
+        (Outcome::Succeeded, Some(200))
+    );
+}
+
+#[tokio::test]
+async fn interim_heads_without_end_are_no_answer() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nx\0\r\n\r\n";
+    let place = raw(move |stream| async move { flood(stream, hints, hints).await }).await;
     let attempt = attempt(&place, LONG).await;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
 }
@@ -257,7 +268,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     let mut others = RootCertStore::empty();
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     others.add(other.cert.der().clone()).unwrap();
-    let far_side = FarSide::trusting(settings(), Roots::These(others)).unwrap();
+    let far_side = FarSide::with(settings(), Roots::These(others), Limits::USUAL).unwrap();
     let attempt = far_side.call(order("t1")).await.attempt;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
     let error = attempt.error.unwrap();
@@ -269,7 +280,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let far_side = FarSide::trusting(settings(), Roots::These(roots)).unwrap();
+    let far_side = FarSide::with(settings(), Roots::These(roots), Limits::USUAL).unwrap();
     for _ in 0..2 {
         let attempt = far_side.call(order("t1")).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");

@@ -17,7 +17,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
@@ -123,25 +123,89 @@ async fn serve(
 }
 
 /// Takes every request in, and leaves the answer to `converse`. Returns where it listens.
-pub(super) async fn raw<F>(converse: fn(TcpStream) -> F) -> String
+pub(super) async fn raw<C, F>(converse: C) -> String
 where
+    C: Fn(TcpStream) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let (listener, place) = listener().await;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let converse = converse.clone();
             tokio::spawn(async move {
-                let mut request = Vec::new();
-                while !request.ends_with(b"}") {
-                    if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
-                        return;
-                    }
+                if receive(&mut stream).await {
+                    converse(stream).await;
                 }
-                converse(stream).await;
             });
         }
     });
     place
+}
+
+/// Reads a request. Returns whether one came.
+async fn receive(stream: &mut TcpStream) -> bool {
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return false;
+        }
+    }
+    true
+}
+
+/// Answers each request with bytes of its own, and remembers over which connection it came.
+pub(super) struct Scripted {
+    pub(super) place: String,
+    connections: Arc<Mutex<Vec<usize>>>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy)]
+pub(super) enum Reply {
+    Say(&'static [u8]),
+    /// Closes the connection in an orderly way.
+    Close,
+    /// Resets the connection.
+    Reset,
+    /// Says nothing more.
+    Hang,
+}
+
+impl Scripted {
+    /// The first list is for the requests that come over the first connection, and so on. After its list a
+    /// connection is closed.
+    pub(super) async fn start(script: &[&[Reply]]) -> Self {
+        let (listener, place) = listener().await;
+        let script: Vec<Vec<Reply>> = script.iter().map(|replies| replies.to_vec()).collect();
+        let connections = Arc::default();
+        let all: Arc<Mutex<Vec<usize>>> = Arc::clone(&connections);
+        tokio::spawn(async move {
+            for (connection, replies) in script.into_iter().enumerate() {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let all = all.clone();
+                tokio::spawn(async move {
+                    for reply in replies {
+                        if !receive(&mut stream).await {
+                            return;
+                        }
+                        all.lock().unwrap().push(connection);
+                        match reply {
+                            Reply::Say(bytes) => stream.write_all(bytes).await.unwrap(),
+                            Reply::Close => return,
+                            Reply::Reset => return stream.set_zero_linger().unwrap(),
+                            Reply::Hang => std::future::pending().await,
+                        }
+                    }
+                });
+            }
+        });
+        Self { place, connections }
+    }
+
+    /// The number of its connection for each request that has come.
+    pub(super) fn connections(&self) -> Vec<usize> {
+        self.connections.lock().unwrap().clone()
+    }
 }
 
 async fn listener() -> (TcpListener, String) {
