@@ -196,8 +196,9 @@ async fn raise_mark(anchor: &mut SqliteConnection) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// What SQLite says where it can use no file, by its result codes (<https://sqlite.org/rescode.html>): BUSY, IOERR, CANTOPEN and
-/// PROTOCOL are what a file system brings about that cannot lock or share memory.
+/// What SQLite says where it can use no file, by its result codes (<https://sqlite.org/rescode.html>): BUSY (5), READONLY (8; the
+/// file itself can be written, or it would not be open), IOERR (10), CANTOPEN (14) and PROTOCOL (15) are what a file system brings
+/// about that cannot lock or share memory.
 fn unusable(path: &Path, error: sqlx::Error) -> anyhow::Error {
     let code = error.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse::<u32>().ok());
@@ -206,7 +207,7 @@ fn unusable(path: &Path, error: sqlx::Error) -> anyhow::Error {
             "DATABASE_URL: {} is locked by another program, or its file system cannot lock as SQLite needs it",
             path.display()
         ),
-        Some(10 | 14 | 15) => locks::cannot_lock(path, &error.to_string()),
+        Some(8 | 10 | 14 | 15) => locks::cannot_lock(path, &error.to_string()),
         _ => anyhow!(error).context(cannot("use", path)),
     }
 }

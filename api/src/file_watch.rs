@@ -158,3 +158,92 @@ fn no_metadata(path: &Path, error: io::Error) -> Misplaced {
         _ => Misplaced::Unknown(path.to_owned(), error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder with a database of this mark, and its watch.
+    fn watched(mark: u32) -> (TempDir, PathBuf, FileWatch) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        fs::write(&path, header(mark)).unwrap();
+        fs::write(beside(&path, "-wal"), "log").unwrap();
+        fs::write(beside(&path, "-shm"), "index").unwrap();
+        let watch = FileWatch::new(File::open(&path).unwrap(), &path, &path).unwrap();
+        (folder, path, watch)
+    }
+
+    fn header(mark: u32) -> Vec<u8> {
+        let mut header = vec![0; 100];
+        header[MARK_AT..MARK_AT + 4].copy_from_slice(&mark.to_be_bytes());
+        header
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_is_in_its_place() {
+        let (_folder, path, watch) = watched(5);
+        for mark in [5, 6, 6, 9] {
+            fs::write(&path, header(mark)).unwrap();
+            assert!(watch.is_in_place());
+        }
+        assert!(!watch.has_lost_its_log_only());
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_and_one_that_is_put_back_is() {
+        let (folder, path, watch) = watched(5);
+        let away = folder.path().join("away");
+        fs::rename(&path, &away).unwrap();
+        assert!(matches!(watch.look(), Err(Misplaced::Gone(_))));
+        assert!(!watch.has_lost_its_log_only());
+        fs::rename(&away, &path).unwrap();
+        assert!(watch.is_in_place());
+    }
+
+    #[test]
+    fn another_file_in_its_place_is_another() {
+        let (folder, path, watch) = watched(5);
+        let other = folder.path().join("other");
+        fs::copy(&path, &other).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(matches!(watch.look(), Err(Misplaced::Replaced(_))));
+    }
+
+    #[test]
+    fn a_file_with_something_older_or_nothing_in_it_was_overwritten() {
+        for content in [header(4), Vec::new()] {
+            let (_folder, path, watch) = watched(5);
+            fs::write(&path, content).unwrap();
+            assert!(matches!(watch.look(), Err(Misplaced::Overwritten(_))));
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_gone_is_missed() {
+        for suffix in ["-wal", "-shm"] {
+            let (_folder, path, watch) = watched(5);
+            fs::remove_file(beside(&path, suffix)).unwrap();
+            assert!(matches!(watch.look(), Err(Misplaced::Gone(_))));
+            assert!(watch.has_lost_its_log_only());
+        }
+    }
+
+    #[test]
+    fn a_symbolic_link_that_leads_elsewhere_is_noticed() {
+        let (folder, path, _) = watched(5);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let watch = FileWatch::new(File::open(&path).unwrap(), &link, &path).unwrap();
+        assert!(watch.is_in_place());
+        let other = folder.path().join("other");
+        fs::write(&other, header(5)).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        assert!(matches!(watch.look(), Err(Misplaced::Replaced(_))));
+    }
+}

@@ -233,3 +233,6 @@ fn checksum(from: (u32, u32), is_big_endian: bool, bytes: &[u8]) -> (u32, u32) {
         (first, second)
     })
 }
+
+#[cfg(test)]
+mod tests;

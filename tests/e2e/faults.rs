@@ -4,6 +4,7 @@ mod deaths;
 mod disk;
 mod messages;
 mod private_servers;
+mod sqlite_file;
 mod stops;
 
 use std::time::{Duration, Instant};
