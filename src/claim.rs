@@ -71,11 +71,12 @@ pub async fn take(url: &str, how: Use) -> anyhow::Result<Option<Claim>> {
         refuse_foreign(None, &asked).await?;
     }
     let file = locks::open(&asked)?;
-    let is_alone = locks::lock(&file, &asked, how)?;
+    let is_alone = locks::lock(&file, &asked, how).await?;
     let path = std::fs::canonicalize(&asked).with_context(|| cannot("find", &asked))?;
     let _beside = locks::lock_beside(&asked, &path, how)?;
     if is_alone {
         refuse_foreign(Some(&file), &path).await?;
+        locks::let_others_in(&file, &path, how)?;
     }
     if locks::names(&file)? > 1 {
         tracing::warn!(
@@ -104,7 +105,10 @@ pub async fn check(url: &str) -> anyhow::Result<()> {
     }
     let asked = absolute(&url.parse().context("DATABASE_URL")?)?;
     match File::open(&asked) {
-        Ok(file) if file.try_lock().is_ok() => refuse_foreign(Some(&file), &asked).await,
+        Ok(file) if file.try_lock().is_ok() => {
+            let path = std::fs::canonicalize(&asked).with_context(|| cannot("find", &asked))?;
+            refuse_foreign(Some(&file), &path).await
+        }
         Ok(_) => Ok(()),
         Err(_) => refuse_foreign(None, &asked).await,
     }
@@ -144,7 +148,11 @@ impl Guarded {
     pub async fn release(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let mut anchor = self.guard.await.context("the guard of the file failed")?;
-        self.file.look().context("DATABASE_URL")?;
+        if let Err(error) = self.file.look() {
+            // To close it would move the log into whatever lies there now.
+            std::mem::forget(anchor);
+            return Err(error).context("DATABASE_URL");
+        }
         let release = async {
             sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(&mut anchor)

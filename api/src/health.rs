@@ -8,6 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
+    FileWatch,
     json::Json,
     probe::Probe,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
@@ -17,14 +18,16 @@ use crate::{
 pub(crate) struct Health {
     database: Probe,
     queue: Queue,
+    file: Option<FileWatch>,
 }
 
 impl Health {
-    /// Of the database that webhooks are written to, and of the queue.
-    pub(crate) fn new(db: DatabaseConnection, queue: Queue) -> Self {
+    /// Of the database that webhooks are written to, of its file if it is one, and of the queue.
+    pub(crate) fn new(db: DatabaseConnection, file: Option<FileWatch>, queue: Queue) -> Self {
         Self {
             database: Probe::new(db),
             queue,
+            file,
         }
     }
 }
@@ -113,6 +116,10 @@ impl Health {
         let mut missing = Vec::new();
         if let Err(lack) = self.database.look().await {
             missing.push(lack.into());
+        }
+        if let Some(Err(error)) = self.file.as_ref().map(FileWatch::look) {
+            tracing::warn!(%error, "not ready: the database is not in its place");
+            missing.push(lacks("database", "is not in its place"));
         }
         if !self.queue.is_up() {
             missing.push(lacks("queue", "is not connected; connecting again"));

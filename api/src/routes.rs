@@ -39,7 +39,11 @@ fn service(writer: Writer, databases: &Databases, queue: &Queue) -> Service {
     let attempts = Attempts {
         db: databases.read.clone(),
     };
-    let health = Health::new(databases.write.clone(), queue.clone());
+    let health = Health::new(
+        databases.write.clone(),
+        databases.file.clone(),
+        queue.clone(),
+    );
     OpenApiService::new(
         (webhooks, transactions, attempts, health),
         "Hookline",

@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::Path,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, ensure};
@@ -15,6 +16,9 @@ use super::{Use, cannot};
 /// Whether `flock` on a file leaves SQLite's own locks on it alone. On macOS and the BSDs both are of one kind, and SQLite
 /// would wait for ourselves; there only the lock beside the file is taken.
 const LOCKS_ARE_APART: bool = cfg!(target_os = "linux");
+/// A lock may be another's for a moment only: that of a command, or of the first of several processes, which looks at the file.
+const LOCK_WITHIN: Duration = Duration::from_secs(2);
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Opens the database's file, and makes an empty one if there is none.
 pub fn open(path: &Path) -> anyhow::Result<File> {
@@ -28,24 +32,26 @@ pub fn open(path: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// Locks the file itself and makes sure that `path` still names it. Says whether nobody else has it locked.
-pub fn lock(file: &File, path: &Path, how: Use) -> anyhow::Result<bool> {
+/// Locks the file itself and makes sure that `path` still names it. Says whether it is locked for this process alone, as it is
+/// for the first of several, too, until it [lets others in](let_others_in).
+pub async fn lock(file: &File, path: &Path, how: Use) -> anyhow::Result<bool> {
     if !LOCKS_ARE_APART {
         return Ok(how == Use::Alone);
     }
-    let is_alone = match (file.try_lock(), how) {
-        (Ok(()), _) => true,
-        (Err(TryLockError::WouldBlock), Use::WithOthers) => false,
-        (Err(error), _) => return Err(not_locked(path, error)),
+    let since = Instant::now();
+    let is_alone = loop {
+        match try_lock(file, how) {
+            Ok(is_alone) => break is_alone,
+            Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_WITHIN => {
+                tokio::time::sleep(LOCK_AGAIN_AFTER).await;
+            }
+            Err(error) => return Err(not_locked(path, error)),
+        }
     };
     if is_alone {
         let again = File::open(path).with_context(|| cannot("open", path))?;
         let is_refused = matches!(again.try_lock(), Err(TryLockError::WouldBlock));
         ensure!(is_refused, cannot_lock(path, "a lock keeps nobody away"));
-    }
-    if how == Use::WithOthers {
-        let shared = file.try_lock_shared();
-        shared.map_err(|error| not_locked(path, error))?;
     }
     let ours = file.metadata()?;
     let named = std::fs::metadata(path).with_context(|| cannot("look at", path))?;
@@ -57,8 +63,25 @@ pub fn lock(file: &File, path: &Path, how: Use) -> anyhow::Result<bool> {
     Ok(is_alone)
 }
 
-/// Takes the lock of version 0.1.0, a file beside the database's, so that an older process and this one keep each other away.
-/// What such a process has left there locks nothing. To be dropped after one release, except where it is the only lock.
+fn try_lock(file: &File, how: Use) -> Result<bool, TryLockError> {
+    match (file.try_lock(), how) {
+        (Err(TryLockError::WouldBlock), Use::WithOthers) => file.try_lock_shared().map(|()| false),
+        (locked, _) => locked.map(|()| true),
+    }
+}
+
+/// After the first of several processes has looked at the file.
+pub fn let_others_in(file: &File, path: &Path, how: Use) -> anyhow::Result<()> {
+    match how {
+        Use::WithOthers if LOCKS_ARE_APART => file
+            .try_lock_shared()
+            .map_err(|error| not_locked(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the lock of earlier versions, a file beside the database's, so that an older process and this one keep each other away.
+/// A file that one has left there locks nothing. To be dropped after one release, except where it is the only lock.
 pub fn lock_beside(asked: &Path, path: &Path, how: Use) -> anyhow::Result<Vec<File>> {
     let mut locks = Vec::new();
     for path in [asked, path] {
