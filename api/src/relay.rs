@@ -48,6 +48,9 @@ const HINT_GOOD_FOR: Duration = Duration::from_secs(DUE_IN.as_secs() - 2);
 /// After the broker has refused messages: the pause before the next are offered, at first and at most.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A channel on which RabbitMQ has once refused messages may go on doing so when there is room again (3.10 does, once the
+/// policy is gone): after this time without any that it takes, the next connection is made.
+const REFUSED_RECONNECT: Duration = Duration::from_secs(10);
 /// A connection that has lived for so long, or on which a message was confirmed, was a good one: the next may be made at
 /// once.
 const PROVEN_AFTER: Duration = Duration::from_secs(30);
@@ -94,6 +97,7 @@ pub(crate) async fn run(
         notes: Notes::new(&db),
         sweep: Some(Sweep::new(&db, &queue)),
         returned: ReturnedMessages::new(&db),
+        refused: None,
     };
     loop {
         let publisher = tokio::select! {
@@ -130,6 +134,8 @@ struct State {
     /// None while a look is under way, which has it.
     sweep: Option<Sweep>,
     returned: ReturnedMessages,
+    /// The broker refuses messages: how long to wait before the next are offered.
+    refused: Option<Backoff>,
 }
 
 type Looking = BoxFuture<'static, (Sweep, Duration, Result<Found, LookError>)>;
@@ -152,9 +158,9 @@ struct Relay<'a> {
     missed: Vec<Uuid>,
     next_sweep: Interval,
     next_publish: tokio::time::Instant,
-    refused: Option<Backoff>,
     connected: Instant,
-    has_published: bool,
+    /// When the broker last took a message on this connection.
+    published: Option<Instant>,
 }
 
 impl<'a> Relay<'a> {
@@ -178,9 +184,8 @@ impl<'a> Relay<'a> {
             missed: Vec::new(),
             next_sweep,
             next_publish: tokio::time::Instant::now(),
-            refused: None,
             connected: Instant::now(),
-            has_published: false,
+            published: None,
         }
     }
 
@@ -190,7 +195,7 @@ impl<'a> Relay<'a> {
         while !hints_end || self.is_busy() {
             let early = tokio::time::Instant::now() < self.next_publish;
             let has_room = self.publisher.unconfirmed() < WINDOW;
-            let is_refused = self.refused.is_some();
+            let is_refused = self.state.refused.is_some();
             // What should have been noted by now would fall due for nothing.
             let may_sweep = has_room
                 && !hints_end
@@ -210,7 +215,7 @@ impl<'a> Relay<'a> {
                 }
                 () = tokio::time::sleep_until(self.next_publish), if early => {}
                 event = self.publisher.event() => match event? {
-                    Event::Confirmed(confirmed) => self.confirmed(confirmed),
+                    Event::Confirmed(confirmed) => self.confirmed(confirmed)?,
                     Event::Returned(returned) => self.state.returned.note(returned),
                 },
                 noted = self.state.returned.noted() => {
@@ -303,42 +308,52 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn confirmed(&mut self, Confirmed { acked, refused }: Confirmed) {
+    fn confirmed(&mut self, Confirmed { acked, refused }: Confirmed) -> Result<(), Error> {
         failpoint::here(Point::RelayAfterConfirm);
         if !acked.is_empty() {
-            self.has_published = true;
-            if self.retries.is_empty() {
-                self.state.notes.add(acked);
-            } else {
-                let (retries, entries) = acked.into_iter().partition(|id| self.retries.remove(id));
-                self.state.notes.add(entries);
-                self.state.notes.add_retries(retries);
-            }
+            self.published = Some(Instant::now());
+            self.note(acked);
         }
         if refused.is_empty() {
-            if self.refused.take().is_some() {
+            if self.state.refused.take().is_some() {
                 tracing::info!(event = "broker_accepts", "the broker takes messages again");
             }
-            return;
+            return Ok(());
         }
         for id in &refused {
             // A retry falls due by itself.
             self.retries.remove(id);
         }
         self.missed(&refused);
-        let pause = match &mut self.refused {
-            Some(backoff) => backoff.next_wait(),
-            None => {
-                tracing::warn!(
-                    event = "broker_refuses",
-                    "the broker refuses messages: its queue is as long as a policy allows, or has no leader; \
-                     they wait in the outbox"
-                );
-                let backoff = Backoff::between(REFUSED_PAUSE, REFUSED_PAUSE_MAX);
-                self.refused.insert(backoff).next_wait()
-            }
-        };
+        self.refused()
+    }
+
+    fn note(&mut self, acked: Vec<Uuid>) {
+        if self.retries.is_empty() {
+            return self.state.notes.add(acked);
+        }
+        let (retries, entries) = acked.into_iter().partition(|id| self.retries.remove(id));
+        self.state.notes.add(entries);
+        self.state.notes.add_retries(retries);
+    }
+
+    /// The broker has refused messages: the next are offered later, and on another connection if it takes none.
+    fn refused(&mut self) -> Result<(), Error> {
+        if self.state.refused.is_none() {
+            tracing::warn!(
+                event = "broker_refuses",
+                "the broker refuses messages: its queue is as long as a policy allows, or has no leader; \
+                 they wait in the outbox"
+            );
+        }
+        let first = || Backoff::between(REFUSED_PAUSE, REFUSED_PAUSE_MAX);
+        let pause = self.state.refused.get_or_insert_with(first).next_wait();
         self.next_publish = tokio::time::Instant::now() + pause;
+        let last = self.published.unwrap_or(self.connected);
+        match last.elapsed() > REFUSED_RECONNECT {
+            true => Err(Error::Refused("it takes no messages; connecting anew")),
+            false => Ok(()),
+        }
     }
 
     /// These have not been published after all.
@@ -355,7 +370,7 @@ impl<'a> Relay<'a> {
 
     /// Whether the next connection may be made at once.
     fn is_proven(&self) -> bool {
-        self.has_published || self.connected.elapsed() > PROVEN_AFTER
+        self.published.is_some() || self.connected.elapsed() > PROVEN_AFTER
     }
 
     /// What this publisher has not been told about is published by the next.

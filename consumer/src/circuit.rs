@@ -45,8 +45,10 @@ const PROBES_FIRST: usize = 5;
 /// Probes, at most. Where the service answers, badly, there are twice as many each time: behind many transactions that
 /// are refused or fail there may be others that would not.
 const PROBES_MAX: usize = 80;
-/// Probes at transactions that had failed before and fail again, for each other probe, before they count.
-const STALE_TIMES: usize = 3;
+/// Probes at transactions that had failed before and fail again, for each other probe, before they count: where the
+/// service answers, and where it does not.
+const STALE_ANSWERED_TIMES: usize = 20;
+const STALE_UNREACHABLE_TIMES: usize = 3;
 /// From this limit on there is none.
 const UNLIMITED: usize = 1024;
 /// How long no call begins after the service has asked for fewer, if it does not say; and at most.
@@ -359,10 +361,14 @@ impl Circuit {
         else {
             return;
         };
+        let stale_times = match called.signal {
+            Signal::Unreachable => STALE_UNREACHABLE_TIMES,
+            _ => STALE_ANSWERED_TIMES,
+        };
         match called.signal {
             Signal::Succeeded => *good += 1,
             // There may be others behind it. But when so many have failed again, that is the answer.
-            _ if !is_fresh && *stale < STALE_TIMES * self.probes => {
+            _ if !is_fresh && *stale < stale_times * self.probes => {
                 *stale += 1;
                 *left += 1;
                 return;

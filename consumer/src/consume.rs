@@ -25,13 +25,15 @@ use crate::{
     in_hand::InHand,
     lease::{Change, Lease},
     suspects::{CRASHES_MAX, Suspects, TRUSTED_CRASHES},
-    work::{Ended, Running, Work},
+    work::{Ended, Job, Running, Work, http::Called, signal::Signal},
 };
 use finish::Finished;
 
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
+/// From one look at whether the queue had to be created to the next.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(
     db: DatabaseConnection,
@@ -64,7 +66,9 @@ struct Consumer {
     /// Whether calls may begin, and how many.
     circuit: Circuit,
     /// Taken, and not begun because of the circuit.
-    orders: VecDeque<Order>,
+    orders: VecDeque<Job>,
+    /// Calls that the service wants to have later, and soon.
+    resting: FuturesUnordered<Running>,
     /// One small future for each call, or for all that is simulated together.
     working: FuturesUnordered<Running>,
     /// Worked on without any doubt, not committed yet.
@@ -103,6 +107,7 @@ impl Consumer {
             suspects: Suspects::default(),
             circuit: Circuit::new(),
             orders: VecDeque::new(),
+            resting: FuturesUnordered::new(),
             working: FuturesUnordered::new(),
             done: Vec::new(),
             conclusions: Vec::new(),
@@ -119,6 +124,7 @@ impl Consumer {
         deliveries: &mut Deliveries,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             let now = Instant::now();
             if now >= self.next_finish {
@@ -140,12 +146,7 @@ impl Consumer {
                     Change::Began => {}
                     Change::Lost => self.abandon(deliveries).await,
                 },
-                batch = deliveries.next(), if may_take => {
-                    self.receive(batch);
-                    if deliveries.queue_was_created() {
-                        self.note_new_queue();
-                    }
-                }
+                batch = deliveries.next(), if may_take => self.receive(batch),
                 () = sleep_until(self.next_take), if now < self.next_take => {}
                 () = sleep_until(self.next_finish), if now < self.next_finish => {}
                 () = sleep_until(wait.unwrap_or(now)), if wait.is_some() => {}
@@ -153,6 +154,10 @@ impl Consumer {
                     deliveries.settle(self.start_work(asked.map_err(Error::Database)?)).await;
                 }
                 Some(ended) = self.working.next() => self.on_ended(ended),
+                Some(rested) = self.resting.next() => self.on_ended(rested),
+                _ = look.tick() => if deliveries.queue_was_created() {
+                    self.note_new_queue();
+                },
                 Some(finished) = self.finishing.next() => {
                     deliveries.settle(self.let_go(finished.map_err(Error::Database)?)).await;
                     failpoint::here(Point::ConsumerAfterAck);
@@ -191,7 +196,7 @@ impl Consumer {
             }
             Appetite::Nothing => {
                 self.release_orders();
-                if self.orders.is_empty() && self.taking.is_empty() && self.noting.is_empty() {
+                if self.is_at_rest() {
                     // These wait for their turn, which comes with a new delivery now.
                     for id in self.suspects.clear_waiting() {
                         self.in_hand
@@ -204,16 +209,26 @@ impl Consumer {
         }
     }
 
+    /// Whether nothing has been taken that is not at work.
+    fn is_at_rest(&self) -> bool {
+        self.orders.is_empty()
+            && self.resting.is_empty()
+            && self.taking.is_empty()
+            && self.noting.is_empty()
+    }
+
     /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about
     /// what we still hold would mean nothing to them.
     fn release_orders(&mut self) {
         let Some(holder) = self.lease.holder() else {
             return;
         };
-        if self.orders.is_empty() || !self.noting.is_empty() {
+        if (self.orders.is_empty() && self.resting.is_empty()) || !self.noting.is_empty() {
             return;
         }
-        let ids: Vec<Uuid> = self.orders.drain(..).map(|order| order.id).collect();
+        let resting = std::mem::take(&mut self.resting).into_iter();
+        self.orders.extend(resting.filter_map(Running::into_job));
+        let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.order.id).collect();
         let db = self.db.clone();
         let release = async move {
             let release = || lifecycle::release(&db, holder, &ids, LOOK_AGAIN_IN);
@@ -316,7 +331,8 @@ impl Consumer {
                 asked
                     .orders
                     .into_iter()
-                    .filter(|order| !poisonous.contains(&order.id)),
+                    .filter(|order| !poisonous.contains(&order.id))
+                    .map(Job::new),
             ),
         }
         self.conclusions.extend(poisonous.into_iter().map(poison));
@@ -362,11 +378,11 @@ impl Consumer {
             if !matches!(allowed, Allowed::Calls(_)) || self.lease.holder().is_none() {
                 return allowed;
             }
-            let Some(order) = self.orders.pop_front() else {
+            let Some(job) = self.orders.pop_front() else {
                 return allowed;
             };
-            self.circuit.started(order.id);
-            self.working.push(Work::call(far_side, order));
+            self.circuit.started(job.order.id);
+            self.working.push(Work::call(far_side, job));
         }
     }
 
@@ -378,12 +394,8 @@ impl Consumer {
         while let Some(ended) = next {
             match ended {
                 Ended::Simulated(ids) => self.done.extend(ids),
-                Ended::Called(called, progress) => {
-                    let charge = self.circuit.ended(&called, progress.is_fresh(), now);
-                    let schedule = &self.settings.retries;
-                    self.conclusions
-                        .push(schedule.conclude(called.attempt, progress, charge));
-                }
+                Ended::Called(called, job) => self.on_called(*called, job, now),
+                Ended::Rested(job) => self.orders.push_front(job),
             }
             next = self.working.next().now_or_never().flatten();
         }
@@ -410,6 +422,24 @@ where
             }
             outcome => return outcome,
         }
+    }
+}
+
+impl Consumer {
+    fn on_called(&mut self, called: Called, job: Job, now: Instant) {
+        let progress = job.progress();
+        let charge = self.circuit.ended(&called, progress.is_fresh(), now);
+        if called.signal == Signal::Limited && self.circuit.appetite() == Appetite::Full {
+            match job.rest(called.attempt.retry_after) {
+                Ok(resting) => return self.resting.push(resting),
+                Err(_) => {
+                    tracing::debug!("a call that the service wants later goes to the retries")
+                }
+            }
+        }
+        let schedule = &self.settings.retries;
+        self.conclusions
+            .push(schedule.conclude(called.attempt, progress, charge));
     }
 }
 

@@ -18,7 +18,10 @@ const JITTER: f64 = 0.2;
 /// The wait after an attempt that was not made because something is short here.
 const SHORT_OF_SOMETHING: Duration = Duration::from_secs(2);
 /// The wait after an attempt that is charged to the service as a whole: the first, doubled each time, up to the longest.
-const DEFERRAL_FIRST: Duration = Duration::from_secs(1);
+/// Meanwhile others have their turn, which tell more about the service.
+const DEFERRAL_FIRST: Duration = Duration::from_secs(5);
+/// A service that asks for less than this gets this.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 const DEFERRAL_MAX: Duration = Duration::from_secs(5 * 60);
 /// Such attempts, at most; and where they were refused.
 const DEFERRALS_MAX: u32 = 100;
@@ -116,7 +119,7 @@ impl Schedule {
             return None;
         }
         if let Some(wait) = attempt.retry_after {
-            return Some(jittered(wait.max(DEFERRAL_FIRST)));
+            return Some(jittered(wait.max(RETRY_AFTER_MIN)));
         }
         let doubled = 2u32.saturating_pow(progress.deferrals.min(16));
         let wait = DEFERRAL_FIRST.saturating_mul(doubled);
@@ -282,7 +285,7 @@ mod tests {
             };
             schedule().conclude(attempt, progress, Charge::Service).next
         };
-        for (deferrals, least) in [(0, 1.0), (1, 2.0), (3, 8.0), (50, 300.0)] {
+        for (deferrals, least) in [(0, 5.0), (1, 10.0), (3, 40.0), (50, 300.0)] {
             let (wait, counts) = wait(deferred(Outcome::Failed, deferrals, None));
             assert!(!counts && (least..=least * 1.2).contains(&wait), "{wait}");
         }

@@ -7,7 +7,7 @@ use std::{
     any::Any,
     panic::AssertUnwindSafe,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -23,6 +23,13 @@ use uuid::Uuid;
 use crate::schedule::Progress;
 use http::{Called, FarSide};
 use signal::Signal;
+
+/// After an answer that asks for fewer calls, the time before the same one is made again.
+const REST: Duration = Duration::from_secs(1);
+/// What is to wait for longer waits in the database, where it is in nobody's hands.
+const REST_MAX: Duration = Duration::from_secs(5);
+/// How often a job may rest here before it goes there all the same.
+const RESTS_MAX: u32 = 50;
 
 /// What is done for a transaction before it is `PROCESSED`. A closed set.
 #[derive(Clone, Debug)]
@@ -42,13 +49,10 @@ impl Work {
         Running::Simulated(ids, Box::pin(tokio::time::sleep(delay)))
     }
 
-    /// Starts an attempt at what is ordered. A panic is an outcome, too.
-    pub(crate) fn call(far_side: &FarSide, order: Order) -> Running {
+    /// Starts an attempt at a job. A panic is an outcome, too.
+    pub(crate) fn call(far_side: &FarSide, job: Job) -> Running {
+        let order = job.order.clone();
         let (id, number) = (order.id, order.attempt);
-        let progress = Progress {
-            failures: order.failures,
-            deferrals: order.deferrals,
-        };
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
         let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
         let called = call.map(move |outcome| {
@@ -66,7 +70,40 @@ impl Work {
                 signal: Signal::Panicked,
             })
         });
-        Running::Called(called.boxed(), progress)
+        Running::Called(called.boxed(), Some(job))
+    }
+}
+
+/// One transaction to make a call about.
+pub(crate) struct Job {
+    pub(crate) order: Order,
+    /// How often it has rested here because the service asked for fewer calls.
+    rests: u32,
+}
+
+impl Job {
+    pub(crate) fn new(order: Order) -> Self {
+        Self { order, rests: 0 }
+    }
+
+    /// How far its transaction has come.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            failures: self.order.failures,
+            deferrals: self.order.deferrals,
+        }
+    }
+
+    /// Waits here until it may be tried again, if that is soon; otherwise the job is given back.
+    pub(crate) fn rest(mut self, retry_after: Option<Duration>) -> Result<Running, Self> {
+        let wait = retry_after.unwrap_or(REST).max(REST);
+        if wait > REST_MAX || self.rests >= RESTS_MAX {
+            return Err(self);
+        }
+        self.rests += 1;
+        let wait = wait.mul_f64(rand::random_range(1.0..=1.2));
+        let sleep = Box::pin(tokio::time::sleep(wait));
+        Ok(Running::Resting(sleep, Some(self)))
     }
 }
 
@@ -81,13 +118,25 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 /// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.
 pub(crate) enum Running {
     Simulated(Vec<Uuid>, Pin<Box<Sleep>>),
-    Called(BoxFuture<'static, Called>, Progress),
+    Called(BoxFuture<'static, Called>, Option<Job>),
+    Resting(Pin<Box<Sleep>>, Option<Job>),
+}
+
+impl Running {
+    /// The job of a call that has not ended.
+    pub(crate) fn into_job(self) -> Option<Job> {
+        match self {
+            Self::Simulated(..) => None,
+            Self::Called(_, job) | Self::Resting(_, job) => job,
+        }
+    }
 }
 
 /// Work that has ended.
 pub(crate) enum Ended {
     Simulated(Vec<Uuid>),
-    Called(Box<Called>, Progress),
+    Called(Box<Called>, Job),
+    Rested(Job),
 }
 
 impl Future for Running {
@@ -99,10 +148,18 @@ impl Future for Running {
                 .as_mut()
                 .poll(context)
                 .map(|()| Ended::Simulated(std::mem::take(ids))),
-            Self::Called(call, progress) => call
-                .as_mut()
-                .poll(context)
-                .map(|called| Ended::Called(Box::new(called), *progress)),
+            Self::Called(call, job) => {
+                let called = ready!(call.as_mut().poll(context));
+                match job.take() {
+                    Some(job) => Poll::Ready(Ended::Called(Box::new(called), job)),
+                    None => Poll::Pending,
+                }
+            }
+            Self::Resting(sleep, job) => {
+                ready!(sleep.as_mut().poll(context));
+                job.take()
+                    .map_or(Poll::Pending, |job| Poll::Ready(Ended::Rested(job)))
+            }
         }
     }
 }

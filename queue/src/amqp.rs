@@ -18,7 +18,7 @@ mod watchdog;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
 pub use consume::Deliveries;
@@ -55,6 +55,16 @@ struct Shared {
     process: String,
     publishing: Link,
     consuming: Link,
+    /// The queue had to be created, and neither a publisher nor a consumer has been told yet.
+    created: AtomicBool,
+}
+
+impl Shared {
+    /// Declares the topology. Returns whether the queue had to be created, now or when the process started.
+    async fn declare(&self, connection: &lapin::Connection) -> Result<bool, Error> {
+        let is_new = self.topology.declare(connection).await?;
+        Ok(self.created.swap(false, Ordering::Relaxed) || is_new)
+    }
 }
 
 impl Broker {
@@ -69,12 +79,14 @@ impl Broker {
             process: settings.process,
             publishing: Link::default(),
             consuming: Link::default(),
+            created: AtomicBool::new(false),
         })))
     }
 
     pub(crate) async fn declare(&self) -> Result<(), Error> {
         let connection = self.0.address.connect("start", &self.0.process).await?;
-        self.0.topology.declare(&connection).await?;
+        let is_new = self.0.declare(&connection).await?;
+        self.0.created.store(is_new, Ordering::Relaxed);
         connection::close(&connection).await;
         Ok(())
     }

@@ -4,20 +4,18 @@ mod server;
 
 use std::time::Duration;
 
+use entity::{outbox, retry};
 use rustix::process::Signal;
+use sea_orm::EntityTrait;
 use serde_json::Value;
 
 use crate::{
     faults::until,
     house::{House, on_both},
 };
-use server::{Answer, Call, FarSide};
+use server::{Answer, FarSide};
 
 const AT_ONCE: Duration = Duration::ZERO;
-/// So many failures in a row, and the far side is believed to be down.
-const TRIP: usize = 5;
-/// From then to the first probe, at least; from each probe to the next at least twice as long as before.
-const FIRST_PROBE_AFTER: Duration = Duration::from_millis(500);
 
 on_both! {
     the_far_side_is_told_what_the_sender_said
@@ -156,11 +154,6 @@ async fn a_stop_waits_for_the_calls_under_way(house: &mut House) {
     assert_eq!(far_side.calls().len(), 1);
 }
 
-/// How long after the far side was given up this probe comes, 1 for the first, at the earliest.
-fn no_probe_before(probe: u32) -> Duration {
-    FIRST_PROBE_AFTER * (2_u32.pow(probe) - 1)
-}
-
 async fn a_far_side_that_is_down_costs_few_attempts(house: &mut House) {
     let far_side = FarSide::start(|_| (503, AT_ONCE)).await;
     let prefetch = 4;
@@ -169,23 +162,20 @@ async fn a_far_side_that_is_down_costs_few_attempts(house: &mut House) {
     let api = start(house, &far_side, &schedule).await;
     let ids = || (0..50).map(|i| format!("t{i}"));
     house.send_all(&api, ids()).await;
-    let shut = "taking no work until it answers";
-    let logged = async || house.running_log().contains(shut);
-    until(logged, || house.running_log()).await;
-    // It was given up after this one had come.
-    let last_straw = far_side.calls()[TRIP - 1].came;
-    let after = |call: &Call| call.came - last_straw;
-    let probed_twice = async || far_side.calls().last().map(after) >= Some(no_probe_before(2));
-    until(probed_twice, || "no second probe".into()).await;
-    // Everything is still there, and hardly anything was spent: what was under way when the far side was given up,
-    // and a probe now and then.
-    let calls = far_side.calls();
-    assert!((5..=20).contains(&calls.len()), "{} calls", calls.len());
-    let under_way = prefetch - 1;
-    for (probe, call) in (1..).zip(calls.iter().skip(TRIP + under_way)) {
-        let after = after(call);
-        assert!(after >= no_probe_before(probe), "probe {probe}: {after:?}");
-    }
+    let opened = async || house.running_log().contains("circuit breaker opened");
+    until(opened, || house.running_log()).await;
+    let before = far_side.calls().len();
+    let probed = async || far_side.calls().len() > before + prefetch;
+    until(probed, || "no probe".into()).await;
+    // What opened the circuit was charged to its transactions, and nothing since: neither what was under way nor probes.
+    let db = house.database().await;
+    let retries = retry::Entity::find().all(&db).await.unwrap();
+    let entries = outbox::Entity::find().all(&db).await.unwrap();
+    let charged: i32 = (retries.iter().map(|row| row.failures))
+        .chain(entries.iter().map(|row| row.failures))
+        .sum();
+    assert!(charged < 10, "{charged} attempts were spent");
+    assert_eq!(retries.len() + entries.len(), 50);
     far_side.answer(ok);
     for id in ids() {
         house.processed(&api, &id).await;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use entity::lifecycle::{
     Look, Pass,
-    due::{self, Wanted},
+    due::{self, Limits, Wanted},
 };
 use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -21,9 +21,17 @@ use super::DUE_IN;
 
 /// Ids that one look claims, of each kind.
 const CLAIM_MAX: u64 = 2048;
-/// Entries that one look of the walk reads.
-const WALK_READ_MAX: u64 = 4096;
-/// Entries that one statement reads.
+/// What a look of the walk, and of the frontier, may read and claim.
+const LIMITS: Limits = Limits {
+    read: 4096,
+    claim: CLAIM_MAX,
+};
+/// A recovery reads what it passes as fast as it can.
+const RECOVERY_LIMITS: Limits = Limits {
+    read: 50_000,
+    claim: CLAIM_MAX,
+};
+/// Retries that one statement reads to shorten their waits.
 const READ_MAX: u64 = 4096;
 /// Statements in which the frontier may catch up, each look.
 const FRONTIER_STATEMENTS: usize = 16;
@@ -40,6 +48,8 @@ const FRONTIER_BACK_MS: u64 = 15 * 60 * 1000;
 /// An ordinary look at the retries is for those that fell due within this time; now and then, and when there are many, one
 /// is for all.
 const FELL_DUE_WITHIN: Duration = Duration::from_secs(60);
+/// What another process has noted so short a time before our first look concerns us, too.
+const CREATED_JUST_NOW_MS: i64 = 60_000;
 /// A database's clock that is behind by more than this has been set back.
 const SET_BACK_MIN_MS: i64 = 2000;
 
@@ -133,9 +143,13 @@ impl Sweep {
             self.to_note = false;
         }
         let (now, created_at) = due::state(&self.db, &self.queue).await?;
-        // The first answer is where we begin.
-        let is_first = self.clock.is_none();
-        if std::mem::replace(&mut self.created_at, created_at) != created_at && !is_first {
+        let is_news = match self.clock {
+            Some(_) => self.created_at != created_at,
+            // The first answer is where we begin, but a consumer may have been quicker than us.
+            None => created_at > self.created_at.max(Some(now - CREATED_JUST_NOW_MS)),
+        };
+        self.created_at = created_at;
+        if is_news {
             tracing::warn!(
                 event = "queue_is_new",
                 "the queue had to be created: everything unfinished is published again"
@@ -200,10 +214,10 @@ impl Sweep {
                 return Ok(());
             };
             let began = Instant::now();
-            let claim = due::claim(&self.db, range, Wanted::Due, READ_MAX, DUE_IN);
+            let claim = due::claim(&self.db, range, Wanted::Due, LIMITS, DUE_IN);
             let look = claimed(&mut self.frontier, claim.await)?;
             self.frontier
-                .looked(range, &look, READ_MAX, began.elapsed());
+                .looked(range, &look, LIMITS.read, began.elapsed());
             found.entries.extend(look.ids);
             if found.entries.len() as u64 >= CLAIM_MAX {
                 break;
@@ -219,10 +233,9 @@ impl Sweep {
             return Ok(());
         };
         let began = Instant::now();
-        let claim = due::claim(&self.db, range, Wanted::Due, WALK_READ_MAX, DUE_IN);
+        let claim = due::claim(&self.db, range, Wanted::Due, LIMITS, DUE_IN);
         let look = claimed(&mut self.walk, claim.await)?;
-        self.walk
-            .looked(range, &look, WALK_READ_MAX, began.elapsed());
+        self.walk.looked(range, &look, LIMITS.read, began.elapsed());
         // Where some are due there may be many.
         found.more |= !look.ids.is_empty();
         found.entries.extend(look.ids);
@@ -277,9 +290,10 @@ impl Recovery {
             not_within: self.not_within,
         };
         let began = Instant::now();
-        let look = due::claim(db, range, lost, READ_MAX, DUE_IN).await;
+        let look = due::claim(db, range, lost, RECOVERY_LIMITS, DUE_IN).await;
         let look = claimed(&mut self.pass, look)?;
-        self.pass.looked(range, &look, READ_MAX, began.elapsed());
+        self.pass
+            .looked(range, &look, RECOVERY_LIMITS.read, began.elapsed());
         found.entries.extend(look.ids);
         Ok(false)
     }

@@ -338,7 +338,7 @@ fn a_panic_is_no_word_about_the_service() {
 fn probes_that_fail_as_they_did_before_hide_none_that_would_succeed() {
     let mut scene = Scene::open(Signal::Failed);
     scene.half_open();
-    for _ in 0..STALE_TIMES * PROBES_FIRST {
+    for _ in 0..STALE_ANSWERED_TIMES * PROBES_FIRST {
         let probe = called(Signal::Failed);
         scene.circuit.started(probe.attempt.id);
         assert_eq!(scene.end(&probe, false), Charge::Service);
@@ -351,7 +351,7 @@ fn probes_that_fail_as_they_did_before_hide_none_that_would_succeed() {
     // Where all of them fail again, that is the answer.
     let mut scene = Scene::open(Signal::Failed);
     scene.half_open();
-    for _ in 0..=STALE_TIMES * PROBES_FIRST {
+    for _ in 0..=STALE_ANSWERED_TIMES * PROBES_FIRST {
         let probe = called(Signal::Failed);
         scene.circuit.started(probe.attempt.id);
         scene.end(&probe, false);

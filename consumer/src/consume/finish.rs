@@ -115,6 +115,7 @@ impl Consumer {
         self.circuit.abandoned();
         self.suspects.clear();
         self.orders.clear();
+        self.resting.clear();
         self.working.clear();
         self.done.clear();
         self.conclusions.clear();

@@ -30,35 +30,51 @@ pub enum Wanted {
     Published { not_within: Duration },
 }
 
-/// Reads up to `limit` entries of the outbox, claims those of them that are wanted and in no living consumer's hands, and
-/// puts their time `again_in` ahead, so that of several relays only one gets each.
+/// How much a look may read and claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub read: u64,
+    pub claim: u64,
+}
+
+/// Reads entries of the outbox in the order of their ids, claims those of them that are wanted and in no living consumer's
+/// hands, and puts their time `again_in` ahead, so that of several relays only one gets each.
 pub async fn claim(
     db: &DatabaseConnection,
     range: Range,
     wanted: Wanted,
-    limit: u64,
+    limits: Limits,
     again_in: Duration,
 ) -> Result<Look, DbErr> {
     let now = sql::now_millis(db);
-    let is_due = format!("(due_at <= {now} OR due_at > {now} + $4)");
+    // What waits for its next attempt is here only if an older version has put it here, and may wait for long.
+    let is_due = format!("(due_at <= {now} OR (due_at > {now} + $4 AND NOT waits))");
     let is_free = format!("(holder IS NULL OR NOT {})", lease::is_alive("holder"));
-    let seen = "SELECT id, due_at FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
-    let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
+    let seen = "SELECT id, due_at, waits, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+    let wanted_ids =
+        format!("SELECT id FROM seen WHERE {is_due} AND {is_free} ORDER BY id LIMIT $6");
+    // Where there are more than may be claimed, the look has ended with the last that was.
+    let read = "SELECT CASE WHEN is_full THEN (SELECT id FROM wanted ORDER BY id DESC LIMIT 1) ELSE last END, \
+                       CASE WHEN is_full THEN $3 ELSE count END \
+                FROM (SELECT (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last, \
+                             (SELECT count(*) FROM seen) AS count, \
+                             (SELECT count(*) FROM wanted) >= $6 AS is_full) AS looked WHERE last IS NOT NULL";
     let claim = format!("UPDATE outbox SET due_at = {now} + $5, waits = false");
     let look = match db.get_database_backend() {
         DbBackend::Postgres => format!(
             "WITH seen AS MATERIALIZED ({seen}), \
+             wanted AS MATERIALIZED ({wanted_ids}), \
              free AS MATERIALIZED (SELECT id FROM outbox \
-               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_due})) AND {is_due} AND {is_free} \
+               WHERE id = ANY(ARRAY(SELECT id FROM wanted)) AND {is_due} AND {is_free} \
                FOR UPDATE SKIP LOCKED), \
              claimed AS ({claim} WHERE id = ANY(ARRAY(SELECT id FROM free)) RETURNING id) \
              SELECT id, 0::bigint FROM claimed UNION ALL ({read})"
         ),
         _ => format!(
             "BEGIN IMMEDIATE; \
-             WITH seen AS ({seen}) {read}; \
-             {claim} WHERE id IN (SELECT id FROM ({seen})) AND {is_due} AND {is_free} \
-               RETURNING id, 0; \
+             WITH seen AS ({seen}), wanted AS ({wanted_ids}) {read}; \
+             {claim} WHERE id IN (SELECT id FROM ({seen}) AS seen \
+               WHERE {is_due} AND {is_free} ORDER BY id LIMIT $6) RETURNING id, 0; \
              COMMIT"
         ),
     };
@@ -69,9 +85,10 @@ pub async fn claim(
     let values = [
         range.from.into(),
         range.to.into(),
-        Value::from(limit as i64),
+        Value::from(limits.read as i64),
         millis(ahead).into(),
         millis(again_in).into(),
+        Value::from(limits.claim as i64),
     ];
     look_of(db, sql::statement(db, look, values)).await
 }

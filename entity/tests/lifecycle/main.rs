@@ -129,7 +129,15 @@ async fn reclaim(db: &DatabaseConnection) -> Vec<Uuid> {
 }
 
 async fn claim(db: &DatabaseConnection, wanted: due::Wanted) -> Vec<Uuid> {
-    sorted(due::claim(db, ALL, wanted, 100, LATER).await.unwrap())
+    sorted(
+        due::claim(db, ALL, wanted, up_to(100), LATER)
+            .await
+            .unwrap(),
+    )
+}
+
+fn up_to(read: u64) -> due::Limits {
+    due::Limits { read, claim: 100 }
 }
 
 async fn claim_retries(db: &DatabaseConnection) -> Vec<Uuid> {

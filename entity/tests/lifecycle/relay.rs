@@ -8,7 +8,9 @@ use crate::*;
 on_both! {
     what_is_due_is_claimed_once
     a_look_reads_as_much_as_it_may_and_says_how_far_it_came
+    a_look_that_may_claim_no_more_ends_there
     what_is_published_is_looked_at_later
+    what_an_older_version_lets_wait_is_not_claimed_before_its_time
     what_a_living_consumer_holds_is_not_claimed
     a_queue_that_has_lost_everything_gets_it_again
     what_has_left_the_queue_comes_back
@@ -33,23 +35,52 @@ async fn a_look_reads_as_much_as_it_may_and_says_how_far_it_came(db: DatabaseCon
     batch.sort_by_key(|received| received.id);
     lifecycle::receive(&db, &batch[..1], LATER).await.unwrap();
     lifecycle::receive(&db, &batch[1..], NOW).await.unwrap();
-    let look = due::claim(&db, ALL, Wanted::Due, 2, LATER).await.unwrap();
+    let look = due::claim(&db, ALL, Wanted::Due, up_to(2), LATER)
+        .await
+        .unwrap();
     assert_eq!((look.read, look.last), (2, Some(batch[1].id)));
     assert_eq!(look.ids, [batch[1].id]);
     let rest = Range {
         from: batch[2].id,
         to: Uuid::max(),
     };
-    let look = due::claim(&db, rest, Wanted::Due, 2, LATER).await.unwrap();
+    let look = due::claim(&db, rest, Wanted::Due, up_to(2), LATER)
+        .await
+        .unwrap();
     assert_eq!((look.read, look.ids), (1, vec![batch[2].id]));
     let nothing = Range {
         from: Uuid::nil(),
         to: batch[0].id,
     };
-    let look = due::claim(&db, nothing, Wanted::Due, 2, LATER)
+    let look = due::claim(&db, nothing, Wanted::Due, up_to(2), LATER)
         .await
         .unwrap();
     assert_eq!(look, Look::default());
+}
+
+async fn a_look_that_may_claim_no_more_ends_there(db: DatabaseConnection) {
+    let mut batch = ["t1", "t2", "t3", "t4"].map(|id| received(webhook(id)));
+    batch.sort_by_key(|received| received.id);
+    lifecycle::receive(&db, &batch, NOW).await.unwrap();
+    let limits = due::Limits { read: 3, claim: 2 };
+    let look = due::claim(&db, ALL, Wanted::Due, limits, LATER)
+        .await
+        .unwrap();
+    assert_eq!((look.read, look.last), (3, Some(batch[1].id)));
+    assert_eq!(sorted(look), [batch[0].id, batch[1].id]);
+}
+
+async fn what_an_older_version_lets_wait_is_not_claimed_before_its_time(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    let wait = "UPDATE outbox SET waits = true, due_at = due_at + 86400000";
+    db.execute_unprepared(wait).await.unwrap();
+    assert!(claim(&db, Wanted::Due).await.is_empty());
+    let all = Wanted::Published { not_within: NOW };
+    assert!(claim(&db, all).await.is_empty());
+    db.execute_unprepared("UPDATE outbox SET due_at = 0")
+        .await
+        .unwrap();
+    assert_eq!(claim(&db, Wanted::Due).await, ids);
 }
 
 async fn what_is_published_is_looked_at_later(db: DatabaseConnection) {

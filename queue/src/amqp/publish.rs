@@ -54,7 +54,7 @@ impl Broker {
         } = &*self.0;
         publishing.want();
         let connection = address.connect("relay", process).await?;
-        let queue_is_new = topology.declare(&connection).await?;
+        let queue_is_new = self.0.declare(&connection).await?;
         let returns = match topology.declare_returned(&connection).await? {
             true => {
                 let consumer_tag = format!("hookline-relay-{process}").into();

@@ -68,7 +68,7 @@ impl Session {
     /// Connects and declares the topology; subscribes to nothing yet.
     pub(super) async fn open(shared: &Arc<Shared>, number: u32) -> Result<Self, Error> {
         let connection = shared.address.connect("consumer", &shared.process).await?;
-        let queue_was_created = shared.topology.declare(&connection).await?;
+        let queue_was_created = shared.declare(&connection).await?;
         Ok(Self {
             number,
             shared: shared.clone(),

@@ -3,7 +3,7 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http_body_util::{BodyExt as _, Empty};
@@ -16,8 +16,6 @@ use tokio::net::TcpListener;
 pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: String,
-    /// When all of it had come.
-    pub(super) came: Instant,
 }
 
 impl Call {
@@ -98,7 +96,6 @@ async fn hear(
         calls.push(Call {
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-            came: Instant::now(),
         });
         calls.len() - 1
     };
