@@ -1,83 +1,100 @@
-//! Who is turned away at the door. When as many webhooks wait as may, or the threads are behind with their tasks, another
-//! one is told to come back before its body is read: saying no must cost little just then, or those who were let in wait
-//! for it.
+//! Who is turned away, so that the others are answered in time. At the door a webhook is told to come back before its
+//! body is looked at, if it would probably be answered too late: saying no must cost little just then, or those who were
+//! let in wait for it. What waits is judged by time, not by counts, as how much can be done in that time differs from
+//! machine to machine and from moment to moment.
+//!
+//! [`controller`] decides, and can be stepped without a clock. Here are the clock and the lock; [`door`] is where it is asked
+//! first.
 
-use std::sync::Arc;
+mod batch_time;
+mod controller;
+mod door;
+mod minimum;
+mod probe;
+mod threads;
 
-use poem::{Endpoint, IntoResponse, Request, Response};
-use tokio::runtime::Handle;
-
-use crate::{
-    webhooks,
-    writer::{NotCommitted, Writer},
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-/// Tasks per thread of the runtime that may wait for any thread to be free. Each thread has a queue of 256 of its own
-/// besides; what waits here has found that full. With more, requests come faster than they can be answered, and wait
-/// for a thread before the writer can count them.
-const TASKS_WAITING_MAX: usize = 128;
+use tokio::sync::Notify;
 
-/// Answers 503 to a webhook while the writer is full or the threads are behind; everything else goes on to `endpoint`.
-pub(crate) async fn admit<E: Endpoint>(
-    writer: Writer,
-    endpoint: Arc<E>,
-    request: Request,
-) -> poem::Result<Response> {
-    if request.uri().path() == webhooks::PATH && (writer.is_full() || threads_are_behind()) {
-        return Ok(webhooks::Answer::from(NotCommitted::InTime).into_response());
+use self::controller::Controller;
+pub(crate) use self::{controller::ANSWER_WITHIN, door::Door};
+
+/// Without a webhook for so long, nobody measures how late the threads are.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The [`Controller`] that the door, the handlers and the group commit share.
+#[derive(Clone)]
+pub(crate) struct Admission(Arc<Shared>);
+
+struct Shared {
+    controller: Mutex<Controller>,
+    /// The probe rests until somebody comes.
+    is_resting: AtomicBool,
+    wake: Notify,
+}
+
+impl Admission {
+    /// `commits_at_once` is how many batches the group commit may have under way.
+    pub(crate) fn new(commits_at_once: usize) -> Self {
+        Self(Arc::new(Shared {
+            controller: Mutex::new(Controller::new(Instant::now(), commits_at_once)),
+            is_resting: AtomicBool::new(false),
+            wake: Notify::new(),
+        }))
     }
-    Ok(endpoint.call(request).await?.into_response())
-}
 
-fn threads_are_behind() -> bool {
-    let runtime = Handle::current().metrics();
-    runtime.global_queue_depth() > TASKS_WAITING_MAX * runtime.num_workers()
-}
+    /// Asks or tells the controller something, with the time at which it happens.
+    pub(crate) fn with<T>(&self, tell: impl FnOnce(&mut Controller, Instant) -> T) -> T {
+        // A panic in there leaves figures that are a little off, and nothing else.
+        let mut controller = self
+            .0
+            .controller
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that times come in order.
+        tell(&mut controller, Instant::now())
+    }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, mpsc};
+    /// Seconds after which a sender may come again.
+    pub(crate) fn retry_after(&self) -> u32 {
+        rand::random_range(self.with(|controller, _| controller.retry_after()))
+    }
 
-    use futures::future::join_all;
-    use poem::{
-        Request,
-        endpoint::make_sync,
-        http::{StatusCode, Uri},
-    };
-
-    use super::{TASKS_WAITING_MAX, admit};
-    use crate::{webhooks, writer};
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn webhooks_are_turned_away_while_the_threads_are_behind() {
-        let (writer, _inbox) = writer::channel();
-        let ask = async |path| {
-            let request = Request::builder().uri(Uri::from_static(path)).finish();
-            let endpoint = Arc::new(make_sync(|_| "let in"));
-            admit(writer.clone(), endpoint, request)
-                .await
-                .unwrap()
-                .status()
-        };
-        assert_eq!(ask(webhooks::PATH).await, StatusCode::OK);
-
-        // This test has a thread of its own, so what it spawns waits for the only worker, which is kept busy.
-        let (release, released) = mpsc::channel::<()>();
-        let (busy, is_busy) = mpsc::channel();
-        let worker = tokio::spawn(async move {
-            busy.send(()).unwrap();
-            let _ = released.recv();
+    /// Runs `server`, and beside it what measures how late the threads are.
+    pub(crate) async fn beside(&self, server: impl Future<Output = ()>) {
+        let admission = self.clone();
+        let probe = tokio::spawn(async move {
+            let Err(error) = probe::run(admission).await;
+            tracing::warn!(%error, "nobody measures how late the threads are");
         });
-        is_busy.recv().unwrap();
-        let waiting: Vec<_> = (0..=TASKS_WAITING_MAX)
-            .map(|_| tokio::spawn(async {}))
-            .collect();
-        assert_eq!(ask(webhooks::PATH).await, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(ask("/healthz").await, StatusCode::OK);
+        server.await;
+        probe.abort();
+    }
 
-        drop(release);
-        worker.await.unwrap();
-        join_all(waiting).await;
-        assert_eq!(ask(webhooks::PATH).await, StatusCode::OK);
+    /// Whether to let in a webhook that has just come, while `waiting` others wait for their commit.
+    fn lets_in(&self, waiting: usize) -> bool {
+        if self.0.is_resting.load(Ordering::Relaxed) {
+            self.0.is_resting.store(false, Ordering::Relaxed);
+            self.0.wake.notify_one();
+        }
+        self.with(|controller, now| controller.let_in(now, waiting))
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.with(|controller, now| controller.is_quiet(now, QUIET))
+    }
+
+    /// Returns when the next webhook comes.
+    async fn not_quiet(&self) {
+        self.0.is_resting.store(true, Ordering::Relaxed);
+        self.0.wake.notified().await;
     }
 }

@@ -1,7 +1,10 @@
 //! JSON in and out, by serde alone. poem-openapi's own payload goes through `serde_json::Value`, in
 //! which a number is binary floating point.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use futures::TryStreamExt;
 use poem::{IntoResponse, Request, RequestBody, Response, error::ReadBodyError, http::StatusCode};
@@ -15,7 +18,7 @@ use poem_openapi::{
 use serde::Serialize;
 
 /// The longest body that is read, in bytes. The longest webhook there can be needs about 8 KiB.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Of a longer body, what is read and thrown away before it is refused: a client that is still
 /// sending when the connection ends may never see the answer.
 const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -55,6 +58,9 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
 /// what they say is the handler's to judge.
 pub(crate) struct Body<T> {
     pub(crate) bytes: Vec<u8>,
+    /// When the handler began to wait for them, and when they were there.
+    pub(crate) asked: Instant,
+    pub(crate) read: Instant,
     documented: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -80,12 +86,15 @@ impl<T: Type> ParsePayload for Body<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(_: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let asked = Instant::now();
         let read = read(body.take()?);
         let bytes = tokio::time::timeout(BODY_WITHIN, read)
             .await
             .map_err(|_| poem::Error::from_status(StatusCode::REQUEST_TIMEOUT))??;
         Ok(Self {
             bytes,
+            asked,
+            read: Instant::now(),
             documented: std::marker::PhantomData,
         })
     }

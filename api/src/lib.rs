@@ -28,6 +28,7 @@ use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use admission::{Admission, Door};
 pub use file_watch::FileWatch;
 pub use routes::openapi;
 
@@ -57,7 +58,9 @@ pub async fn run(
 ) {
     let (writer, inbox) = writer::channel();
     let (committed_in, committed) = relay::channel();
-    let endpoint = routes::routes(writer, &databases, &queue);
+    let admission = Admission::new(databases.commits_at_once);
+    let door = Door::new(admission.clone(), writer.clone());
+    let endpoint = routes::routes(writer, admission.clone(), &databases, &queue);
     let Databases {
         write,
         commits_at_once,
@@ -66,8 +69,15 @@ pub async fn run(
     } = databases;
     // Each part ends when the part before it has ended and dropped its end of the channel between.
     tokio::join!(
-        serve::run(listener, endpoint, grace, stop.clone()),
-        writer::run(write.clone(), inbox, committed_in, commits_at_once, file),
+        admission.beside(serve::run(listener, door, endpoint, grace, stop.clone())),
+        writer::run(
+            write.clone(),
+            inbox,
+            committed_in,
+            admission.clone(),
+            commits_at_once,
+            file,
+        ),
         relay::run(write, queue, committed, stop),
     );
 }

@@ -74,6 +74,12 @@ impl Problem {
         Self::new(status, detail)
     }
 
+    /// The document that is answered.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // A problem is text and numbers, which always can be written.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     pub(crate) fn json(self) -> Json<Self> {
         Json(self)
     }

@@ -10,7 +10,8 @@ use poem_openapi::{OpenApi, OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases, admission,
+    Databases,
+    admission::Admission,
     attempts::Attempts,
     health::Health,
     problem,
@@ -31,8 +32,7 @@ pub(crate) enum Tag {
 
 type Service = OpenApiService<(Webhooks, Transactions, Attempts, Health), ()>;
 
-fn service(writer: Writer, databases: &Databases, queue: &Queue) -> Service {
-    let webhooks = Webhooks { writer };
+fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service {
     let transactions = Transactions {
         db: databases.read.clone(),
     };
@@ -65,29 +65,34 @@ pub fn openapi() -> String {
         file: None,
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
-    service(crate::writer::channel().0, &databases, &queue).spec()
+    let webhooks = Webhooks {
+        writer: crate::writer::channel().0,
+        admission: Admission::new(databases.commits_at_once),
+    };
+    service(webhooks, &databases, &queue).spec()
 }
 
 /// Everything that answers.
 pub(crate) fn routes(
     writer: Writer,
+    admission: Admission,
     databases: &Databases,
     queue: &Queue,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(writer.clone(), databases, queue);
+    let webhooks = || Webhooks {
+        writer: writer.clone(),
+        admission: admission.clone(),
+    };
+    let service = service(webhooks(), databases, queue);
     let docs = service.swagger_ui_html();
     let others = Route::new()
         .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
         .at("/openapi.json", get(service.spec_endpoint()))
         .nest("/", service);
-    let webhooks = Webhooks {
-        writer: writer.clone(),
-    };
     Doors {
-        webhooks: operations(webhooks, webhooks::PATH),
+        webhooks: operations(webhooks(), webhooks::PATH),
         others,
     }
-    .around(move |endpoint, request| admission::admit(writer.clone(), endpoint, request))
     .around(problem::outermost)
     .with(CatchPanic::new().with_handler(problem::panicked))
 }

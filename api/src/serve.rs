@@ -22,6 +22,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Door;
+
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
 /// From the first byte of a request, or the end of the one before, to the end of its headers. Longer than proxies keep a
@@ -36,6 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `endpoint` until `stop`; then lets open requests end, for at most `grace`.
 pub(crate) async fn run(
     listener: TcpListener,
+    door: Door,
     endpoint: impl Endpoint + 'static,
     grace: Duration,
     stop: CancellationToken,
@@ -52,7 +55,7 @@ pub(crate) async fn run(
         |address| LocalAddr(address.into()),
     );
     while let Some((stream, peer, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = connection(stream, peer, local.clone(), endpoint.clone());
+        let connection = connection(stream, peer, local.clone(), door.clone(), endpoint.clone());
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A connection that breaks is its client's affair.
@@ -61,8 +64,8 @@ pub(crate) async fn run(
         });
     }
     drop(listener);
-    // Only `connection` and this function hold the endpoint, so the writer behind it ends when they do.
-    drop(endpoint);
+    // Only `connection` and this function hold these, so the writer behind them ends when they do.
+    drop((door, endpoint));
     if tokio::time::timeout(grace, graceful.shutdown())
         .await
         .is_err()
@@ -99,16 +102,23 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     local: LocalAddr,
+    door: Door,
     endpoint: Arc<impl Endpoint + 'static>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are small and written whole: Nagle's algorithm could only delay them.
     let _ = stream.set_nodelay(true);
     let remote = RemoteAddr(Addr::from(peer));
     let service = service_fn(move |request: Request<Incoming>| {
-        let request = poem::Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
-        let endpoint = endpoint.clone();
+        let (door, endpoint) = (door.clone(), endpoint.clone());
+        let addresses = (local.clone(), remote.clone());
         async move {
-            let response = endpoint.get_response(request).await;
+            if door.turns_away(&request) {
+                return Ok(door.refuse(request).await);
+            }
+            let (local, remote) = addresses;
+            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
+            // In a box, as hyper moves what this returns, and so it is small for whom the door turns away.
+            let response = Box::pin(endpoint.get_response(request)).await;
             Ok::<_, std::convert::Infallible>(Response::from(response))
         }
     });

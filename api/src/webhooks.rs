@@ -7,8 +7,9 @@ use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::Serialize;
 
 use crate::{
+    admission::Admission,
     json::{Body, Json},
-    problem::{Problem, RETRY_AFTER_SECS},
+    problem::Problem,
     routes::Tag,
     transactions::Amount,
     webhook::{self, Invalid},
@@ -27,6 +28,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 pub(crate) struct Webhooks {
     pub(crate) writer: Writer,
+    pub(crate) admission: Admission,
 }
 
 /// One transaction as its sender tells it. Members beyond these are ignored.
@@ -165,9 +167,11 @@ impl Webhooks {
             Err(invalid) => return invalid.into(),
         };
         let transaction_id = webhook.transaction_id.clone();
-        match self.writer.receive(webhook).await {
+        let arrived =
+            (self.admission).with(|controller, _| controller.arrived(body.asked, body.read));
+        match self.writer.receive(webhook, arrived).await {
             Ok(receipt) => accepted(transaction_id, receipt),
-            Err(not_committed) => not_committed.into(),
+            Err(why) => not_committed(why, self.admission.retry_after()),
         }
     }
 }
@@ -205,14 +209,13 @@ impl From<Invalid> for Answer {
     }
 }
 
-impl From<NotCommitted> for Answer {
-    fn from(why: NotCommitted) -> Self {
-        let problem = |status| Problem::new(status, why.to_string()).json();
-        match why {
-            NotCommitted::Refused => Self::NoWebhook(problem(StatusCode::UNPROCESSABLE_ENTITY)),
-            NotCommitted::InTime => {
-                Self::Unavailable(problem(StatusCode::SERVICE_UNAVAILABLE), RETRY_AFTER_SECS)
-            }
+/// What to answer when there is no receipt; `retry_after` is in seconds.
+pub(crate) fn not_committed(why: NotCommitted, retry_after: u32) -> Answer {
+    let problem = |status| Problem::new(status, why.to_string()).json();
+    match why {
+        NotCommitted::Refused => Answer::NoWebhook(problem(StatusCode::UNPROCESSABLE_ENTITY)),
+        NotCommitted::TooMuch | NotCommitted::InTime => {
+            Answer::Unavailable(problem(StatusCode::SERVICE_UNAVAILABLE), retry_after)
         }
     }
 }

@@ -5,7 +5,10 @@
 //! A handler's future may be dropped at any await: at the end of the grace period, if not before. So no handler
 //! touches the database's write side: only the tasks here do, and nobody drops those.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entity::{
     Webhook,
@@ -19,26 +22,30 @@ use uuid::Uuid;
 
 use crate::{
     FileWatch,
+    admission::{ANSWER_WITHIN, Admission},
     relay::{self, Committed},
 };
 
-/// Webhooks that may wait for their batch: no more than one takes, so that the wait stays far below the time
-/// that senders are promised. Beyond, they are told at once to come back, which costs little.
-const WAITING_MAX: usize = 256;
+/// Webhooks that may wait for their batch. This bounds memory alone (a webhook takes 1 KiB or so, 8 at most); how many
+/// can be committed in time is what [`Admission`] estimates.
+const WAITING_MAX: usize = 8192;
 /// Webhooks in one batch.
-const BATCH_MAX: usize = 256;
+pub(crate) const BATCH_MAX: usize = 256;
 /// A batch of so many says that more are on their way.
 const COMPANY: usize = 4;
 /// After such a batch its slot rests, so that company gathers while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
 const REST: Duration = Duration::from_millis(3);
-/// From a webhook's arrival here to its answer; leaves room in the 500 ms that senders are promised.
-const COMMIT_WITHIN: Duration = Duration::from_millis(350);
+/// From a webhook's arrival to its answer, for one whose commit began in time and then took longer than was to be expected.
+const COMMIT_WITHIN: Duration = ANSWER_WITHIN;
 
 /// Why a webhook got no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum NotCommitted {
-    /// Too much waits, the database does not answer, or it takes too long. It may still be committed.
+    /// Too much waits. It was not committed and will not be.
+    #[error("too many webhooks wait to be committed, and this one was not; please send it again")]
+    TooMuch,
+    /// The database does not answer, or it takes too long. It may still be committed.
     #[error("the webhook could not be committed in time; please send it again")]
     InTime,
     /// The database will not have it, now or ever.
@@ -48,6 +55,10 @@ pub(crate) enum NotCommitted {
 
 struct Waiting {
     received: Received,
+    /// When it got here.
+    since: Instant,
+    /// When its answer is owed.
+    due: Instant,
     answer: oneshot::Sender<Result<Receipt, NotCommitted>>,
 }
 
@@ -64,22 +75,34 @@ pub(crate) fn channel() -> (Writer, Inbox) {
 }
 
 impl Writer {
-    /// Whether as many webhooks wait as may.
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.capacity() == 0
+    /// How many webhooks wait for their batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
     }
 
-    /// Waits until the webhook is committed and says what became of it, within a bounded time.
-    pub(crate) async fn receive(&self, webhook: Webhook) -> Result<Receipt, NotCommitted> {
+    /// Waits until the webhook, which arrived at `arrived`, is committed, and says what became of it within
+    /// [`COMMIT_WITHIN`] of that.
+    pub(crate) async fn receive(
+        &self,
+        webhook: Webhook,
+        arrived: Instant,
+    ) -> Result<Receipt, NotCommitted> {
         let (answer, answered) = oneshot::channel();
+        let due = arrived + COMMIT_WITHIN;
         let received = Received {
             id: Uuid::now_v7(),
             webhook,
         };
+        let waiting = Waiting {
+            received,
+            since: Instant::now(),
+            due,
+            answer,
+        };
         self.0
-            .try_send(Waiting { received, answer })
-            .map_err(|_| NotCommitted::InTime)?;
-        match tokio::time::timeout(COMMIT_WITHIN, answered).await {
+            .try_send(waiting)
+            .map_err(|_| NotCommitted::TooMuch)?;
+        match tokio::time::timeout_at(due.into(), answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(NotCommitted::InTime),
         }
@@ -91,6 +114,7 @@ pub(crate) async fn run(
     db: DatabaseConnection,
     Inbox(mut inbox): Inbox,
     committed: Committed,
+    admission: Admission,
     commits_at_once: usize,
     file: Option<FileWatch>,
 ) {
@@ -101,16 +125,21 @@ pub(crate) async fn run(
         if inbox.recv_many(&mut batch, BATCH_MAX).await == 0 {
             break;
         }
-        // Whoever has stopped waiting has been told to come back.
-        let batch: Vec<Waiting> = batch.drain(..).filter(|w| !w.answer.is_closed()).collect();
+        let batch = in_time(&admission, &mut batch);
         if batch.is_empty() {
             continue;
         }
         // With a single slot a rest would be idleness.
         let rest = (commits_at_once > 1 && batch.len() >= COMPANY).then_some(REST);
         let (db, committed, file) = (db.clone(), committed.clone(), file.clone());
+        let admission = admission.clone();
+        let began = admission.with(|controller, now| {
+            controller.begins(now);
+            now
+        });
         tokio::spawn(async move {
             commit(db, batch, committed, file).await;
+            admission.with(|controller, now| controller.ended(now, began));
             if let Some(rest) = rest {
                 tokio::time::sleep(rest).await;
             }
@@ -121,6 +150,36 @@ pub(crate) async fn run(
     let _ = slots.acquire_many(commits_at_once as u32).await;
 }
 
+/// Those of a batch whose answer can be in time. The others are told now that they were not committed, which is better
+/// than to be told too late, or that they may have been.
+fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
+    // Whoever has stopped waiting has been told to come back.
+    batch.retain(|waiting| !waiting.answer.is_closed());
+    let Some(last) = batch.last() else {
+        return Vec::new();
+    };
+    let last = last.since;
+    let (mut late, mut in_time) = (Vec::new(), Vec::with_capacity(batch.len()));
+    admission.with(|controller, now| {
+        controller.taken(now, now.saturating_duration_since(last));
+        for waiting in batch.drain(..) {
+            match controller.is_too_late(now, waiting.due) {
+                true => late.push(waiting),
+                false => in_time.push(waiting),
+            }
+        }
+        // Without this, a database that is itself again would never be noticed.
+        if in_time.is_empty() && controller.must_try(now) {
+            in_time.extend(late.pop());
+        }
+    });
+    for waiting in late {
+        // A caller that has gone asks again.
+        let _ = waiting.answer.send(Err(NotCommitted::TooMuch));
+    }
+    in_time
+}
+
 async fn commit(
     db: DatabaseConnection,
     waiting: Vec<Waiting>,
@@ -129,7 +188,7 @@ async fn commit(
 ) {
     let (batch, answers): (Vec<_>, Vec<_>) = waiting
         .into_iter()
-        .map(|Waiting { received, answer }| (received, answer))
+        .map(|waiting| (waiting.received, waiting.answer))
         .unzip();
     failpoint::here(Point::ReceiveBeforeCommit);
     let mut outcomes = match receive(&db, &batch).await {
@@ -181,3 +240,6 @@ async fn one_by_one(
 async fn receive(db: &DatabaseConnection, batch: &[Received]) -> Result<Vec<Receipt>, DbErr> {
     lifecycle::receive(db, batch, relay::DUE_IN).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,8 @@ async fn with_the_database_away_webhooks_are_refused_at_once_and_accepted_when_i
         let body = webhook(&format!("without{i}")).to_string();
         let response = house.post(&api, body).await;
         assert_eq!(response.status(), 503);
-        assert_eq!(response.headers()["retry-after"], "1");
+        let seconds = response.headers()["retry-after"].to_str().unwrap();
+        assert!(["1", "2", "3", "5"].contains(&seconds), "{seconds}");
         assert!(
             sent.elapsed() < Duration::from_millis(1500),
             "{:?}",

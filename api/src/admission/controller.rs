@@ -1,0 +1,217 @@
+//! The decision, as a state machine: every time comes in from outside, and nothing here waits or looks at a clock.
+//!
+//! A webhook is let in if it will probably be answered in time. At the door that is an estimate; when its turn comes to be
+//! committed, and the estimate was wrong, it is turned away after all, *before* the commit: a clear no instead of an
+//! answer that comes too late to say whether it was committed.
+//!
+//! The estimate of the wait for a commit is held against one of two bounds, as CoDel has two modes (RFC 8289, and folly's
+//! `Codel`). While the queue is empty now and then, a burst may use nearly all the time there is. While a queue stands,
+//! it does nothing but make everybody wait, so the bound is short.
+
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
+use super::{
+    batch_time::BatchTime,
+    minimum::{Minimum, WINDOW},
+    threads::Threads,
+};
+use crate::writer::BATCH_MAX;
+
+/// From a webhook's arrival to its answer, as well as we can tell. What is left of the 500 ms that senders are promised
+/// is for what we cannot: the way to us and back, and how long the kernel kept it.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(450);
+/// The longest wait for the beginning of a commit, while no queue stands.
+const WAIT_MAX: Duration = Duration::from_millis(300);
+/// The same while one stands.
+const WAIT_MAX_STANDING: Duration = Duration::from_millis(100);
+/// A queue stands if everybody has waited for longer, for a whole window.
+const STANDING: Duration = Duration::from_millis(50);
+/// One webhook is let in after so long whatever the estimate says, or a database that is itself again would never be
+/// noticed.
+const ONE_IN: Duration = Duration::from_millis(100);
+/// Seconds after which a sender may come again: at random, because equal waits come back as one wave.
+const RETRY_AFTER_SECS: RangeInclusive<u32> = 1..=3;
+/// The same while most are turned away.
+const RETRY_AFTER_SECS_MOST: RangeInclusive<u32> = 5..=5;
+/// Turned away by far more than let in: this part of all.
+const MOST: f64 = 0.7;
+
+/// Whom to let in.
+pub(crate) struct Controller {
+    commits_at_once: usize,
+    batch_time: BatchTime,
+    /// When each commit under way began, the oldest first. At most as many as are allowed at once.
+    under_way: Vec<Instant>,
+    /// How long the last of each batch had waited for it.
+    waits: Minimum,
+    threads: Threads,
+    /// When the last webhook came.
+    came: Instant,
+    /// When the last webhook was let in, and when the last commit began.
+    let_in: Option<Instant>,
+    began: Option<Instant>,
+    turned_away: Share,
+}
+
+impl Controller {
+    /// `commits_at_once` is how many batches may be under way.
+    pub(crate) fn new(now: Instant, commits_at_once: usize) -> Self {
+        Self {
+            commits_at_once,
+            batch_time: BatchTime::new(now),
+            under_way: Vec::with_capacity(commits_at_once),
+            waits: Minimum::new(now),
+            threads: Threads::new(now),
+            came: now,
+            let_in: None,
+            began: None,
+            turned_away: Share::new(now),
+        }
+    }
+
+    pub(super) fn threads(&mut self) -> &mut Threads {
+        &mut self.threads
+    }
+
+    /// Whether to let in a webhook that has just come, while `waiting` others wait for their commit.
+    pub(crate) fn let_in(&mut self, now: Instant, waiting: usize) -> bool {
+        self.came = now;
+        self.batch_time.forget_if_quiet(now);
+        let let_in =
+            is_due(self.let_in, now) || (self.is_in_time(now, waiting) && self.threads.let_in(now));
+        if let_in {
+            self.let_in = Some(now);
+        }
+        self.turned_away.count(now, !let_in);
+        let_in
+    }
+
+    /// Whether no webhook has come for `time`.
+    pub(super) fn is_quiet(&self, now: Instant, time: Duration) -> bool {
+        now.duration_since(self.came) >= time
+    }
+
+    fn is_in_time(&self, now: Instant, waiting: usize) -> bool {
+        let lag = self.threads.lag(now);
+        let wait = self.wait(now, waiting);
+        // It has waited for a thread to see it already.
+        wait <= self.wait_max(now) && lag + wait + self.batch_time.likely() <= ANSWER_WITHIN
+    }
+
+    /// How long the next webhook waits until its commit begins, while `waiting` others wait before it.
+    fn wait(&self, now: Instant, waiting: usize) -> Duration {
+        let batches_before = (waiting / BATCH_MAX) as f64;
+        let each = self.batch_time.mean().div_f64(self.commits_at_once as f64);
+        self.until_next(now) + each.mul_f64(batches_before)
+    }
+
+    /// How long until the next commit can begin.
+    fn until_next(&self, now: Instant) -> Duration {
+        let Some(oldest) = self.under_way.first() else {
+            return Duration::ZERO;
+        };
+        if self.under_way.len() < self.commits_at_once {
+            return Duration::ZERO;
+        }
+        // One that is overdue is expected to take as long again as it is overdue: a database that hangs must not seem
+        // to be nearly done for ever.
+        self.batch_time
+            .likely()
+            .abs_diff(now.duration_since(*oldest))
+    }
+
+    fn wait_max(&self, now: Instant) -> Duration {
+        match self.waits.last(now).is_some_and(|least| least > STANDING) {
+            true => WAIT_MAX_STANDING,
+            false => WAIT_MAX,
+        }
+    }
+
+    /// When a webhook arrived whose body was waited for since `asked` and was there at `read`, as well as can be told.
+    /// It had to wait for a thread before that; if the body came later, twice. What is longer was its sender's time.
+    pub(crate) fn arrived(&self, asked: Instant, read: Instant) -> Instant {
+        let lag = self.threads.lag(read);
+        let head = asked.checked_sub(lag).unwrap_or(asked);
+        head.max(read.checked_sub(2 * lag).unwrap_or(read))
+    }
+
+    /// Whether an answer that is owed at `due` would come too late if its commit began `now`.
+    pub(crate) fn is_too_late(&self, now: Instant, due: Instant) -> bool {
+        now + self.batch_time.likely() > due
+    }
+
+    /// Whether a commit should be tried even if it comes too late for all who wait for it.
+    pub(crate) fn must_try(&self, now: Instant) -> bool {
+        self.under_way.is_empty() && is_due(self.began, now)
+    }
+
+    /// A batch has been taken, the last of which had waited for `wait`.
+    pub(crate) fn taken(&mut self, now: Instant, wait: Duration) {
+        self.waits.record(now, wait);
+    }
+
+    /// A commit begins.
+    pub(crate) fn begins(&mut self, now: Instant) {
+        self.began = Some(now);
+        self.under_way.push(now);
+    }
+
+    /// The commit that began at `began` has ended, however.
+    pub(crate) fn ended(&mut self, now: Instant, began: Instant) {
+        if let Some(index) = self.under_way.iter().position(|at| *at == began) {
+            self.under_way.remove(index);
+        }
+        self.batch_time.record(now, now.duration_since(began));
+    }
+
+    /// Seconds after which a sender may come again; to be chosen from at random.
+    pub(crate) fn retry_after(&self) -> RangeInclusive<u32> {
+        match self.turned_away.last > MOST {
+            true => RETRY_AFTER_SECS_MOST,
+            false => RETRY_AFTER_SECS,
+        }
+    }
+}
+
+/// Whether nothing has happened for [`ONE_IN`].
+fn is_due(last: Option<Instant>, now: Instant) -> bool {
+    last.is_none_or(|last| now.duration_since(last) >= ONE_IN)
+}
+
+/// The part of those at the door that were turned away.
+struct Share {
+    began: Instant,
+    turned_away: u32,
+    all: u32,
+    /// In the last window that is over.
+    last: f64,
+}
+
+impl Share {
+    fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            turned_away: 0,
+            all: 0,
+            last: 0.0,
+        }
+    }
+
+    fn count(&mut self, now: Instant, turned_away: bool) {
+        if now.duration_since(self.began) >= WINDOW && self.all > 0 {
+            let last = f64::from(self.turned_away) / f64::from(self.all);
+            *self = Self {
+                last,
+                ..Self::new(now)
+            };
+        }
+        self.all += 1;
+        self.turned_away += u32::from(turned_away);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! A group commit in small, stepped by the millisecond: arrivals come in, batches take as long as the test says.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::{ANSWER_WITHIN, Controller, ONE_IN};
+use crate::writer::BATCH_MAX;
+
+const MS: Duration = Duration::from_millis(1);
+const COMMITS_AT_ONCE: usize = 2;
+
+struct World {
+    controller: Controller,
+    now: Instant,
+    /// How long a commit takes.
+    commit: Duration,
+    queue: VecDeque<Instant>,
+    /// When each commit under way began and whom it will answer.
+    under_way: Vec<(Instant, Vec<Instant>)>,
+    /// Since the last [`World::told`].
+    told: Told,
+}
+
+/// What became of the webhooks.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    came: usize,
+    turned_away: usize,
+    /// Let in, and turned away when their turn came.
+    late: usize,
+    committed: usize,
+    /// The longest time from arrival to answer.
+    slowest: Duration,
+}
+
+impl World {
+    fn new(commit: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            controller: Controller::new(now, COMMITS_AT_ONCE),
+            now,
+            commit,
+            queue: VecDeque::new(),
+            under_way: Vec::new(),
+            told: Told::default(),
+        }
+    }
+
+    /// Lets `per_ms` webhooks arrive in each millisecond of `time`, and says what became of whom since.
+    fn run(&mut self, time: Duration, per_ms: usize) -> Told {
+        let until = self.now + time;
+        while self.now < until {
+            self.now += MS;
+            self.end_commits();
+            for _ in 0..per_ms {
+                self.told.came += 1;
+                if self.controller.let_in(self.now, self.queue.len()) {
+                    self.queue.push_back(self.now);
+                } else {
+                    self.told.turned_away += 1;
+                }
+            }
+            while self.under_way.len() < COMMITS_AT_ONCE && !self.queue.is_empty() {
+                self.begin_commit();
+            }
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    fn end_commits(&mut self) {
+        let (now, commit) = (self.now, self.commit);
+        for (began, batch) in self.under_way.extract_if(.., |(at, _)| *at + commit <= now) {
+            self.controller.ended(now, began);
+            for arrived in batch {
+                self.told.committed += 1;
+                self.told.slowest = self.told.slowest.max(now - arrived);
+            }
+        }
+    }
+
+    fn begin_commit(&mut self) {
+        let count = self.queue.len().min(BATCH_MAX);
+        let mut batch: Vec<Instant> = self.queue.drain(..count).collect();
+        self.controller.taken(self.now, self.now - batch[count - 1]);
+        let last = batch.last().copied();
+        batch.retain(|at| !self.controller.is_too_late(self.now, *at + ANSWER_WITHIN));
+        if batch.is_empty() && self.controller.must_try(self.now) {
+            batch.extend(last);
+        }
+        self.told.late += count - batch.len();
+        if !batch.is_empty() {
+            self.controller.begins(self.now);
+            self.under_way.push((self.now, batch));
+        }
+    }
+}
+
+/// Webhooks per millisecond that two commits at once of this length can carry.
+fn carried(commit: Duration) -> usize {
+    COMMITS_AT_ONCE * BATCH_MAX * 1000 / commit.as_micros() as usize
+}
+
+#[test]
+fn a_burst_is_let_in_as_a_whole() {
+    let mut world = World::new(10 * MS);
+    let mut told = world.run(50 * MS, 40);
+    assert_eq!(told.came, 2000);
+    assert_eq!(told.turned_away, 0, "{told:?}");
+    told = world.run(300 * MS, 0);
+    assert_eq!(told.late, 0, "{told:?}");
+    assert!(world.queue.is_empty() && world.under_way.is_empty());
+}
+
+#[test]
+fn a_load_that_can_be_carried_is_let_in_however_long_a_commit_takes() {
+    for commit in [1, 20, 80, 150] {
+        let mut world = World::new(commit * MS);
+        world.run(Duration::from_secs(3), 1);
+        let told = world.run(Duration::from_secs(3), carried(commit * MS) * 8 / 10);
+        assert_eq!(told.turned_away + told.late, 0, "{commit} ms: {told:?}");
+        assert!(told.slowest <= ANSWER_WITHIN, "{commit} ms: {told:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_stands_makes_the_waits_short() {
+    let mut world = World::new(20 * MS);
+    let rate = 2 * carried(20 * MS);
+    let burst = world.run(200 * MS, rate);
+    assert_eq!(burst.turned_away, 0, "{burst:?}");
+    let burst = world.run(300 * MS, 0);
+    assert!(burst.slowest > 150 * MS, "it may use the time: {burst:?}");
+    world.run(Duration::from_secs(1), rate);
+    let told = world.run(Duration::from_secs(5), rate);
+    assert!(told.slowest <= 150 * MS, "{told:?}");
+    assert_eq!(told.late, 0, "{told:?}");
+}
+
+#[test]
+fn under_overload_as_many_are_committed_as_can_be() {
+    for commit in [1, 20, 80, 200] {
+        for times in [2, 4] {
+            let mut world = World::new(commit * MS);
+            let carried = carried(commit * MS);
+            let time = commit.clamp(5, 20) * 500 * MS;
+            world.run(time / 4, times * carried);
+            let told = world.run(time, times * carried);
+            let possible = carried as f64 * time.as_millis() as f64;
+            let part = told.committed as f64 / possible;
+            assert!(part >= 0.85, "{commit} ms, {times} times: {part} {told:?}");
+            assert!(told.slowest <= ANSWER_WITHIN, "{commit} ms: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn one_in_each_100_ms_is_let_in_whatever_the_estimate_says() {
+    let mut world = World::new(Duration::from_secs(3600));
+    world.run(Duration::from_secs(5), 10);
+    let told = world.run(Duration::from_secs(5), 10);
+    let let_in = told.came - told.turned_away;
+    assert_eq!(let_in, 5000 / ONE_IN.as_millis() as usize, "{told:?}");
+}
+
+#[test]
+fn a_database_that_has_hung_is_used_to_the_full_soon_after_it_is_back() {
+    let mut world = World::new(10 * MS);
+    let rate = carried(10 * MS) * 8 / 10;
+    world.run(Duration::from_secs(2), rate);
+    world.commit = Duration::from_secs(5);
+    let hung = world.run(Duration::from_secs(6), rate);
+    assert!(hung.turned_away > hung.came / 2, "{hung:?}");
+    // Whoever waited for it has long been answered by the backstop.
+    world.queue.clear();
+    world.commit = 10 * MS;
+    world.run(Duration::from_secs(3), rate);
+    let told = world.run(Duration::from_secs(1), rate);
+    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+}
+
+#[test]
+fn a_commit_too_slow_for_any_answer_is_tried_all_the_same() {
+    let mut world = World::new(600 * MS);
+    world.run(Duration::from_secs(20), 10);
+    let slow = world.run(Duration::from_secs(10), 10);
+    assert!(slow.committed > 5, "{slow:?}");
+    world.commit = 10 * MS;
+    world.run(Duration::from_secs(4), 10);
+    let told = world.run(Duration::from_secs(1), 10);
+    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+}
+
+#[test]
+fn a_late_thread_counts_as_time_that_has_passed() {
+    let start = Instant::now();
+    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    let mut at = |lag: Duration| {
+        controller.threads().probe_left(start);
+        let now = start + lag;
+        // The one that is always let in must not be in the way.
+        controller.let_in = Some(now);
+        controller.let_in(now, 0)
+    };
+    assert!(at(ANSWER_WITHIN - 20 * MS));
+    assert!(!at(ANSWER_WITHIN));
+}
+
+#[test]
+fn a_body_that_comes_later_is_its_senders_time_but_for_two_lags() {
+    let start = Instant::now();
+    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    controller.threads().probe_left(start);
+    controller.threads().probe_is_back(start + 30 * MS);
+    let now = start + 200 * MS;
+    assert_eq!(controller.arrived(now, now), now - 30 * MS);
+    assert_eq!(controller.arrived(now - 20 * MS, now), now - 50 * MS);
+    assert_eq!(controller.arrived(now - 150 * MS, now), now - 60 * MS);
+}
+
+#[test]
+fn senders_come_back_at_different_times_and_later_while_most_are_turned_away() {
+    let start = Instant::now();
+    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    assert_eq!(controller.retry_after(), 1..=3);
+    for n in 0..300 {
+        controller.turned_away.count(start + n * MS, n % 10 != 0);
+    }
+    assert_eq!(controller.retry_after(), 5..=5);
+    for n in 300..600 {
+        controller.turned_away.count(start + n * MS, n % 10 == 0);
+    }
+    assert_eq!(controller.retry_after(), 1..=3);
+}

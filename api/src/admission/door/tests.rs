@@ -1,0 +1,108 @@
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use hyper::{
+    Request, Response,
+    body::{Body, Bytes},
+    header,
+};
+use poem::http::StatusCode;
+
+use super::Door;
+use crate::{admission::Admission, webhooks, writer};
+
+fn door() -> (Admission, Door) {
+    let admission = Admission::new(1);
+    let (writer, _) = writer::channel();
+    (admission.clone(), Door::new(admission, writer))
+}
+
+/// A database that hangs, and somebody who has just been let in.
+fn nobody_is_let_in(admission: &Admission) {
+    admission.with(|controller, now| {
+        controller.begins(now.checked_sub(Duration::from_secs(3)).unwrap());
+        controller.let_in(now, 0);
+    });
+}
+
+fn request<B>(path: &str, body: B) -> Request<B> {
+    Request::post(path).body(body).unwrap()
+}
+
+fn closes<B>(response: &Response<B>) -> bool {
+    response.headers().get(header::CONNECTION) == Some(&"close".parse().unwrap())
+}
+
+#[test]
+fn only_webhooks_are_turned_away() {
+    let (admission, door) = door();
+    assert!(!door.turns_away(&request(webhooks::PATH, ())));
+    nobody_is_let_in(&admission);
+    assert!(door.turns_away(&request(webhooks::PATH, ())));
+    assert!(!door.turns_away(&request("/healthz", ())));
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_problem_that_says_when_to_come_back() {
+    let (_, door) = door();
+    let response = door
+        .refuse(request(webhooks::PATH, Empty::<Bytes>::new()))
+        .await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "application/problem+json"
+    );
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["status"], 503);
+    assert_eq!(problem["title"], "Service Unavailable");
+}
+
+#[tokio::test]
+async fn those_turned_away_come_back_after_one_to_three_seconds() {
+    let (_, door) = door();
+    let mut seen = [false; 3];
+    while seen.contains(&false) {
+        let response = door
+            .refuse(request(webhooks::PATH, Empty::<Bytes>::new()))
+            .await;
+        let seconds = response.headers()[header::RETRY_AFTER].to_str().unwrap();
+        let seconds: usize = seconds.parse().unwrap();
+        assert!((1..=3).contains(&seconds), "{seconds}");
+        seen[seconds - 1] = true;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not() {
+    let (_, door) = door();
+    let refuse = async |length: &str, expect: bool, body: BoxedBody| {
+        let mut request = request(webhooks::PATH, body);
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length.parse().unwrap());
+        if expect {
+            headers.insert(header::EXPECT, "100-continue".parse().unwrap());
+        }
+        closes(&door.refuse(request).await)
+    };
+    assert!(!refuse("2", false, whole("{}")).await);
+    assert!(refuse("2", true, whole("{}")).await);
+    assert!(refuse("70000", false, whole("{}")).await);
+    let before = Instant::now();
+    assert!(refuse("2", false, endless()).await);
+    assert!(before.elapsed() < Duration::from_secs(1));
+    let no_length = request(webhooks::PATH, whole("{}"));
+    assert!(closes(&door.refuse(no_length).await));
+}
+
+type BoxedBody = std::pin::Pin<Box<dyn Body<Data = Bytes, Error = std::convert::Infallible>>>;
+
+fn whole(text: &'static str) -> BoxedBody {
+    Box::pin(Full::new(Bytes::from_static(text.as_bytes())))
+}
+
+/// Never goes on.
+fn endless() -> BoxedBody {
+    Box::pin(StreamBody::new(futures::stream::pending()))
+}

@@ -1,0 +1,41 @@
+//! The probe of the threads' lag: a byte through a pair of sockets, sent every few milliseconds. It takes the way that a
+//! request takes: the kernel's list of ready sockets, the runtime's queue, a thread. A timer alone would not do: what is
+//! woken by one may overtake what has waited for longer, and it never waits in the kernel's list.
+
+use std::{
+    convert::Infallible,
+    io,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+};
+
+use super::Admission;
+
+/// From one probe to the next.
+const EVERY: Duration = Duration::from_millis(5);
+
+/// Measures while webhooks come, and rests while none do. Ends only with an error: without sockets there is no probe.
+pub(super) async fn run(admission: Admission) -> io::Result<Infallible> {
+    let (mut near, mut far) = UnixStream::pair()?;
+    let mut bytes = [0; 2];
+    let mut due = Instant::now();
+    loop {
+        if admission.is_quiet() {
+            admission.with(|controller, _| controller.threads().probe_rests());
+            admission.not_quiet().await;
+            due = Instant::now();
+        }
+        admission.with(|controller, _| controller.threads().probe_left(due));
+        tokio::time::sleep_until(due.into()).await;
+        far.write_all(&[0]).await?;
+        // The runtime takes a read that fills the buffer to mean that there is more, and would not wait for the kernel to
+        // say so the next time. One that leaves room makes it wait.
+        near.read(&mut bytes).await?;
+        admission.with(|controller, now| controller.threads().probe_is_back(now));
+        due = (due + EVERY).max(Instant::now());
+    }
+}

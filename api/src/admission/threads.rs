@@ -1,0 +1,179 @@
+//! How far behind the runtime's threads are, and which part of the webhooks they can do with.
+//!
+//! The lag is what a probe meets (`probe.rs`): from when it was due to when a thread got to it. A request waits as long
+//! before a handler sees it, and so does its answer. While even the quickest probe of a window is late, a part of the
+//! webhooks is let in by lot: less and less until the lag is bearable, then more again. That part settles where the
+//! threads are just busy; to look at the lag alone would let in everybody and nobody in turn.
+
+use std::time::{Duration, Instant};
+
+use super::minimum::Minimum;
+
+/// A lag that nobody escapes for a whole window and that may just be: it is met before a webhook is read and again
+/// before its answer is written, and a commit must fit in besides.
+const BEARABLE: Duration = Duration::from_millis(150);
+/// What is left of the part let in after a window with more.
+const LESS: f64 = 0.9;
+/// What is added to it after a window with less: from the least to all of them in three seconds.
+const MORE: f64 = 0.03;
+/// The least part.
+const LEAST: f64 = 0.1;
+/// A lag measured so long ago says nothing any more: the probe rests while no webhooks come.
+const STALE: Duration = Duration::from_secs(1);
+
+/// The state of the runtime's threads, as far as it matters at the door.
+pub(super) struct Threads {
+    /// When the probe that has not come back was due.
+    away: Option<Instant>,
+    lag: Duration,
+    measured: Instant,
+    minimum: Minimum,
+    /// The part that is let in.
+    part: f64,
+    /// What the last webhooks have left over of their parts: at 1, the next one is let in. So the part is kept exactly,
+    /// without chance.
+    credit: f64,
+}
+
+impl Threads {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            away: None,
+            lag: Duration::ZERO,
+            measured: now,
+            minimum: Minimum::new(now),
+            part: 1.0,
+            credit: 0.0,
+        }
+    }
+
+    /// A probe is on its way, due at `due`.
+    pub(super) fn probe_left(&mut self, due: Instant) {
+        self.away = Some(due);
+    }
+
+    /// It is back.
+    pub(super) fn probe_is_back(&mut self, now: Instant) {
+        let Some(due) = self.away.take() else {
+            return;
+        };
+        if self.is_stale(now) {
+            self.part = 1.0;
+        }
+        self.lag = now.duration_since(due);
+        self.measured = now;
+        if let Some(least) = self.minimum.record(now, self.lag) {
+            self.part = match least > BEARABLE {
+                true => (self.part * LESS).max(LEAST),
+                false => (self.part + MORE).min(1.0),
+            };
+        }
+    }
+
+    /// No more probes come, as none are needed.
+    pub(super) fn probe_rests(&mut self) {
+        self.away = None;
+    }
+
+    /// How late a task runs. A probe that is overdue tells before it is back.
+    pub(super) fn lag(&self, now: Instant) -> Duration {
+        let away = self.away.map(|due| now.saturating_duration_since(due));
+        let last = match self.is_stale(now) {
+            true => Duration::ZERO,
+            false => self.lag,
+        };
+        away.map_or(last, |away| away.max(last))
+    }
+
+    /// Whether the next webhook is of the part that is let in.
+    pub(super) fn let_in(&mut self, now: Instant) -> bool {
+        if self.part >= 1.0 || self.is_stale(now) {
+            return true;
+        }
+        self.credit += self.part;
+        let let_in = self.credit >= 1.0;
+        if let_in {
+            self.credit -= 1.0;
+        }
+        let_in
+    }
+
+    fn is_stale(&self, now: Instant) -> bool {
+        now.duration_since(self.measured) >= STALE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{BEARABLE, LEAST, STALE, Threads};
+    use crate::admission::minimum::WINDOW;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Sends a probe every 5 ms for `time`; each comes back after `lag`. Returns the time afterwards.
+    fn probes(threads: &mut Threads, from: Instant, time: Duration, lag: Duration) -> Instant {
+        let mut now = from;
+        while now < from + time {
+            threads.probe_left(now - lag);
+            threads.probe_is_back(now);
+            now += 5 * MS;
+        }
+        now
+    }
+
+    fn let_in(threads: &mut Threads, now: Instant) -> usize {
+        (0..1000).filter(|_| threads.let_in(now)).count()
+    }
+
+    #[test]
+    fn a_lasting_lag_turns_ever_more_away_and_a_bearable_one_none() {
+        let start = Instant::now();
+        let mut threads = Threads::new(start);
+        let now = probes(&mut threads, start, Duration::from_secs(10), BEARABLE);
+        assert_eq!(let_in(&mut threads, now), 1000);
+        let now = probes(&mut threads, now, 10 * WINDOW, BEARABLE + 5 * MS);
+        let after_a_second = let_in(&mut threads, now);
+        assert!((300..500).contains(&after_a_second), "{after_a_second}");
+        let now = probes(&mut threads, now, 100 * WINDOW, BEARABLE + 5 * MS);
+        let least = (LEAST * 1000.0) as usize;
+        assert!((least - 1..=least + 1).contains(&let_in(&mut threads, now)));
+    }
+
+    #[test]
+    fn one_late_probe_turns_nobody_away() {
+        let start = Instant::now();
+        let mut threads = Threads::new(start);
+        let mut now = start;
+        for _ in 0..20 {
+            now = probes(&mut threads, now, 5 * MS, 400 * MS);
+            now = probes(&mut threads, now, WINDOW, MS);
+        }
+        assert_eq!(let_in(&mut threads, now), 1000);
+    }
+
+    #[test]
+    fn after_a_lag_all_are_let_in_again_within_four_seconds() {
+        let start = Instant::now();
+        let mut threads = Threads::new(start);
+        let now = probes(&mut threads, start, Duration::from_secs(10), 300 * MS);
+        assert!(let_in(&mut threads, now) < 110);
+        let now = probes(&mut threads, now, Duration::from_secs(4), MS);
+        assert_eq!(let_in(&mut threads, now), 1000);
+    }
+
+    #[test]
+    fn a_probe_that_is_overdue_tells_before_it_is_back() {
+        let start = Instant::now();
+        let mut threads = Threads::new(start);
+        threads.probe_left(start);
+        assert_eq!(threads.lag(start + 70 * MS), 70 * MS);
+        threads.probe_is_back(start + 80 * MS);
+        assert_eq!(threads.lag(start + 81 * MS), 80 * MS);
+        assert_eq!(threads.lag(start + 80 * MS + STALE), Duration::ZERO);
+        threads.probe_left(start + 2 * STALE);
+        threads.probe_rests();
+        assert_eq!(threads.lag(start + 3 * STALE), Duration::ZERO);
+    }
+}
