@@ -31,6 +31,7 @@ fn start(db: &DatabaseConnection) -> (Writer, Admission) {
         committed,
         admission.clone(),
         COMMITS_AT_ONCE,
+        None,
     ));
     (writer, admission)
 }
