@@ -69,24 +69,19 @@ impl Answer {
     }
 
     /// Reads the body as far as it may go. A body that breaks off changes nothing: the status has come.
-    /// Returns whether it was read to its end.
-    pub(super) async fn read(&mut self, mut body: Incoming) -> bool {
+    pub(super) async fn read(&mut self, mut body: Incoming) {
         let mut length = 0;
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return false;
-            };
+        while let Some(Ok(frame)) = body.frame().await {
             let Some(data) = frame.data_ref() else {
                 continue;
             };
             length += data.len();
             if length > BODY_BYTES_MAX {
-                return false;
+                return;
             }
             let room = KEPT_BYTES_MAX.saturating_sub(self.body.len());
             self.body.extend(data.iter().take(room));
         }
-        true
     }
 
     pub(super) fn verdict(&self, now: OffsetDateTime) -> Verdict {

@@ -103,8 +103,8 @@ impl Client {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let answer = progress.answer.insert(Answer::new(&head));
-                let is_whole = connection.during(answer.read(body)).await;
-                if is_whole && !announces_too_much(&head) {
+                connection.during(answer.read(body)).await;
+                if !announces_too_much(&head) {
                     self.pool.put(connection);
                 }
                 Ok(())

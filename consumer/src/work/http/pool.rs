@@ -52,6 +52,13 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    /// Whether it may be used still, and is there still.
+    fn is_of_use(&mut self, idle_max: Duration, now: Instant) -> bool {
+        now < (self.since + idle_max).min(self.connection.expires) && self.connection.is_ready()
+    }
+}
+
 impl Pool {
     pub(super) fn new(limits: Limits) -> Self {
         Self(Arc::new(Inner {
@@ -64,19 +71,17 @@ impl Pool {
     /// too many are left to grow old.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {
-            let idle = self.0.kept().connections.pop()?;
-            let mut connection = idle.connection;
-            let is_fresh = Instant::now() < (idle.since + self.0.idle_max).min(connection.expires);
-            if is_fresh && connection.is_ready() {
-                return Some(connection);
+            let mut idle = self.0.kept().connections.pop()?;
+            if idle.is_of_use(self.0.idle_max, Instant::now()) {
+                return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps a connection, if it may and can take another request.
+    /// Keeps a connection, if it can take another request.
     pub(super) fn put(&self, mut connection: Connection) {
         let since = Instant::now();
-        if since >= connection.expires || !connection.is_ready() {
+        if !connection.is_ready() {
             return;
         }
         let mut kept = self.0.kept();
@@ -92,17 +97,16 @@ impl Pool {
 
 impl Inner {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Nothing that panics happens under this lock.
+        // A panic leaves the list as it should be.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes what is over, or has been closed by the other side.
     fn sweep(&self) {
         let now = Instant::now();
-        self.kept().connections.retain_mut(|idle| {
-            now < (idle.since + self.idle_max).min(idle.connection.expires)
-                && idle.connection.is_ready()
-        });
+        let mut kept = self.kept();
+        kept.connections
+            .retain_mut(|idle| idle.is_of_use(self.idle_max, now));
     }
 }
 

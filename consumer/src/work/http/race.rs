@@ -103,7 +103,11 @@ mod tests {
         let stream = connect(&[silent, silent, alive]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), alive);
         assert!(began.elapsed() >= 2 * HEAD_START);
-        assert!(began.elapsed() < 6 * HEAD_START, "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
     }
 
     #[tokio::test]

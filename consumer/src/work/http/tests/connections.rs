@@ -69,8 +69,8 @@ async fn a_new_connection_that_dies_without_a_word_is_a_failure() {
 
 #[tokio::test]
 async fn a_kept_connection_that_dies_after_a_first_byte_is_a_failure() {
-    let server = Scripted::start(&[&[OK, Say(b"H"), Close], &[OK]]).await;
-    let far_side = far_side(&server.place, SHORT);
+    let server = Scripted::start(&[&[OK, Say(b"H")], &[OK]]).await;
+    let far_side = far_side(&server.place, LONG);
     let expected = [Signal::Succeeded, Signal::Unreachable];
     assert_eq!(calls(&far_side, 2).await, expected);
     assert_eq!(server.connections(), [0, 0]);
@@ -130,9 +130,16 @@ async fn a_connection_that_nobody_uses_is_closed() {
 
 #[tokio::test]
 async fn a_connection_is_used_again_only_where_its_answer_left_no_doubt() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 65536\r\n\r\n";
+    let long: &'static [u8] = [head.as_slice(), &[b'x'; 65_536]].concat().leak();
     for (answer, is_used_again) in [
+        (long, true),
         (
-            &b"HTTP/1.1 200 OK\r\nX-A : 1\r\ncontent-length: 0\r\n\r\n"[..],
+            b"HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\ncontent-length: 0\r\n\r\n",
+            true,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nX-A : 1\r\ncontent-length: 0\r\n\r\n",
             true,
         ),
         (
@@ -161,7 +168,12 @@ async fn a_connection_is_used_again_only_where_its_answer_left_no_doubt() {
         let far_side = far_side(&server.place, LONG);
         assert_eq!(calls(&far_side, 2).await[1], Signal::Succeeded);
         let expected = [0, usize::from(!is_used_again)];
-        assert_eq!(server.connections(), expected, "{}", answer.escape_ascii());
+        assert_eq!(
+            server.connections(),
+            expected,
+            "{}",
+            answer.get(..80).unwrap_or(answer).escape_ascii()
+        );
     }
 }
 
