@@ -181,7 +181,7 @@ async fn anchor(options: SqliteConnectOptions, path: &Path) -> anyhow::Result<Sq
             .disable_statement_logging()
             .connect()
             .await?;
-        raise_mark(&mut anchor).await?;
+        raise_change_counter(&mut anchor).await?;
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
             .fetch_one(&mut anchor)
             .await?;
@@ -192,13 +192,14 @@ async fn anchor(options: SqliteConnectOptions, path: &Path) -> anyhow::Result<Sq
     Ok(anchor)
 }
 
-/// Raises the database's mark by one, so that what was copied before can be told from what is there now.
-async fn raise_mark(anchor: &mut SqliteConnection) -> sqlx::Result<()> {
+/// Raises the database's change counter if anybody else has committed since the last time, so that what was copied before can be
+/// told from what is there now: writes its first page as it is.
+async fn raise_change_counter(anchor: &mut SqliteConnection) -> sqlx::Result<()> {
     let mut transaction = anchor.begin_with("BEGIN IMMEDIATE").await?;
-    let mark: i64 = sqlx::query_scalar("PRAGMA user_version")
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *transaction)
         .await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {}", mark + 1)))
+    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {version}")))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await

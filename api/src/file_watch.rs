@@ -18,11 +18,10 @@ use std::{
 
 use thiserror::Error;
 
-/// Where a database's header has its *mark*: SQLite's `user_version`, a number of 4 bytes, big-endian, that SQLite keeps
-/// for the application (<https://sqlite.org/fileformat2.html>, section 1.3). Whoever has claimed the database raises it by
-/// one now and then and never lowers it, so that of two states of one database the older one can be told.
-pub const MARK_AT: usize = 60;
-/// After a mark that has fallen: a checkpoint may just be writing the header, and is done after this time.
+/// Where a database's header has its change counter: a number of 4 bytes, big-endian (<https://sqlite.org/fileformat2.html>,
+/// section 1.3.7). It never falls.
+pub const CHANGE_COUNTER_AT: usize = 24;
+/// After a counter that has fallen: a checkpoint may just be writing the header, and is done after this time.
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(5);
 
 /// What a path names: a device and an inode. No other file can get both while ours is open.
@@ -63,8 +62,8 @@ struct Watched {
     path: PathBuf,
     names: Vec<(PathBuf, Identity)>,
     logs: [PathBuf; 2],
-    /// The highest mark that the file has had.
-    mark: AtomicU32,
+    /// The highest that the file has had.
+    change_counter: AtomicU32,
 }
 
 impl FileWatch {
@@ -80,13 +79,13 @@ impl FileWatch {
                 names.push((name, identity));
             }
         }
-        let mark = mark(&database)?.unwrap_or(0);
+        let change_counter = change_counter(&database)?.unwrap_or(0);
         Ok(Self(Arc::new(Watched {
             database,
             path: path.to_owned(),
             names,
             logs,
-            mark: AtomicU32::new(mark),
+            change_counter: AtomicU32::new(change_counter),
         })))
     }
 
@@ -100,9 +99,9 @@ impl FileWatch {
                 Err(error) => return Err(no_metadata(path, error)),
             }
         }
-        if !self.has_kept_its_mark()? {
+        if !self.has_not_gone_back()? {
             std::thread::sleep(SECOND_LOOK_AFTER);
-            if !self.has_kept_its_mark()? {
+            if !self.has_not_gone_back()? {
                 return Err(Misplaced::Overwritten(self.0.path.clone()));
             }
         }
@@ -114,7 +113,7 @@ impl FileWatch {
         match self.look() {
             Err(Misplaced::Gone(path) | Misplaced::Replaced(path)) => {
                 // The database's own names are looked at first.
-                self.0.logs.contains(&path) && self.has_kept_its_mark().unwrap_or(false)
+                self.0.logs.contains(&path) && self.has_not_gone_back().unwrap_or(false)
             }
             _ => false,
         }
@@ -125,20 +124,20 @@ impl FileWatch {
         self.look().is_ok()
     }
 
-    fn has_kept_its_mark(&self) -> Result<bool, Misplaced> {
-        match mark(&self.0.database) {
-            Ok(Some(mark)) => Ok(self.0.mark.fetch_max(mark, Ordering::Relaxed) <= mark),
+    fn has_not_gone_back(&self) -> Result<bool, Misplaced> {
+        match change_counter(&self.0.database) {
+            Ok(Some(now)) => Ok(self.0.change_counter.fetch_max(now, Ordering::Relaxed) <= now),
             Ok(None) => Ok(false),
             Err(error) => Err(Misplaced::Unknown(self.0.path.clone(), error)),
         }
     }
 }
 
-/// The mark of a database, which must be open here already: to close it would end SQLite's locks. `None` if the file is
+/// The change counter of a database, which must be open here already: to close it would end SQLite's locks. `None` if the file is
 /// shorter than that.
-pub fn mark(database: &File) -> io::Result<Option<u32>> {
+pub fn change_counter(database: &File) -> io::Result<Option<u32>> {
     let mut bytes = [0; 4];
-    match database.read_exact_at(&mut bytes, MARK_AT as u64) {
+    match database.read_exact_at(&mut bytes, CHANGE_COUNTER_AT as u64) {
         Ok(()) => Ok(Some(u32::from_be_bytes(bytes))),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
@@ -167,28 +166,28 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a database of this mark, and its watch.
-    fn watched(mark: u32) -> (TempDir, PathBuf, FileWatch) {
+    /// A folder with a database of this change counter, and its watch.
+    fn watched(counter: u32) -> (TempDir, PathBuf, FileWatch) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
-        fs::write(&path, header(mark)).unwrap();
+        fs::write(&path, header(counter)).unwrap();
         fs::write(beside(&path, "-wal"), "log").unwrap();
         fs::write(beside(&path, "-shm"), "index").unwrap();
         let watch = FileWatch::new(File::open(&path).unwrap(), &path, &path).unwrap();
         (folder, path, watch)
     }
 
-    fn header(mark: u32) -> Vec<u8> {
+    fn header(counter: u32) -> Vec<u8> {
         let mut header = vec![0; 100];
-        header[MARK_AT..MARK_AT + 4].copy_from_slice(&mark.to_be_bytes());
+        header[CHANGE_COUNTER_AT..][..4].copy_from_slice(&counter.to_be_bytes());
         header
     }
 
     #[test]
     fn a_file_that_is_written_to_is_in_its_place() {
         let (_folder, path, watch) = watched(5);
-        for mark in [5, 6, 6, 9] {
-            fs::write(&path, header(mark)).unwrap();
+        for counter in [5, 6, 6, 9] {
+            fs::write(&path, header(counter)).unwrap();
             assert!(watch.is_in_place());
         }
         assert!(!watch.has_lost_its_log_only());

@@ -10,14 +10,14 @@ use sea_orm::{
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::raise_mark;
+use super::raise_change_counter;
 
 /// Between two looks at the file. As long may work be finished in a file that is no longer in its place; a webhook is
 /// answered only after a look of its own.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Between two marks, while anything is committed: how much older a copy must be to be told from the file by its mark. Each
-/// costs the writer what it has in its cache.
-const MARK_EVERY: Duration = Duration::from_secs(10);
+/// Between two times that the change counter is raised, while anything is committed: by how much a copy of the bytes must be
+/// older to be told from the file. Each costs the writer what it has in its cache.
+const RAISE_EVERY: Duration = Duration::from_secs(10);
 /// Between the line that says why the process ends and its end: what waits for an answer gets it.
 const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 
@@ -31,7 +31,7 @@ pub async fn run(
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_unknown = false;
-    let mut marked = Instant::now();
+    let mut raised = Instant::now();
     let mut version = None;
     loop {
         tokio::select! {
@@ -48,21 +48,21 @@ pub async fn run(
             Err(Misplaced::Unknown(..)) => {}
             Err(error) => end(error, &mut anchor, &file, &write).await,
         }
-        if marked.elapsed() >= MARK_EVERY {
-            marked = Instant::now();
-            if let Err(error) = mark(&mut anchor, &mut version).await {
-                tracing::debug!(%error, "the database was not marked");
+        if raised.elapsed() >= RAISE_EVERY {
+            raised = Instant::now();
+            if let Err(error) = raise(&mut anchor, &mut version).await {
+                tracing::debug!(%error, "the change counter was not raised");
             }
         }
     }
 }
 
-/// Marks the database if others have committed since `version`.
-async fn mark(anchor: &mut SqliteConnection, version: &mut Option<i64>) -> sqlx::Result<()> {
+/// Raises the change counter if others have committed since `version`.
+async fn raise(anchor: &mut SqliteConnection, version: &mut Option<i64>) -> sqlx::Result<()> {
     let query = sqlx::query_scalar("PRAGMA data_version");
     let present: i64 = query.fetch_one(&mut *anchor).await?;
     if *version != Some(present) {
-        raise_mark(anchor).await?;
+        raise_change_counter(anchor).await?;
         *version = Some(present);
     }
     Ok(())

@@ -7,8 +7,10 @@
 //!
 //! - **Size.** A log starts when the whole database is in its file. So every page that the last commit counts is in the file
 //!   or in the log. An older copy that is smaller lacks some that are in neither.
-//! - **Mark.** The database's first page holds a number that rises by one at a time ([`MARK_AT`]). The file's is the one it
-//!   had when the log started, or one that the log has had since: between the log's first less one and its last.
+//! - **Change counter.** The database's first page holds a number that never falls and rises by one at most each time the page
+//!   is written ([`CHANGE_COUNTER_AT`]). SQLite takes the number that the writing connection read when it last had to read the
+//!   page, and adds one (`pager_write_changecounter`). The file's is the one it had when the log started, or one that the log
+//!   has had since: between the log's first less one and its last. A copy by `.backup` or `VACUUM INTO` begins with 1.
 //!
 //! The format: <https://sqlite.org/fileformat2.html>, section 4. What counts is what SQLite itself would recover: frames with
 //! the header's salts and right checksums, up to the last that ends a transaction.
@@ -19,7 +21,7 @@ use std::{
     path::Path,
 };
 
-use api::file_watch::{MARK_AT, mark};
+use api::file_watch::{CHANGE_COUNTER_AT, change_counter};
 use thiserror::Error;
 
 const HEADER_BYTES: usize = 32;
@@ -36,9 +38,9 @@ pub enum Foreign {
     Empty,
     #[error("the database has {pages} pages and its log was written for a larger one")]
     Smaller { pages: u64, salts: [u8; 8] },
-    #[error("the database has mark {mark} and its log {first} to {last}")]
-    Mark {
-        mark: u32,
+    #[error("the database has change counter {counter} and its log {first} to {last}")]
+    Counter {
+        counter: u32,
         first: u32,
         last: u32,
         salts: [u8; 8],
@@ -65,17 +67,17 @@ pub fn compare(database: Option<&File>, log: &Path) -> io::Result<Option<Foreign
     let Some(summary) = Summary::of(&mut frames, pages)? else {
         return Ok(None);
     };
-    let Some(mark) = database.map(mark).transpose()?.flatten() else {
+    let Some(counter) = database.map(change_counter).transpose()?.flatten() else {
         return Ok(Some(Foreign::Empty));
     };
     let salts = frames.salts;
     if !summary.has_all_pages_after(pages, frames.content.len() as u64) {
         return Ok(Some(Foreign::Smaller { pages, salts }));
     }
-    Ok(match summary.marks {
-        Some((first, last)) if mark < first.saturating_sub(1) || mark > last => {
-            Some(Foreign::Mark {
-                mark,
+    Ok(match summary.counters {
+        Some((first, last)) if counter < first.saturating_sub(1) || counter > last => {
+            Some(Foreign::Counter {
+                counter,
                 first,
                 last,
                 salts,
@@ -92,8 +94,8 @@ struct Summary {
     size: u64,
     /// Pages beyond the size of the file, each at least once.
     beyond: Vec<u64>,
-    /// The first page's first mark and its last.
-    marks: Option<(u32, u32)>,
+    /// The first page's first change counter and its last.
+    counters: Option<(u32, u32)>,
 }
 
 impl Summary {
@@ -103,25 +105,25 @@ impl Summary {
         let mut committed = None;
         while let Some(frame) = frames.next()? {
             if frame.page == 1 {
-                let mark = big_endian(&frames.content[MARK_AT..]);
-                let (first, _) = seen.marks.unwrap_or((mark, mark));
-                seen.marks = Some((first, mark));
+                let counter = big_endian(&frames.content[CHANGE_COUNTER_AT..]);
+                let (first, _) = seen.counters.unwrap_or((counter, counter));
+                seen.counters = Some((first, counter));
             }
             if u64::from(frame.page) > pages {
                 seen.beyond.push(frame.page.into());
             }
             if frame.size_after_commit > 0 {
                 seen.size = frame.size_after_commit.into();
-                committed = Some((seen.beyond.len(), seen.size, seen.marks));
+                committed = Some((seen.beyond.len(), seen.size, seen.counters));
             }
         }
-        Ok(committed.map(|(count, size, marks)| {
+        Ok(committed.map(|(count, size, counters)| {
             seen.beyond.truncate(count);
             seen.beyond.sort_unstable();
             seen.beyond.dedup();
             Self {
                 size,
-                marks,
+                counters,
                 beyond: seen.beyond,
             }
         }))

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
@@ -24,21 +25,18 @@ struct State {
 struct Written {
     folder: TempDir,
     connection: SqliteConnection,
+    /// The claim's.
+    anchor: SqliteConnection,
 }
 
 impl Written {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let connection = SqliteConnectOptions::new()
-            .filename(folder.path().join("x.db"))
-            .create_if_missing(true)
-            .page_size(PAGE_BYTES as u32)
-            .journal_mode(SqliteJournalMode::Wal)
-            .pragma("wal_autocheckpoint", "0")
-            .connect()
-            .await
-            .unwrap();
-        let mut written = Self { folder, connection };
+        let mut written = Self {
+            connection: connect(&folder).await,
+            anchor: connect(&folder).await,
+            folder,
+        };
         written.run("CREATE TABLE t (n integer, s text)").await;
         written
     }
@@ -64,8 +62,8 @@ impl Written {
         self.run("UPDATE t SET s = hex(randomblob(50))").await;
     }
 
-    async fn raise_mark(&mut self) {
-        crate::claim::raise_mark(&mut self.connection)
+    async fn raise_counter(&mut self) {
+        crate::claim::raise_change_counter(&mut self.anchor)
             .await
             .unwrap();
     }
@@ -95,6 +93,16 @@ impl Written {
     }
 }
 
+async fn connect(folder: &TempDir) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("x.db"))
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES as u32)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("wal_autocheckpoint", "0");
+    options.connect().await.unwrap()
+}
+
 /// What is found for a database with this log beside it.
 fn compared(database: &[u8], log: &[u8]) -> Option<Foreign> {
     let folder = tempfile::tempdir().unwrap();
@@ -105,28 +113,56 @@ fn compared(database: &[u8], log: &[u8]) -> Option<Foreign> {
     compare(Some(&database), &log_path).unwrap()
 }
 
-/// States of one database through several logs: grown and rewritten, with marks and without.
-async fn history() -> Vec<State> {
-    let mut written = Written::new().await;
-    let mut states = vec![written.state()];
-    for step in 0..24 {
-        match step % 4 {
-            0 => written.grow().await,
-            1 => written.rewrite().await,
-            2 => written.raise_mark().await,
-            3 if step % 8 == 7 => written.checkpoint().await,
-            // What somebody does who tidies up: the file becomes smaller.
-            _ => written.run("DELETE FROM t WHERE n % 3 = 0; VACUUM").await,
-        }
-        states.push(written.state());
-    }
-    states
-}
+/// What somebody may do to a database while it is in use.
+const STATEMENTS: [&str; 14] = [
+    "INSERT INTO t SELECT 1, hex(randomblob(200)) FROM t LIMIT 40",
+    "INSERT INTO t VALUES (2, hex(randomblob(3000)))",
+    "UPDATE t SET s = hex(randomblob(50)) WHERE n = 1",
+    "DELETE FROM t WHERE rowid % 3 = 0",
+    "BEGIN; UPDATE t SET s = hex(randomblob(50)); ROLLBACK",
+    "BEGIN; INSERT INTO t SELECT 3, hex(randomblob(900)) FROM t LIMIT 50; COMMIT",
+    "PRAGMA cache_size = 10; UPDATE t SET s = hex(randomblob(60)); PRAGMA cache_size = 1000",
+    "CREATE TABLE IF NOT EXISTS u (n); INSERT INTO u VALUES (1); DROP TABLE u",
+    "CREATE VIEW IF NOT EXISTS v AS SELECT * FROM t; DROP VIEW v",
+    "VACUUM",
+    "PRAGMA user_version = 7",
+    "PRAGMA wal_checkpoint(PASSIVE)",
+    "PRAGMA wal_checkpoint(RESTART)",
+    "PRAGMA wal_checkpoint(TRUNCATE)",
+];
 
 #[tokio::test]
-async fn what_a_crash_leaves_belongs_together() {
-    for state in history().await {
-        assert_eq!(compared(&state.database, &state.log), None);
+async fn what_a_crash_leaves_belongs_together_whatever_was_done() {
+    for seed in 0..12 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut written = Written::new().await;
+        written.grow().await;
+        let mut others = [
+            connect(&written.folder).await,
+            connect(&written.folder).await,
+        ];
+        let mut last = 0;
+        for _ in 0..80 {
+            let statement = STATEMENTS[random.random_range(0..STATEMENTS.len())];
+            let who = random.random_range(0..5_usize);
+            match who {
+                0 => written.raise_counter().await,
+                1 => others[0] = connect(&written.folder).await,
+                2 => written.run(statement).await,
+                _ => {
+                    let run = sqlx::raw_sql(statement).execute(&mut others[who - 3]);
+                    run.await.unwrap();
+                }
+            }
+            let State { database, log } = written.state();
+            assert_eq!(compared(&database, &log), None, "{seed}: {statement}");
+            let counter = super::big_endian(&database[super::CHANGE_COUNTER_AT..]);
+            assert!(
+                counter >= last,
+                "{seed}: {statement}: {counter} after {last}"
+            );
+            last = counter;
+        }
     }
 }
 
@@ -135,7 +171,7 @@ async fn a_log_that_has_lost_its_end_or_ends_in_rubbish_belongs_to_its_database(
     let mut written = Written::new().await;
     written.checkpoint().await;
     written.grow().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     written.rewrite().await;
     let State { database, log } = written.state();
     for length in (0..log.len()).step_by(100) {
@@ -150,12 +186,12 @@ async fn a_log_that_has_lost_its_end_or_ends_in_rubbish_belongs_to_its_database(
 async fn a_checkpoint_that_stopped_anywhere_leaves_what_belongs_together() {
     let mut written = Written::new().await;
     written.grow().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     written.checkpoint().await;
     written.grow().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     written.rewrite().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     let before = written.state();
     written.checkpoint().await;
     let after = written.state();
@@ -175,29 +211,32 @@ async fn a_checkpoint_that_stopped_anywhere_leaves_what_belongs_together() {
 }
 
 #[tokio::test]
-async fn a_copy_of_before_the_log_is_told_by_its_mark() {
+async fn a_copy_of_before_the_log_is_told_by_its_counter() {
     let mut written = Written::new().await;
     written.grow().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     written.checkpoint().await;
     written.rewrite().await;
     let copies = [written.copy().await, written.state().database];
     for _ in 0..2 {
         written.rewrite().await;
-        written.raise_mark().await;
+        written.raise_counter().await;
     }
     written.checkpoint().await;
     written.rewrite().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     let newer = written.state();
     for copy in copies {
         let foreign = compared(&copy, &newer.log);
-        assert!(matches!(foreign, Some(Foreign::Mark { .. })), "{foreign:?}");
+        assert!(
+            matches!(foreign, Some(Foreign::Counter { .. })),
+            "{foreign:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_copy_that_is_smaller_is_told_without_a_mark() {
+async fn a_copy_that_is_smaller_is_told_by_its_size() {
     let mut written = Written::new().await;
     written.grow().await;
     let copies = [written.copy().await, written.state().database];
@@ -219,13 +258,17 @@ async fn a_newer_file_beside_an_older_log_is_told() {
     let mut written = Written::new().await;
     written.checkpoint().await;
     written.rewrite().await;
-    written.raise_mark().await;
+    written.raise_counter().await;
     let older = written.state();
-    written.raise_mark().await;
+    written.grow().await;
+    written.raise_counter().await;
     written.checkpoint().await;
     let newer = written.state();
     let foreign = compared(&newer.database, &older.log);
-    assert!(matches!(foreign, Some(Foreign::Mark { .. })), "{foreign:?}");
+    assert!(
+        matches!(foreign, Some(Foreign::Counter { .. })),
+        "{foreign:?}"
+    );
 }
 
 #[tokio::test]
