@@ -1,6 +1,7 @@
 //! The benchmark: starts what it measures, beside it what the same machine does with no service, checks every run, and
 //! tells the ratio. It knows the product from the outside only: the binary, its settings, HTTP, and the tables.
 
+mod cpu_limit;
 mod document;
 mod load;
 mod mode;
@@ -64,6 +65,23 @@ pub struct Args {
     #[arg(long, default_value_t = 256)]
     connections: usize,
 
+    /// Cores that the API's process may use, such as 0.25: a limit as containers have it, by a control group
+    #[arg(long)]
+    cpus: Option<f64>,
+
+    /// What overload offers, times what can be carried; one series for each
+    #[arg(long, value_delimiter = ',', default_value = "2")]
+    factor: Vec<f64>,
+
+    /// Connections of the overload, each of which sends nothing more while it waits for an answer. Unless given, there
+    /// are 8,000, and what finds none free counts as late; with --cpus, 1,000
+    #[arg(long)]
+    senders: Option<usize>,
+
+    /// Send head and body of a request apart, as some clients do
+    #[arg(long)]
+    apart: bool,
+
     /// Check correctness in a few seconds; measure nothing
     #[arg(long)]
     smoke: bool,
@@ -90,7 +108,7 @@ enum Mode {
     Pipeline,
     /// How long a sender waits, at a steady rate and alone
     Latency,
-    /// Twice of what can be carried
+    /// More than can be carried: twice, or --factor
     Overload,
     /// Memory per webhook in flight
     Inflight,

@@ -34,7 +34,9 @@ pub(super) async fn run(admission: Admission) -> io::Result<Infallible> {
         far.write_all(&[0]).await?;
         // The runtime takes a read that fills the buffer to mean that there is more, and would not wait for the kernel to
         // say so the next time. One that leaves room makes it wait.
-        near.read(&mut bytes).await?;
+        if near.read(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         admission.with(|controller, now| controller.threads().probe_is_back(now));
         due = (due + EVERY).max(Instant::now());
     }

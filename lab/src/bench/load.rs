@@ -28,6 +28,9 @@ pub(crate) enum Pace {
     /// So many per second, on schedule, whether or not earlier ones have been answered. One that finds all
     /// connections busy leaves late; its latency counts from when it should have left.
     Open(f64),
+    /// So many per second at most: whoever waits for an answer sends nothing more meanwhile, and a latency counts from
+    /// when the request left.
+    AtMost(f64),
 }
 
 /// A bounded amount of load. It ends with `count` requests or after `seconds`, whichever is first, and then waits for
@@ -39,6 +42,8 @@ pub(crate) struct Load {
     pub(crate) count: u64,
     pub(crate) time: Duration,
     pub(crate) ids: Ids,
+    /// Head and body leave apart, as Python's `http.client` sends them.
+    pub(crate) apart: bool,
 }
 
 /// What came of it.
@@ -93,6 +98,7 @@ impl Load {
             count: u64::MAX,
             time,
             ids: Ids::unique(),
+            apart: false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use super::site::Site;
+use super::{cpu_limit::CpuLimit, site::Site};
 use crate::{
     hookline::{Hookline, START},
     ports,
@@ -24,6 +24,8 @@ pub(super) struct Service {
     pub(super) consumer: Option<Hookline>,
     /// Where the API listens.
     pub(super) address: SocketAddr,
+    /// The API's; it goes after the process.
+    limit: Option<CpuLimit>,
 }
 
 impl Service {
@@ -50,6 +52,7 @@ impl Service {
             api,
             consumer,
             address,
+            limit: None,
         };
         service.api.listens(address).await?;
         if let Some(consumer) = &mut service.consumer {
@@ -61,6 +64,15 @@ impl Service {
             }
         }
         Ok(service)
+    }
+
+    /// Lets the API have so many cores, if any number is given.
+    pub(super) fn limit_api(&mut self, cpus: Option<f64>) -> Result<()> {
+        self.limit = cpus.map(CpuLimit::new).transpose()?;
+        match &self.limit {
+            Some(limit) => limit.apply_to(self.api.pid()),
+            None => Ok(()),
+        }
     }
 
     /// Fails if a process has ended by itself.

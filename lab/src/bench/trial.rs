@@ -80,6 +80,7 @@ pub(super) async fn on_servers(bench: &Bench, plan: Plan) -> Result<Trial> {
 pub(super) async fn run(bench: &Bench, site: &mut Site, plan: Plan) -> Result<Trial> {
     site.settle().await?;
     let mut service = Service::start(&bench.binary, site, plan.delay).await?;
+    service.limit_api(bench.args.cpus)?;
     let processes = processes(bench, &service);
     let clock = Clock::start(processes)?;
     let ids = plan.distinct.map_or_else(Ids::unique, Ids::repeating);
@@ -90,6 +91,7 @@ pub(super) async fn run(bench: &Bench, site: &mut Site, plan: Plan) -> Result<Tr
         count: plan.count,
         time: plan.time,
         ids,
+        apart: bench.args.apart,
     };
     let answers = load.apply(&bench.progress).await?;
     site.all_done(&mut service, DRAIN_WITHIN + plan.delay)

@@ -64,15 +64,18 @@ impl Connection {
         })
     }
 
-    /// Sends a request. An error says that the server has closed the connection.
-    pub(super) fn send(&mut self, request: &[u8], under_way: UnderWay) -> io::Result<()> {
+    /// Sends a request, each of its parts as a segment of its own; one may be empty. An error says that the server has
+    /// closed the connection.
+    pub(super) fn send(&mut self, parts: [&[u8]; 2], under_way: UnderWay) -> io::Result<()> {
         self.under_way = Some(under_way);
         self.filled = 0;
-        // The socket's buffer is empty, so a few hundred bytes always fit.
-        match self.stream.write(request)? {
-            sent if sent == request.len() => Ok(()),
-            _ => Err(ErrorKind::WriteZero.into()),
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            // The socket's buffer is empty, so a few hundred bytes always fit.
+            if self.stream.write(part)? != part.len() {
+                return Err(ErrorKind::WriteZero.into());
+            }
         }
+        Ok(())
     }
 
     /// Reads what has come.

@@ -74,7 +74,7 @@ impl Generator {
                     self.connections.len() - self.idle.len()
                 );
             }
-            let grouped = matches!(self.load.pace, Pace::Open(rate) if rate >= GROUPED_FROM);
+            let grouped = self.rate().is_some_and(|rate| rate >= GROUPED_FROM);
             if grouped && !events.may_have_more() {
                 std::thread::sleep(GROUP_EVERY);
             }
@@ -85,21 +85,34 @@ impl Generator {
         }
     }
 
-    /// When webhook `number` should leave.
-    fn scheduled(&self, number: u64) -> Option<Instant> {
+    /// Webhooks per second, where they leave on schedule.
+    fn rate(&self) -> Option<f64> {
         match self.load.pace {
             Pace::Closed => None,
-            Pace::Open(rate) => Some(self.began + Duration::from_secs_f64(number as f64 / rate)),
+            Pace::Open(rate) | Pace::AtMost(rate) => Some(rate),
         }
+    }
+
+    /// When webhook `number` should leave.
+    fn scheduled(&self, number: u64) -> Option<Instant> {
+        let after = Duration::from_secs_f64(number as f64 / self.rate()?);
+        Some(self.began + after)
+    }
+
+    /// Whether the load is over for what leaves `now` and should have left at `scheduled`.
+    fn is_over(&self, now: Instant, scheduled: Instant) -> bool {
+        let last = match self.load.pace {
+            Pace::AtMost(_) => now,
+            Pace::Closed | Pace::Open(_) => scheduled,
+        };
+        self.sent == self.load.count || last.duration_since(self.began) >= self.load.time
     }
 
     fn send_what_is_due(&mut self, events: &Events) -> Result<()> {
         while self.ended.is_none() {
             let now = Instant::now();
-            let scheduled = self.scheduled(self.sent).unwrap_or(now);
-            if self.sent == self.load.count
-                || scheduled.duration_since(self.began) >= self.load.time
-            {
+            let mut scheduled = self.scheduled(self.sent).unwrap_or(now);
+            if self.is_over(now, scheduled) {
                 self.ended = Some(now);
                 break;
             }
@@ -109,6 +122,9 @@ impl Generator {
             let Some(number) = self.idle.pop() else {
                 break;
             };
+            if let Pace::AtMost(_) = self.load.pace {
+                scheduled = now;
+            }
             let webhook = self.sent;
             self.sent += 1;
             self.send(number, UnderWay { webhook, scheduled }, events)?;
@@ -129,7 +145,7 @@ impl Generator {
     fn send(&mut self, number: usize, under_way: UnderWay, events: &Events) -> Result<()> {
         let request = self
             .request
-            .with_id(self.load.ids.digits(under_way.webhook));
+            .parts(self.load.ids.digits(under_way.webhook), self.load.apart);
         if self.connections[number].send(request, under_way).is_err() {
             self.replace(number, Some(under_way), events)?;
         }
@@ -149,7 +165,7 @@ impl Generator {
         if let Some(under_way) = under_way {
             let request = self
                 .request
-                .with_id(self.load.ids.digits(under_way.webhook));
+                .parts(self.load.ids.digits(under_way.webhook), self.load.apart);
             connection.send(request, under_way)?;
         }
         self.connections[number] = connection;

@@ -53,6 +53,7 @@ fn scatter(number: u64) -> u64 {
 /// One request's bytes.
 pub(super) struct Request {
     bytes: Vec<u8>,
+    body_at: usize,
     id_at: usize,
 }
 
@@ -68,14 +69,21 @@ impl Request {
             body.len()
         );
         Self {
+            body_at: head.len(),
             id_at: head.len() + r#"{"transaction_id":"txn_"#.len(),
             bytes: (head + &body).into_bytes(),
         }
     }
 
-    pub(super) fn with_id(&mut self, digits: [u8; DIGITS]) -> &[u8] {
+    /// The request with this id, as one part, or head and body `apart`.
+    pub(super) fn parts(&mut self, digits: [u8; DIGITS], apart: bool) -> [&[u8]; 2] {
         self.bytes[self.id_at..][..DIGITS].copy_from_slice(&digits);
-        &self.bytes
+        let first = if apart {
+            self.body_at
+        } else {
+            self.bytes.len()
+        };
+        self.bytes.split_at(first).into()
     }
 }
 
@@ -99,7 +107,12 @@ mod tests {
     fn a_request_carries_its_id_and_the_length_of_its_body() {
         let ids = Ids::unique();
         let mut request = Request::new();
-        let text = String::from_utf8(request.with_id(ids.digits(7)).to_vec()).unwrap();
+        let [whole, nothing] = request.parts(ids.digits(7), false);
+        assert!(nothing.is_empty());
+        let text = String::from_utf8(whole.to_vec()).unwrap();
+        let [head, body] = request.parts(ids.digits(7), true);
+        assert_eq!([head, body].concat(), text.as_bytes());
+        assert!(head.ends_with(b"\r\n\r\n") && body.starts_with(b"{"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(
             head.ends_with(&format!("content-length: {}", body.len())),

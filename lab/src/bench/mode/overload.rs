@@ -10,7 +10,7 @@ use super::RUN_WITHIN;
 use crate::bench::{
     Bench,
     load::{Answers, Ids, Load, Pace},
-    report::{Report, Target, median},
+    report::{Report, Target, median, number},
     service::Service,
     site::Site,
     trial::{self, DRAIN_WITHIN, Plan, Trial},
@@ -19,14 +19,17 @@ use crate::bench::{
 
 const MODE: &str = "overload";
 
-/// How much more than the sustainable rate.
-const TIMES: f64 = 2.0;
 /// Webhooks that tell the sustainable rate: as many as come in the seconds that are watched afterwards. The first two or
 /// three seconds alone are quicker, while the consumer still has everything before it.
 const COUNT: u64 = 200_000;
 /// Enough for twice any rate of one small machine when each answer takes as long as it may.
 const CONNECTIONS: usize = 8_000;
 const SMOKE_CONNECTIONS: usize = 200;
+/// Senders that overload an API of which a limit of processor time leaves little.
+const SENDERS: usize = 1_000;
+/// What should be answered with 202, of what can be carried, when so many times that comes. Between the two, and beyond,
+/// in proportion.
+const ACCEPTED: [(f64, f64); 2] = [(1.5, 0.85), (4.0, 0.7)];
 /// How long, in seconds.
 const SECONDS: u64 = 60;
 /// After the overload, how long the service is watched.
@@ -39,27 +42,43 @@ const WARM: usize = 5;
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     allow_many_files()?;
     let count = bench.count(COUNT);
-    let mut runs = Vec::new();
+    let factors = bench.args.factor.clone();
+    let mut series: Vec<Vec<Run>> = factors.iter().map(|_| Vec::new()).collect();
     for run in bench.runs() {
-        bench.phase("hookline, as much as it can carry", count);
-        let before = trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?;
-        let rate = bench.args.rate.unwrap_or(before.rate * TIMES);
-        let overload = overload(bench, rate).await?;
-        bench.say(&format!(
-            "overload {run}: {rate:.0}/s offered, p99.9 {:.0} ms; before {:.0} 202s/s, after {:?}",
-            overload.during.latency_ms(99.9),
-            before.answers.rate(),
-            overload.after.per_second
-        ));
-        runs.push(Run {
-            before,
-            rate,
-            overload,
-        });
+        for (factor, runs) in factors.iter().zip(&mut series) {
+            bench.phase("hookline, as much as it can carry", count);
+            let before = trial::on_servers(bench, Plan::closed(bench, count, RUN_WITHIN)).await?;
+            let rate = bench.args.rate.unwrap_or(before.rate * factor);
+            let overload = overload(bench, rate).await?;
+            bench.say(&format!(
+                "overload {run}: {rate:.0}/s offered, {:.0}/s accepted, p99.9 {:.0} ms; before {:.0} 202s/s, after {:?}",
+                overload.during.rate(),
+                overload.during.latency_ms(99.9),
+                before.answers.rate(),
+                overload.after.per_second
+            ));
+            runs.push(Run {
+                before,
+                rate,
+                overload,
+            });
+        }
     }
     let seconds = bench.time(SECONDS).as_secs() as usize;
-    note(&mut bench.report, &runs, seconds);
+    for (factor, runs) in factors.iter().zip(&series) {
+        let which = match factors.len() {
+            1 => String::new(),
+            _ => format!("{} times: ", number(*factor)),
+        };
+        note(&mut bench.report, runs, seconds, *factor, &which);
+    }
     Ok(())
+}
+
+/// The part of what can be carried that should be answered with 202 when `factor` times that comes.
+fn target(factor: f64) -> f64 {
+    let [(few, most), (many, least)] = ACCEPTED;
+    most + (factor.max(few) - few) * (least - most) / (many - few)
 }
 
 /// What was offered, and what came of it.
@@ -75,6 +94,11 @@ impl Run {
         during.later.len() as f64 / during.latency.len() as f64
     }
 
+    /// 202s per second of those that could be carried before.
+    fn accepted(&self) -> f64 {
+        self.overload.during.rate() / self.before.rate
+    }
+
     /// Seconds until the full rate again; one more than was watched if that was not long enough.
     fn recovered(&self) -> f64 {
         let after = &self.overload.after.per_second;
@@ -84,10 +108,11 @@ impl Run {
     }
 }
 
-fn note(report: &mut Report, runs: &[Run], seconds: usize) {
+/// Notes the runs of one series; its figures' names begin with `which`.
+fn note(report: &mut Report, runs: &[Run], seconds: usize, factor: f64, which: &str) {
     let each = |value: &dyn Fn(&Run) -> f64| runs.iter().map(value).collect::<Vec<f64>>();
     let answered = |percentile| each(&|run| run.overload.during.latency_ms(percentile));
-    let mut figure = |what, unit, runs| report.figure(MODE, what, unit, runs);
+    let mut figure = |what, unit, runs| report.figure(MODE, format!("{which}{what}"), unit, runs);
     figure(
         "before: PROCESSED",
         "webhooks/s",
@@ -108,15 +133,27 @@ fn note(report: &mut Report, runs: &[Run], seconds: usize) {
     figure("p50", "ms", answered(50.0));
     figure("p99", "ms", answered(99.0));
     let slow = figure("p99.9", "ms", answered(99.9));
+    let accepted = figure("202s : PROCESSED before", "", each(&Run::accepted));
     let recovered = figure("until the full rate again", "s", each(&Run::recovered));
-    report.verdict(MODE, "p99.9, ms", slow, Target::AtMost(500.0));
-    let api = runs.iter().map(|run| &run.overload.api[..]);
-    note_memory(report, "api", api, seconds);
-    let consumer = runs.iter().map(|run| &run.overload.consumer[..]);
-    note_memory(report, "consumer", consumer, seconds);
     report.verdict(
         MODE,
-        "seconds until the full rate again",
+        format!("{which}p99.9, ms"),
+        slow,
+        Target::AtMost(500.0),
+    );
+    report.verdict(
+        MODE,
+        format!("{which}202s : PROCESSED before"),
+        accepted,
+        Target::AtLeast(target(factor)),
+    );
+    let api = runs.iter().map(|run| &run.overload.api[..]);
+    note_memory(report, &format!("{which}api"), api, seconds);
+    let consumer = runs.iter().map(|run| &run.overload.consumer[..]);
+    note_memory(report, &format!("{which}consumer"), consumer, seconds);
+    report.verdict(
+        MODE,
+        format!("{which}seconds until the full rate again"),
         recovered,
         Target::AtMost(5.0),
     );
@@ -182,6 +219,7 @@ async fn overload(bench: &Bench, rate: f64) -> Result<Overload> {
     let time = bench.time(SECONDS);
     let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
     let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
+    service.limit_api(bench.args.cpus)?;
     let api = watch(service.api.pid());
     let consumer = watch(service.consumer.as_ref().context("no consumer")?.pid());
     bench.phase(
@@ -195,13 +233,15 @@ async fn overload(bench: &Bench, rate: f64) -> Result<Overload> {
         count: u64::MAX,
         time,
         ids: Ids::unique(),
+        apart: bench.args.apart,
     };
-    let connections = if bench.args.smoke {
-        SMOKE_CONNECTIONS
-    } else {
-        CONNECTIONS
+    let senders = bench.args.senders.or(bench.args.cpus.map(|_| SENDERS));
+    let (pace, connections) = match senders {
+        Some(senders) => (Pace::AtMost(rate), senders),
+        None if bench.args.smoke => (Pace::Open(rate), SMOKE_CONNECTIONS),
+        None => (Pace::Open(rate), CONNECTIONS),
     };
-    let over = load(Pace::Open(rate), connections, time);
+    let over = load(pace, connections, time);
     let usual = load(
         Pace::Closed,
         bench.args.connections,
