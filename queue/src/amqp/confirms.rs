@@ -12,6 +12,9 @@ use crate::{Confirmed, Error};
 
 /// The broker has no deadline for its confirms; this is ours, after which the ids are published anew.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
+/// Between two looks at everything that is unconfirmed, at least: under load confirms come in many small parts, and a look
+/// costs a lock for each that waits.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Unconfirmed ids in the order of their publishing. `F` is lapin's `PublisherConfirm`.
 ///
@@ -24,6 +27,7 @@ pub(super) struct Confirms<F> {
     entries: VecDeque<(Uuid, Entry<F>)>,
     /// Since when the front has been in front.
     front_since: Instant,
+    next_look: Instant,
 }
 
 enum Entry<F> {
@@ -46,6 +50,7 @@ where
         Self {
             entries: VecDeque::new(),
             front_since: Instant::now(),
+            next_look: Instant::now(),
         }
     }
 
@@ -82,6 +87,8 @@ where
             let confirmation = within(left, "waiting for a publisher confirm", confirm).await?;
             *front = Entry::Answered(understand(&confirmation)?);
         }
+        tokio::time::sleep_until(self.next_look).await;
+        self.next_look = Instant::now() + LOOK_EVERY;
         // From the front on, until one waits; what stands behind that may carry the return of one
         // before it, so it is looked at, too.
         for (_, entry) in &mut self.entries {
