@@ -228,6 +228,27 @@ async fn an_unroutable_message_is_not_confirmed() {
     broker.clear().await;
 }
 
+/// Nobody listens at port 1.
+#[tokio::test]
+async fn an_unsubscribed_consumer_misses_no_broker() {
+    let queue = Broker::at("amqp://guest:guest@127.0.0.1:1/%2f".into()).queue();
+    let until = async |up: bool| {
+        soon(async {
+            while queue.is_up() != up {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    };
+    let mut deliveries = queue.deliveries(1);
+    until(false).await;
+    deliveries.subscribe(0);
+    until(true).await;
+    deliveries.subscribe(1);
+    until(false).await;
+    deliveries.close().await;
+}
+
 #[tokio::test]
 async fn an_address_that_cannot_work_is_refused_without_its_password() {
     let settings = amqp::Settings {
@@ -293,7 +314,6 @@ async fn a_publisher_works_where_it_cannot_have_the_queue_of_the_returned() {
     broker.clear().await;
 }
 
-/// An idle connection stays while a consumer is not subscribed, and it is not a reason to be called down if it goes.
 #[tokio::test]
 #[ignore = "needs RabbitMQ: run scripts/test"]
 async fn an_unsubscribed_consumer_has_no_consumer_at_the_broker() {
