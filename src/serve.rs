@@ -27,12 +27,14 @@ use crate::{
 
 /// Batches that the group commit may have under way on PostgreSQL.
 const COMMITS_AT_ONCE: usize = 2;
-/// The API's connections for commits and the relay's for its notes and sweeps.
-const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 2;
+/// The API's connections for commits, the relay's for its notes (of what is published and what has come back) and looks, and
+/// one for readiness.
+const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 4;
 /// Connections for look-ups.
 const READ_CONNECTIONS: u32 = 4;
-/// The consumer's: one takes while another commits, and the lease waits for neither.
-const CONSUMER_CONNECTIONS: u32 = 4;
+/// The consumer's: one takes while another commits and a third gives back, and neither the lease nor the look for dead
+/// consumers waits for them.
+const CONSUMER_CONNECTIONS: u32 = 5;
 /// Connections that the kernel keeps until they are accepted. The usual 128 are gone in a moment when
 /// many senders connect at once, and whoever finds no place tries again only a second later.
 const BACKLOG: u32 = 4096;

@@ -97,7 +97,9 @@ pub(crate) enum Charge {
     Transaction,
     /// The service as a whole: the transaction is none the nearer to its last attempt.
     Service,
-    /// Us.
+    /// Our own haste: the service has asked for fewer calls.
+    Pace,
+    /// What is short here.
     Nobody,
 }
 
@@ -234,7 +236,7 @@ impl Circuit {
     pub(crate) fn ended(&mut self, called: &Called, is_fresh: bool, now: Instant) -> Charge {
         let charge = match called.signal {
             Signal::Here => Charge::Nobody,
-            Signal::Limited => Charge::Service,
+            Signal::Limited => Charge::Pace,
             Signal::Succeeded | Signal::Refused | Signal::Failed | Signal::Unreachable => {
                 Charge::Transaction
             }
@@ -416,7 +418,7 @@ impl Circuit {
 /// What began before the circuit opened, and what probes it, fails because of the service.
 fn charge_while_open(reason: Reason, signal: Signal, otherwise: Charge) -> Charge {
     match signal {
-        Signal::Failed | Signal::Unreachable => Charge::Service,
+        Signal::Failed | Signal::Unreachable | Signal::Limited => Charge::Service,
         Signal::Refused if reason == Reason::Refusing => Charge::Service,
         _ => otherwise,
     }

@@ -3,7 +3,7 @@
 mod finish;
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ use crate::{
     in_hand::InHand,
     lease::{Change, Lease},
     suspects::{CRASHES_MAX, Suspects, TRUSTED_CRASHES},
-    work::{Ended, Job, Running, Work, http::Called, signal::Signal},
+    work::{Ended, Job, Running, Work, http::Called},
 };
 use finish::Finished;
 
@@ -67,7 +67,9 @@ struct Consumer {
     circuit: Circuit,
     /// Taken, and not begun because of the circuit.
     orders: VecDeque<Job>,
-    /// Calls that the service wants to have later, and soon.
+    /// Jobs that stay here for another attempt, until the one before is recorded.
+    held: HashMap<Uuid, Job>,
+    /// Then they rest until it is time.
     resting: FuturesUnordered<Running>,
     /// One small future for each call, or for all that is simulated together.
     working: FuturesUnordered<Running>,
@@ -107,6 +109,7 @@ impl Consumer {
             suspects: Suspects::default(),
             circuit: Circuit::new(),
             orders: VecDeque::new(),
+            held: HashMap::new(),
             resting: FuturesUnordered::new(),
             working: FuturesUnordered::new(),
             done: Vec::new(),
@@ -212,6 +215,7 @@ impl Consumer {
     /// Whether nothing has been taken that is not at work.
     fn is_at_rest(&self) -> bool {
         self.orders.is_empty()
+            && self.held.is_empty()
             && self.resting.is_empty()
             && self.taking.is_empty()
             && self.noting.is_empty()
@@ -228,7 +232,7 @@ impl Consumer {
         }
         let resting = std::mem::take(&mut self.resting).into_iter();
         self.orders.extend(resting.filter_map(Running::into_job));
-        let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.order.id).collect();
+        let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.0.id).collect();
         let db = self.db.clone();
         let release = async move {
             let release = || lifecycle::release(&db, holder, &ids, LOOK_AGAIN_IN);
@@ -332,7 +336,7 @@ impl Consumer {
                     .orders
                     .into_iter()
                     .filter(|order| !poisonous.contains(&order.id))
-                    .map(Job::new),
+                    .map(Job),
             ),
         }
         self.conclusions.extend(poisonous.into_iter().map(poison));
@@ -381,7 +385,7 @@ impl Consumer {
             let Some(job) = self.orders.pop_front() else {
                 return allowed;
             };
-            self.circuit.started(job.order.id);
+            self.circuit.started(job.0.id);
             self.working.push(Work::call(far_side, job));
         }
     }
@@ -429,17 +433,12 @@ impl Consumer {
     fn on_called(&mut self, called: Called, job: Job, now: Instant) {
         let progress = job.progress();
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
-        if called.signal == Signal::Limited && self.circuit.appetite() == Appetite::Full {
-            match job.rest(called.attempt.retry_after) {
-                Ok(resting) => return self.resting.push(resting),
-                Err(_) => {
-                    tracing::debug!("a call that the service wants later goes to the retries")
-                }
-            }
-        }
         let schedule = &self.settings.retries;
-        self.conclusions
-            .push(schedule.conclude(called.attempt, progress, charge));
+        let conclusion = schedule.conclude(called.attempt, progress, charge);
+        if matches!(conclusion.next, Next::Held { .. }) {
+            self.held.insert(conclusion.id, job);
+        }
+        self.conclusions.push(conclusion);
     }
 }
 

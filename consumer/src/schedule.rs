@@ -23,6 +23,8 @@ const DEFERRAL_FIRST: Duration = Duration::from_secs(5);
 /// A service that asks for less than this gets this.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 const DEFERRAL_MAX: Duration = Duration::from_secs(5 * 60);
+/// What is to be tried again so soon stays in its consumer's hands.
+const HELD_MAX: Duration = Duration::from_secs(6);
 /// Such attempts, at most; and where they were refused.
 const DEFERRALS_MAX: u32 = 100;
 const REFUSAL_DEFERRALS_MAX: u32 = 20;
@@ -95,6 +97,7 @@ impl Schedule {
             };
         }
         let next = match self.deferral(&attempt, progress, charge) {
+            Some(rest) if charge == Charge::Pace && rest <= HELD_MAX => Next::Held { rest },
             Some(after) => Next::Again {
                 after,
                 counts: false,
@@ -115,10 +118,12 @@ impl Schedule {
             Outcome::Refused => REFUSAL_DEFERRALS_MAX,
             _ => DEFERRALS_MAX,
         };
-        if charge != Charge::Service || progress.deferrals >= most {
+        let is_deferred = matches!(charge, Charge::Service | Charge::Pace);
+        if !is_deferred || progress.deferrals >= most {
             return None;
         }
-        if let Some(wait) = attempt.retry_after {
+        if attempt.retry_after.is_some() || charge == Charge::Pace {
+            let wait = attempt.retry_after.unwrap_or_default();
             return Some(jittered(wait.max(RETRY_AFTER_MIN)));
         }
         let doubled = 2u32.saturating_pow(progress.deferrals.min(16));
@@ -297,6 +302,29 @@ mod tests {
         assert!(!counts);
         let believed = deferred(Outcome::Refused, REFUSAL_DEFERRALS_MAX, None);
         assert!(matches!(believed, Next::Failed { .. }));
+    }
+
+    #[test]
+    fn what_the_service_wants_later_and_soon_stays_in_hand() {
+        let next = |retry_after: Option<u64>, deferrals| {
+            let attempt = Attempt {
+                retry_after: retry_after.map(Duration::from_secs),
+                ..attempt(1, Outcome::Failed)
+            };
+            let progress = Progress {
+                failures: 0,
+                deferrals,
+            };
+            schedule().conclude(attempt, progress, Charge::Pace).next
+        };
+        for (retry_after, least) in [(None, 1), (Some(0), 1), (Some(4), 4)] {
+            let Next::Held { rest } = next(retry_after, 3) else {
+                panic!("it is put away")
+            };
+            assert!(rest >= Duration::from_secs(least));
+        }
+        assert!(!wait(next(Some(60), 3)).1);
+        assert!(wait(next(None, DEFERRALS_MAX)).1);
     }
 
     #[test]

@@ -24,13 +24,6 @@ use crate::schedule::Progress;
 use http::{Called, FarSide};
 use signal::Signal;
 
-/// After an answer that asks for fewer calls, the time before the same one is made again.
-const REST: Duration = Duration::from_secs(1);
-/// What is to wait for longer waits in the database, where it is in nobody's hands.
-const REST_MAX: Duration = Duration::from_secs(5);
-/// How often a job may rest here before it goes there all the same.
-const RESTS_MAX: u32 = 50;
-
 /// What is done for a transaction before it is `PROCESSED`. A closed set.
 #[derive(Clone, Debug)]
 pub enum Work {
@@ -51,7 +44,7 @@ impl Work {
 
     /// Starts an attempt at a job. A panic is an outcome, too.
     pub(crate) fn call(far_side: &FarSide, job: Job) -> Running {
-        let order = job.order.clone();
+        let order = job.0.clone();
         let (id, number) = (order.id, order.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
         let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
@@ -75,35 +68,22 @@ impl Work {
 }
 
 /// One transaction to make a call about.
-pub(crate) struct Job {
-    pub(crate) order: Order,
-    /// How often it has rested here because the service asked for fewer calls.
-    rests: u32,
-}
+pub(crate) struct Job(pub(crate) Order);
 
 impl Job {
-    pub(crate) fn new(order: Order) -> Self {
-        Self { order, rests: 0 }
-    }
-
     /// How far its transaction has come.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
-            failures: self.order.failures,
-            deferrals: self.order.deferrals,
+            failures: self.0.failures,
+            deferrals: self.0.deferrals,
         }
     }
 
-    /// Waits here until it may be tried again, if that is soon; otherwise the job is given back.
-    pub(crate) fn rest(mut self, retry_after: Option<Duration>) -> Result<Running, Self> {
-        let wait = retry_after.unwrap_or(REST).max(REST);
-        if wait > REST_MAX || self.rests >= RESTS_MAX {
-            return Err(self);
-        }
-        self.rests += 1;
-        let wait = wait.mul_f64(rand::random_range(1.0..=1.2));
-        let sleep = Box::pin(tokio::time::sleep(wait));
-        Ok(Running::Resting(sleep, Some(self)))
+    /// Waits here for its next attempt. The one before has counted for nothing.
+    pub(crate) fn rest(mut self, wait: Duration) -> Running {
+        self.0.attempt += 1;
+        self.0.deferrals += 1;
+        Running::Resting(Box::pin(tokio::time::sleep(wait)), Some(self))
     }
 }
 

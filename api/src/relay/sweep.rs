@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use entity::lifecycle::{
     Look, Pass,
-    due::{self, Limits, Wanted},
+    due::{self, Limits, State, Wanted},
 };
 use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -103,10 +103,10 @@ impl Sweep {
         }
     }
 
-    /// The queue was not there, so whatever had been published is gone. Other relays are told if it is shared with them.
+    /// The queue was not there, so whatever had been published is gone. Other relays are told.
     pub(super) fn queue_is_new(&mut self) {
         self.recovery = Some(Recovery::begin(self.embedded));
-        self.to_note |= !self.embedded;
+        self.to_note = true;
     }
 
     /// These have not been published after all.
@@ -142,17 +142,26 @@ impl Sweep {
             self.created_at = Some(due::queue_created(&self.db, &self.queue).await?);
             self.to_note = false;
         }
-        let (now, created_at) = due::state(&self.db, &self.queue).await?;
+        let State {
+            now,
+            created_at,
+            other_created_at,
+        } = due::state(&self.db, &self.queue).await?;
         let is_news = match self.clock {
             Some(_) => self.created_at != created_at,
-            // The first answer is where we begin, but a consumer may have been quicker than us.
-            None => created_at > self.created_at.max(Some(now - CREATED_JUST_NOW_MS)),
+            // The first answer is where we begin, but a consumer may have been quicker than us, and what processes with
+            // another queue have published, or had inside them, is not in ours.
+            None => {
+                let just_now = self.created_at.max(Some(now - CREATED_JUST_NOW_MS));
+                self.to_note |= other_created_at > created_at;
+                self.to_note || created_at > just_now
+            }
         };
         self.created_at = created_at;
         if is_news {
             tracing::warn!(
                 event = "queue_is_new",
-                "the queue had to be created: everything unfinished is published again"
+                "the queue is new to this database: everything unfinished is published again"
             );
             self.recovery = Some(Recovery::begin(self.embedded));
         }
@@ -281,11 +290,12 @@ impl Recovery {
 
     /// Returns whether it has come to its end.
     async fn look(&mut self, db: &DatabaseConnection, found: &mut Found) -> Result<bool, DbErr> {
-        found.more = true;
         let more_retries = due::republish_retries(db, self.not_within).await?;
+        found.more |= more_retries;
         let Some(range) = self.pass.range(self.end) else {
             return Ok(!more_retries);
         };
+        found.more = true;
         let lost = Wanted::Published {
             not_within: self.not_within,
         };
@@ -305,3 +315,6 @@ fn claimed(pass: &mut Pass, look: Result<Look, DbErr>) -> Result<Look, DbErr> {
     }
     look
 }
+
+#[cfg(test)]
+mod tests;

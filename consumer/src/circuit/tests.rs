@@ -291,7 +291,7 @@ fn a_service_that_limits_the_rate_gets_a_pause_and_then_as_many_as_it_took() {
     let mut limited = called(Signal::Limited);
     limited.attempt.retry_after = Some(Duration::from_secs(3));
     for _ in 0..49 {
-        assert_eq!(scene.end(&limited, true), Charge::Service);
+        assert_eq!(scene.end(&limited, true), Charge::Pace);
     }
     assert_eq!(scene.allowed(), Allowed::Calls(usize::MAX));
     scene.end(&limited, true);

@@ -77,8 +77,12 @@ impl Consumer {
             }
             Finished::Concluded(conclusions) => {
                 for Conclusion { id, next, .. } in conclusions {
-                    self.suspects.forget(id);
                     let (first, joined) = match next {
+                        Next::Held { rest } => {
+                            let held = self.held.remove(&id);
+                            self.resting.extend(held.map(|job| job.rest(rest)));
+                            continue;
+                        }
                         Next::Processed => (Settlement::Ack, Settlement::Ack),
                         // What has joined may be the message that brings the next attempt.
                         Next::Again { .. } => (Settlement::Ack, Settlement::Requeue),
@@ -87,11 +91,13 @@ impl Consumer {
                             (Settlement::DeadLetter, Settlement::Ack)
                         }
                     };
+                    self.suspects.forget(id);
                     settled.extend(self.in_hand.release(id, first, joined));
                 }
             }
             Finished::Standing(ids, standing) => {
                 for id in ids {
+                    self.held.remove(&id);
                     self.suspects.forget(id);
                     let first = match standing.get(&id) {
                         Some(Status::Failed) => Settlement::DeadLetter,
@@ -115,6 +121,7 @@ impl Consumer {
         self.circuit.abandoned();
         self.suspects.clear();
         self.orders.clear();
+        self.held.clear();
         self.resting.clear();
         self.working.clear();
         self.done.clear();

@@ -68,6 +68,9 @@ pub enum Next {
         /// Whether the attempt moves it along its schedule.
         counts: bool,
     },
+    /// Its consumer goes on holding it and makes another attempt so long from now. This one does not move it along its
+    /// schedule.
+    Held { rest: Duration },
     /// The work is given up: `FAILED`.
     Failed {
         verdict: Verdict,
@@ -132,6 +135,7 @@ fn as_json(Conclusion { id, attempt, next }: &Conclusion) -> serde_json::Value {
         Next::Again { after, counts } => {
             json!({ "again_in": millis(*after), "counts": i32::from(*counts) })
         }
+        Next::Held { .. } => json!({ "held": 1 }),
         Next::Failed { verdict, reason } => json!({
             "status": Status::Failed.to_value(), "verdict": verdict.to_value(), "reason": reason,
         }),
@@ -156,7 +160,7 @@ fn postgres(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     format!(
         "WITH batch AS (SELECT * FROM json_to_recordset($1::json) AS batch (\
-           id uuid, status text, again_in bigint, counts int, verdict text, reason text, number int, \
+           id uuid, status text, again_in bigint, counts int, held int, verdict text, reason text, number int, \
            started_at float8, took_ms bigint, outcome text, answered int, error text)), \
          mine AS (SELECT batch.*, attempts + (number IS NOT NULL)::int AS attempts, \
              failures + coalesce(counts, 0) AS failures, crashes \
@@ -174,7 +178,9 @@ fn postgres(db: &DatabaseConnection) -> String {
          again AS (INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
            SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
            FROM mine WHERE again_in IS NOT NULL), \
-         gone AS (DELETE FROM outbox USING mine WHERE outbox.id = mine.id) \
+         held AS (UPDATE outbox SET attempts = mine.attempts \
+           FROM mine WHERE outbox.id = mine.id AND mine.held IS NOT NULL), \
+         gone AS (DELETE FROM outbox USING mine WHERE outbox.id = mine.id AND mine.held IS NULL) \
          SELECT count(*) FROM mine"
     )
 }
@@ -183,6 +189,7 @@ fn sqlite(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     let batch = "SELECT unhex(value ->> 'id') AS id, value ->> 'status' AS status, \
            value ->> 'again_in' AS again_in, value ->> 'counts' AS counts, \
+           value ->> 'held' AS held, \
            value ->> 'verdict' AS verdict, \
            value ->> 'reason' AS reason, value ->> 'number' AS number, \
            value ->> 'started_at' AS started_at, value ->> 'took_ms' AS took_ms, \
@@ -206,7 +213,9 @@ fn sqlite(db: &DatabaseConnection) -> String {
          INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
            SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
            FROM mine WHERE again_in IS NOT NULL; \
-         DELETE FROM outbox WHERE id IN (SELECT id FROM mine); \
+         UPDATE outbox SET attempts = mine.attempts \
+           FROM mine WHERE outbox.id = mine.id AND mine.held IS NOT NULL; \
+         DELETE FROM outbox WHERE id IN (SELECT id FROM mine WHERE held IS NULL); \
          SELECT count(*) FROM mine; \
          DROP TABLE mine; \
          COMMIT"

@@ -212,14 +212,31 @@ pub async fn queue_created(db: &DatabaseConnection, queue: &str) -> Result<i64, 
     }
 }
 
-/// The database's clock, and when by it the queue of this name was last [created](queue_created); both in milliseconds
-/// since 1970.
-pub async fn state(db: &DatabaseConnection, queue: &str) -> Result<(i64, Option<i64>), DbErr> {
+/// What the database says about queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its clock: milliseconds since 1970.
+    pub now: i64,
+    /// When, by that clock, the queue asked for was last [created](queue_created).
+    pub created_at: Option<i64>,
+    /// When another one of ours was: what it had been given is not in this one.
+    pub other_created_at: Option<i64>,
+}
+
+/// Asks the database about the queue of this name.
+pub async fn state(db: &DatabaseConnection, queue: &str) -> Result<State, DbErr> {
     let now = sql::now_millis(db);
-    let state = format!("SELECT {now}, (SELECT created_at FROM queues WHERE name = $1)");
+    let state = format!(
+        "SELECT {now}, (SELECT created_at FROM queues WHERE name = $1), \
+                (SELECT max(created_at) FROM queues WHERE name <> $1)"
+    );
     let rows = query(db, sql::statement(db, state, [queue.into()])).await?;
     match rows.as_slice() {
-        [row] => Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)),
+        [row] => Ok(State {
+            now: row.try_get_by_index(0)?,
+            created_at: row.try_get_by_index(1)?,
+            other_created_at: row.try_get_by_index(2)?,
+        }),
         _ => Err(DbErr::RecordNotFound("the time".into())),
     }
 }

@@ -14,6 +14,7 @@ on_both! {
     work_that_is_refused_is_failed_with_its_reason
     work_that_is_to_be_repeated_waits_for_its_time
     an_attempt_that_counts_for_nothing_has_a_number_all_the_same
+    what_is_held_on_to_stays_its_consumers
     a_conclusion_that_is_repeated_changes_nothing
     a_late_conclusion_changes_nothing
     a_suspect_is_taken_only_by_who_asks_for_it
@@ -167,6 +168,20 @@ async fn an_attempt_that_counts_for_nothing_has_a_number_all_the_same(db: Databa
     let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
     assert_eq!((order.attempt, order.failures, order.deferrals), (4, 1, 2));
     assert_eq!(attempts(&db, id).await.unwrap().len(), 3);
+}
+
+async fn what_is_held_on_to_stays_its_consumers(db: DatabaseConnection) {
+    let (id, holder) = one_taken(&db).await;
+    let busy = || conclusion(attempt(id, 1, Outcome::Failed), Next::Held { rest: NOW });
+    assert_eq!(conclude(&db, holder, busy()).await, 1);
+    assert_eq!(conclude(&db, holder, busy()).await, 0);
+    let (_, other) = consumer(&db).await;
+    assert!(take(&db, other, &[id]).await.mine.is_empty());
+    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!((order.attempt, order.failures, order.deferrals), (2, 0, 1));
+    let done = conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
+    assert_eq!(conclude(&db, holder, done).await, 1);
+    assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
 }
 
 async fn a_conclusion_that_is_repeated_changes_nothing(db: DatabaseConnection) {

@@ -141,7 +141,9 @@ async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) 
     let first = created_at(&db, "q").await.unwrap();
     due::queue_created(&db, "q").await.unwrap();
     assert!(created_at(&db, "q").await.unwrap() >= first);
-    assert_eq!(created_at(&db, "other").await, None);
+    let other = due::state(&db, "other").await.unwrap();
+    assert_eq!(other.created_at, None);
+    assert!(other.other_created_at >= Some(first));
 }
 
 async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
@@ -163,11 +165,11 @@ async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
 }
 
 async fn created_at(db: &DatabaseConnection, queue: &str) -> Option<i64> {
-    due::state(db, queue).await.unwrap().1
+    due::state(db, queue).await.unwrap().created_at
 }
 
 async fn now(db: &DatabaseConnection) -> i64 {
-    due::state(db, "q").await.unwrap().0
+    due::state(db, "q").await.unwrap().now
 }
 
 /// Retries with these due times, in seconds from now.
