@@ -1,6 +1,7 @@
 //! A private PostgreSQL, and databases of one's own on any PostgreSQL.
 
 mod binaries;
+mod clock;
 mod database;
 mod small_disk;
 
@@ -16,7 +17,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
-use self::{binaries::Binaries, small_disk::SmallDisk};
+pub(crate) use self::clock::obstacle as clock_obstacle;
+use self::{binaries::Binaries, clock::Clock, small_disk::SmallDisk};
 pub use self::{
     binaries::installed,
     database::{create_database, drop_database},
@@ -43,6 +45,8 @@ pub struct Options {
     pub tls: Option<Certificates>,
     /// With this the data is on a disk of its own, of so many MiB, which [`Server::fill_disk`] fills. Root only.
     pub small_disk_mib: Option<u32>,
+    /// With this the server has a clock of its own, which [`Server::set_clock`] sets. Needs libfaketime.
+    pub own_clock: bool,
 }
 
 /// A PostgreSQL of one's own on 127.0.0.1, as durable as a real one (`fsync` is on), which everybody may enter as
@@ -51,6 +55,7 @@ pub struct Server {
     // Dropped in this order: the process ends before its folder goes.
     process: Option<Process>,
     small_disk: Option<SmallDisk>,
+    clock: Option<Clock>,
     folder: Folder,
     binaries: Binaries,
     port: u16,
@@ -70,6 +75,10 @@ impl Server {
             copy_for_server(&certificates.cert, &folder.path().join("cert.pem"))?;
             copy_for_server(&certificates.key, &folder.path().join("key.pem"))?;
         }
+        let clock = match options.own_clock {
+            true => Some(Clock::new(folder.path())?),
+            false => None,
+        };
         if binaries.need_own_user() {
             let mut chown = Command::new("chown");
             chown.args(["-R", "postgres:"]).arg(folder.path());
@@ -95,6 +104,7 @@ impl Server {
         let mut server = Self {
             process: None,
             small_disk,
+            clock,
             folder,
             binaries,
             port: ports::free()?,
@@ -137,6 +147,14 @@ impl Server {
     /// Gives the space back.
     pub(crate) fn free_disk(&self) -> Result<()> {
         self.disk()?.free()
+    }
+
+    /// Sets the server's own clock ahead by so many seconds.
+    pub(crate) fn set_clock(&self, ahead_s: i32) -> Result<()> {
+        let clock = self.clock.as_ref();
+        clock
+            .context("this PostgreSQL has no clock of its own")?
+            .set(ahead_s)
     }
 
     fn disk(&self) -> Result<&SmallDisk> {
@@ -208,6 +226,9 @@ impl Server {
                 "ssl_key_file",
                 &self.folder.path().join("key.pem").to_string_lossy(),
             );
+        }
+        if let Some(clock) = &self.clock {
+            clock.give(&mut command);
         }
         if let Some(disk) = &self.small_disk {
             for size in ["max_wal_size=48MB", "min_wal_size=32MB"] {

@@ -1,12 +1,17 @@
 //! The check, as Jepsen does it: what was promised, against what is there once everything is quiet.
 
+mod bounds;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
+pub(super) use self::bounds::{Bounds, longest_refusal, slowest};
 use super::{
     history::{By, Outcome, Request, Seen},
     webhook::{Content, Variant, Webhooks},
@@ -57,10 +62,16 @@ pub(super) enum Violation {
     WronglyFailed,
     /// A call that was made though the one before had succeeded, and nobody had died or lost its lease in between.
     Repeated,
+    /// Final later than those may be who have nothing to do with the fault, or whom others could have helped.
+    Late,
+    /// No 202 for longer than the fault explains.
+    ShutOut,
+    /// An attempt that was charged to a transaction though it was not its fault.
+    Spent,
 }
 
 impl Violation {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Lost,
         Self::Altered,
         Self::Unexpected,
@@ -80,6 +91,9 @@ impl Violation {
         Self::BadExit,
         Self::WronglyFailed,
         Self::Repeated,
+        Self::Late,
+        Self::ShutOut,
+        Self::Spent,
     ];
 }
 
@@ -125,6 +139,8 @@ pub(super) struct Row {
     pub(super) content: Content,
     pub(super) status: String,
     pub(super) processed_at: Option<String>,
+    /// From its commit until it was processed, by the database's clock.
+    pub(super) took: Option<Duration>,
 }
 
 impl Row {
@@ -148,6 +164,12 @@ pub(super) struct State {
     pub(super) idle_in_transaction: u64,
     /// The transactions that the far side refused for good.
     pub(super) refused: BTreeSet<String>,
+    /// Those that it refused for a moment only, as during a deployment.
+    pub(super) brushed_off: BTreeSet<String>,
+    /// Those that it answered with an error of its own.
+    pub(super) sick: BTreeSet<String>,
+    /// Those that were called as for an attempt after the first.
+    pub(super) again: BTreeSet<String>,
     /// The transactions of which it is told why they have failed.
     pub(super) failures: BTreeSet<String>,
 }
@@ -167,13 +189,15 @@ pub(super) fn check(
     seen: &[Seen],
     state: &State,
     dead_letters: DeadLetters,
+    bounds: &Bounds,
 ) -> Findings {
     let mut findings = Findings::default();
     let rows = index(webhooks, state, &mut findings);
     check_answers(webhooks, requested, &rows, state, &mut findings);
     check_rows(webhooks, requested, &rows, &mut findings);
     check_seen(seen, &rows, &mut findings);
-    check_failed(state, &mut findings);
+    check_failed(state, bounds, &mut findings);
+    bounds.check(requested, state, &mut findings);
     findings.add(Violation::OutboxLeft, state.outbox, "entries are left");
     findings.add(Violation::QueueLeft, state.ready, "messages are left");
     findings.add(
@@ -287,12 +311,14 @@ fn check_rows(
     }
 }
 
-/// What the far side refused, and nothing else, has failed, and it is told why.
-fn check_failed(state: &State, findings: &mut Findings) {
+/// What the far side refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
+fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
     let failed = state.rows.iter().filter(|row| row.status == "FAILED");
     let failed: BTreeSet<&String> = failed.map(|row| &row.content.transaction_id).collect();
-    let refused: BTreeSet<&String> = state.refused.iter().collect();
+    let mut refused: BTreeSet<&String> = state.refused.iter().collect();
     let told: BTreeSet<&String> = state.failures.iter().collect();
+    let brushed_off = failed.iter().filter(|id| state.brushed_off.contains(**id));
+    refused.extend(brushed_off.take(bounds.brushed_off_max));
     for id in failed.symmetric_difference(&refused) {
         let what = match refused.contains(id) {
             true => "was refused and has not failed",

@@ -11,7 +11,10 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,6 +49,14 @@ pub(super) struct Manners {
     pub(super) busy: f64,
     /// The part of the keys, always the same ones, whose calls are answered with 400.
     pub(super) refuse: f64,
+    /// The part of the keys, always the same ones, whose calls are answered with 500.
+    pub(super) sick: f64,
+    /// What every call is answered with at once, as by a proxy whose service is being replaced.
+    pub(super) brush_off: Option<u16>,
+    /// Calls in one second beyond which the others are answered with 429 and `Retry-After`, at once.
+    pub(super) rate_max: Option<u32>,
+    /// Connections are kept, and closed just as their second request comes.
+    pub(super) closes_kept: bool,
 }
 
 impl Manners {
@@ -57,6 +68,10 @@ impl Manners {
             hang_up: 0.0,
             busy: 0.0,
             refuse: 0.0,
+            sick: 0.0,
+            brush_off: None,
+            rate_max: None,
+            closes_kept: false,
         }
     }
 }
@@ -89,6 +104,8 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     manners: Mutex<Manners>,
     random: Mutex<StdRng>,
+    /// The present second, and the calls in it.
+    this_second: Mutex<(u64, u32)>,
 }
 
 impl FarSide {
@@ -103,6 +120,7 @@ impl FarSide {
             calls: Mutex::default(),
             manners: Mutex::new(manners),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
+            this_second: Mutex::default(),
         });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Ok(Self {
@@ -169,11 +187,35 @@ pub(super) fn repeats(calls: &[Call]) -> u64 {
     (calls.len() - keys.len()) as u64
 }
 
-/// The transactions whose calls were answered with 400.
+/// What a call may be answered with for good; any other refusal is one for a moment.
+const REFUSED: u16 = 400;
+
+/// The transactions that were refused for good.
 pub(super) fn refused(calls: &[Call]) -> BTreeSet<String> {
-    let refused = calls.iter().filter(|call| call.status == Some(400));
-    let named = |call: &Call| call.transaction.clone().unwrap_or_else(|| call.key.clone());
-    refused.map(named).collect()
+    named(calls, |call| call.status == Some(REFUSED))
+}
+
+/// The transactions that were refused for a moment.
+pub(super) fn brushed_off(calls: &[Call]) -> BTreeSet<String> {
+    let for_a_moment = |status| (400..500).contains(&status) && status != REFUSED && status != 429;
+    named(calls, |call| call.status.is_some_and(for_a_moment))
+}
+
+/// The transactions that were answered with an error of the far side's own.
+pub(super) fn sick(calls: &[Call]) -> BTreeSet<String> {
+    named(calls, |call| call.status == Some(500))
+}
+
+/// The transactions that were called as for an attempt after the first.
+pub(super) fn again(calls: &[Call]) -> BTreeSet<String> {
+    named(calls, |call| call.attempt.as_deref() != Some("1"))
+}
+
+/// The transactions of which one call is such a one.
+fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
+    let such = calls.iter().filter(|call| is(call));
+    let name = |call: &Call| call.transaction.clone().unwrap_or_else(|| call.key.clone());
+    such.map(name).collect()
 }
 
 /// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.
@@ -209,7 +251,11 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn converse(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(|request| answer(request, shared.clone()));
+    let requests = AtomicU32::new(0);
+    let service = service_fn(|request| {
+        let is_first = requests.fetch_add(1, Ordering::Relaxed) == 0;
+        answer(request, is_first, shared.clone())
+    });
     // An error is the caller's end, or our own hanging up.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -219,6 +265,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
 /// The far side's answer; an error hangs up.
 async fn answer(
     mut request: Request<Incoming>,
+    is_first: bool,
     shared: Arc<Shared>,
 ) -> Result<Response<String>, HangUp> {
     let header = |name: &str| {
@@ -229,20 +276,30 @@ async fn answer(
     let key = header("idempotency-key").unwrap_or_default();
     let attempt = header("attempt");
     let manners = *locked(&shared.manners);
-    let refused = is_refused(&key, manners.refuse);
+    let refused = is_chosen(&key, manners.refuse);
+    let sick = is_chosen(&key, manners.sick);
     let call = UnderWay::begin(&shared, key, attempt);
+    if manners.closes_kept && !is_first {
+        return Err(HangUp);
+    }
     let body = read(request.body_mut()).await;
     call.names(&body);
     let luck: f64 = locked(&shared.random).random();
-    tokio::time::sleep(manners.delay).await;
-    if luck < manners.hang_up {
-        return Err(HangUp);
-    }
-    let status = match luck - manners.hang_up {
-        _ if refused => 400,
-        luck if luck < manners.fail => 500,
-        luck if luck < manners.fail + manners.busy => 429,
-        _ => 200,
+    let status = match shared.answers_at_once(&manners) {
+        Some(status) => status,
+        None => {
+            tokio::time::sleep(manners.delay).await;
+            if luck < manners.hang_up {
+                return Err(HangUp);
+            }
+            match luck - manners.hang_up {
+                _ if refused => REFUSED,
+                _ if sick => 500,
+                luck if luck < manners.fail => 500,
+                luck if luck < manners.fail + manners.busy => 429,
+                _ => 200,
+            }
+        }
     };
     call.answered(status);
     let mut response = Response::new(String::new());
@@ -256,8 +313,25 @@ async fn answer(
     Ok(response)
 }
 
-/// Whether calls with this key are refused. The same key, the same answer.
-fn is_refused(key: &str, part: f64) -> bool {
+impl Shared {
+    /// The answer to a call that nobody works on.
+    fn answers_at_once(&self, manners: &Manners) -> Option<u16> {
+        if manners.brush_off.is_some() {
+            return manners.brush_off;
+        }
+        let most = manners.rate_max?;
+        let second = self.began.elapsed().as_secs();
+        let mut this_second = locked(&self.this_second);
+        if this_second.0 != second {
+            *this_second = (second, 0);
+        }
+        this_second.1 += 1;
+        (this_second.1 > most).then_some(429)
+    }
+}
+
+/// Whether calls with this key belong to such a part. The same key, the same answer.
+fn is_chosen(key: &str, part: f64) -> bool {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish() as f64 / u64::MAX as f64 <= part && part > 0.0

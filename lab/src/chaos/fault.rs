@@ -1,5 +1,6 @@
 //! The faults: a closed set, each with its name, its row of the fault matrix, and what it does.
 
+mod backlog;
 mod broker;
 mod clients;
 mod cluster;
@@ -45,10 +46,18 @@ pub(super) enum Fault {
     AmqpDeaf,
     AmqpSlow,
     AmqpDelay,
+    BrokerFailover,
+    BrokerCutOne,
     BrokerAlarm,
     QueueDeleted,
     QueueReplaced,
     Unroutable,
+    QueueExpires,
+    QueueTtl,
+    QueueMaxLength,
+    QueueRejectsPublish,
+    QueuePurged,
+    Backlog,
     ConsumerTimeout,
     PoisonMessages,
     PoisonWork,
@@ -64,6 +73,9 @@ pub(super) enum Fault {
     DatabaseReset,
     DatabaseCut,
     DatabaseBlackhole,
+    DatabaseFailover,
+    DatabaseFailoverOne,
+    DatabaseCutOne,
     DatabaseAnswersLost,
     DatabaseSlow,
     DatabaseLocked,
@@ -74,6 +86,8 @@ pub(super) enum Fault {
     Deadlocks,
     Serialization,
     ReadOnly,
+    ReadOnlyOne,
+    HeldSnapshot,
     PoisonBodies,
     MigrationRace,
     ClockJump,
@@ -89,9 +103,14 @@ pub(super) enum Fault {
     InFlightCut,
     FarSideFails,
     FarSideDown,
+    FarSideDownOne,
     FarSideSlow,
     FarSideBusy,
     FarSideRefuses,
+    FarSideSickPart,
+    FarSideWave,
+    FarSideLimits,
+    FarSideHalfOpen,
     ClusterLeaderKill,
     ClusterRollingRestart,
     ClusterMinorityCut,
@@ -102,6 +121,8 @@ pub(super) enum Fault {
     EmbeddedStopTwice,
     EmbeddedPause,
     EmbeddedSecond,
+    EmbeddedPostgresKill,
+    EmbeddedPostgresSecond,
 }
 
 impl Fault {
@@ -123,11 +144,7 @@ impl Fault {
         match self {
             Self::SlowFsync | Self::FsyncError => database::strace_obstacle(),
             Self::DiskFull => database::small_disk_obstacle(),
-            Self::ClockJump => Some(
-                "the clock is everybody's here: setting it would hit what is not ours, a time namespace moves no \
-                 calendar clock, and libfaketime is not among what the tests need"
-                    .into(),
-            ),
+            Self::ClockJump => crate::postgres::clock_obstacle(),
             Self::PoisonWork | Self::EmbeddedFailpoints if !has_failpoints => {
                 Some("needs --failpoints-binary, a build that can be told where to die".into())
             }
@@ -160,7 +177,9 @@ impl Fault {
             | Self::EmbeddedStop
             | Self::EmbeddedStopTwice
             | Self::EmbeddedPause
-            | Self::EmbeddedSecond => process::strike(self, world, lasts).await,
+            | Self::EmbeddedSecond
+            | Self::EmbeddedPostgresKill
+            | Self::EmbeddedPostgresSecond => process::strike(self, world, lasts).await,
             Self::BrokerStop
             | Self::BrokerStopQuarter
             | Self::BrokerKill
@@ -171,22 +190,36 @@ impl Fault {
             | Self::ConsumerTimeout
             | Self::CredentialsRevoked
             | Self::VhostRemoved
-            | Self::BrokerFlapping
+            | Self::QueueExpires
+            | Self::QueueTtl
+            | Self::QueueMaxLength
+            | Self::QueueRejectsPublish
+            | Self::QueuePurged
             | Self::BothDown => broker::strike(self, world, lasts).await,
+            Self::Backlog => backlog::strike(world).await,
             Self::AmqpReset
             | Self::AmqpCut
             | Self::AmqpBlackhole
             | Self::AmqpDeaf
             | Self::AmqpSlow
             | Self::AmqpDelay
+            | Self::BrokerFailover
+            | Self::BrokerCutOne
+            | Self::BrokerFlapping
             | Self::DatabaseReset
             | Self::DatabaseCut
             | Self::DatabaseBlackhole
+            | Self::DatabaseFailover
+            | Self::DatabaseFailoverOne
+            | Self::DatabaseCutOne
+            | Self::DatabaseFlapping
             | Self::DatabaseAnswersLost
             | Self::DatabaseSlow
             | Self::HttpReset
             | Self::HttpCut
             | Self::HttpAnswersLost
+            | Self::FarSideDown
+            | Self::FarSideDownOne
             | Self::InFlightCut => network::strike(self, world, lasts).await,
             Self::PoisonMessages | Self::PoisonWork | Self::DuplicateMessages => {
                 messages::strike(self, world, lasts).await
@@ -197,10 +230,13 @@ impl Fault {
             | Self::DuplicateStorm
             | Self::RetryStorm => clients::strike(self, world, lasts).await,
             Self::FarSideFails
-            | Self::FarSideDown
             | Self::FarSideSlow
             | Self::FarSideBusy
-            | Self::FarSideRefuses => far_side::strike(self, world, lasts).await,
+            | Self::FarSideRefuses
+            | Self::FarSideSickPart
+            | Self::FarSideWave
+            | Self::FarSideLimits
+            | Self::FarSideHalfOpen => far_side::strike(self, world, lasts).await,
             Self::ClusterLeaderKill | Self::ClusterRollingRestart | Self::ClusterMinorityCut => {
                 cluster::strike(self, world, lasts).await
             }
@@ -238,9 +274,9 @@ mod tests {
     #[test]
     fn every_row_of_the_matrix_that_is_asked_for_has_a_fault() {
         let asked = [
-            ("A", 1..=5),
-            ("B", 1..=13),
-            ("C", 1..=11),
+            ("A", 1..=6),
+            ("B", 1..=15),
+            ("C", 1..=13),
             ("D", 1..=1),
             ("E", 3..=5),
             ("F", 1..=3),

@@ -12,6 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
     Args,
+    check::Bounds,
     fault::{self, Fault},
     report::{self, Report},
     run::{self, Task},
@@ -100,8 +101,8 @@ impl Chaos {
             let mut kinds = steps.iter().map(|step| step.fault.about().traits.ground);
             let kind = kinds.clone().max().context("there is nothing to inject")?;
             ensure!(
-                kind == Kind::Embedded || kinds.all(|kind| kind != Kind::Embedded),
-                "faults of the one process do not mix with those of several"
+                kinds.all(|other| other == kind || !(other.is_embedded() || kind.is_embedded())),
+                "faults of the one process do not mix with others"
             );
             Ok(Job {
                 number,
@@ -234,6 +235,11 @@ impl Chaos {
             dead_letters: any(|traits| traits.dead_letters),
             overlaps: any(|traits| traits.overlaps),
             times: traits.iter().map(|traits| traits.times).fold(1.0, f64::max),
+            bounds: match traits.as_slice() {
+                [alone] => alone.bounds,
+                // What several at once may cost together, nobody promises.
+                _ => Bounds::NONE,
+            },
             plan: Plan {
                 binary: &self.binary,
                 failpoints: self.args.failpoints_binary.as_deref(),

@@ -1,12 +1,16 @@
 //! A TCP proxy that can be told to misbehave: one stands in front of every connection.
 
 mod link;
+mod orders;
 #[cfg(test)]
 mod tests;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +21,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use self::link::link;
+use self::{
+    link::link,
+    orders::{Order, Orders},
+};
 
 /// What a proxy does to the connections that go through it: to those that stand, and to new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +57,9 @@ pub(crate) enum Way {
 /// A listening proxy. Dropping it ends every connection through it.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
+    order: watch::Sender<Order>,
+    /// How many connections it has accepted; each is known by its number.
+    accepted: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -62,11 +71,13 @@ impl Proxy {
             .await
             .context("a proxy cannot listen")?;
         let address = listener.local_addr()?;
-        let (mode, modes) = watch::channel(Mode::Pass);
-        let task = tokio::spawn(serve(listener, address, servers, modes));
+        let (order, orders) = watch::channel(Order::FIRST);
+        let accepted = Arc::new(AtomicU64::new(0));
+        let task = tokio::spawn(serve(listener, address, servers, orders, accepted.clone()));
         Ok(Self {
             address,
-            mode,
+            order,
+            accepted,
             task,
         })
     }
@@ -78,7 +89,14 @@ impl Proxy {
 
     /// From now on does that.
     pub(crate) fn set(&self, mode: Mode) {
-        self.mode.send_replace(mode);
+        self.order.send_modify(|order| order.mode = mode);
+    }
+
+    /// Loses every connection that stands: for good nothing passes on it, not even an end, and nobody is told. New ones
+    /// are as the mode says. So it is after a failover, or when a firewall has forgotten its connections.
+    pub(crate) fn lose(&self) {
+        let accepted = self.accepted.load(Ordering::SeqCst);
+        self.order.send_modify(|order| order.lost = accepted);
     }
 }
 
@@ -92,16 +110,17 @@ async fn serve(
     listener: TcpListener,
     address: SocketAddr,
     servers: Vec<SocketAddr>,
-    mut mode: watch::Receiver<Mode>,
+    orders: watch::Receiver<Order>,
+    numbers: Arc<AtomicU64>,
 ) {
     let mut links = JoinSet::new();
     let mut listener = Some(listener);
     let first = Arc::new(Mutex::new(0));
-    let modes = mode.clone();
+    let mut own = Orders::to_all(orders.clone());
     loop {
         let Some(open) = &listener else {
             // An error says that the proxy is gone.
-            if mode.wait_for(|mode| *mode != Mode::Refuse).await.is_err() {
+            if own.wait_for(|mode| mode != Mode::Refuse).await.is_err() {
                 return;
             }
             // The port is below those that the kernel gives away; should somebody have it all the same, try on.
@@ -111,10 +130,12 @@ async fn serve(
         };
         tokio::select! {
             accepted = open.accept() => if let Ok((client, _)) = accepted {
-                links.spawn(connect(client, servers.clone(), first.clone(), modes.clone()));
+                let number = numbers.fetch_add(1, Ordering::SeqCst);
+                let orders = Orders::to(number, orders.clone());
+                links.spawn(connect(client, servers.clone(), first.clone(), orders));
             },
-            refuse = mode.wait_for(|mode| *mode == Mode::Refuse) => match refuse {
-                Ok(_) => listener = None,
+            refuse = own.wait_for(|mode| mode == Mode::Refuse) => match refuse {
+                Ok(()) => listener = None,
                 Err(_) => return,
             },
             Some(_) = links.join_next() => {}
@@ -127,10 +148,10 @@ async fn connect(
     client: TcpStream,
     servers: Vec<SocketAddr>,
     first: Arc<Mutex<usize>>,
-    mut mode: watch::Receiver<Mode>,
+    mut orders: Orders,
 ) {
     // Through a cut cable no connection comes about; the client's own has, for all it knows.
-    let open = mode.wait_for(|mode| !matches!(mode, Mode::Blackhole | Mode::Deaf(_)));
+    let open = orders.wait_for(|mode| !matches!(mode, Mode::Blackhole | Mode::Deaf(_)));
     if open.await.is_err() {
         return;
     }
@@ -139,7 +160,7 @@ async fn connect(
         let at = (start + turn) % servers.len();
         if let Ok(server) = TcpStream::connect(servers[at]).await {
             *first.lock().unwrap_or_else(PoisonError::into_inner) = at;
-            return link(client, server, mode).await;
+            return link(client, server, orders).await;
         }
     }
     // Nobody there: the client hears what it would hear from a closed port.

@@ -52,6 +52,10 @@ pub(super) struct Run {
     pub(super) recovered_in_s: Option<f64>,
     /// From the last request until nothing was left to do.
     pub(super) quiet_in_s: f64,
+    /// The longest from a commit to its end, of those that the far side did not fail itself.
+    pub(super) slowest_s: Option<f64>,
+    /// The longest time without a 202 for anybody.
+    pub(super) longest_refusal_s: f64,
     pub(super) restarts: u64,
     pub(super) dead_letters: u64,
     /// How often somebody looked at a transaction meanwhile.
@@ -62,6 +66,8 @@ pub(super) struct Run {
     pub(super) repeated_calls: Option<u64>,
     /// Transactions that the far side refused for good.
     pub(super) refused: u64,
+    /// Transactions that have failed.
+    pub(super) failed: u64,
     /// How often a consumer gave everything back, because it could not renew its lease.
     pub(super) lost_leases: u64,
     /// Deaths at each failpoint.
@@ -117,6 +123,7 @@ impl Run {
         let recovered = self
             .recovered_in_s
             .map_or("-".into(), |s| format!("{s:.1} s"));
+        let slowest = self.slowest_s.map_or("-".into(), |s| format!("{s:.1} s"));
         let verdict = match self.is_clean() {
             true => "clean".to_owned(),
             false => {
@@ -126,8 +133,9 @@ impl Run {
             }
         };
         format!(
-            "{} (seed {}): {requests} requests, {accepted} accepted, {} restarts, recovered in {recovered}: {verdict}",
-            self.fault, self.seed, self.restarts
+            "{} (seed {}): {requests} requests, {accepted} accepted, {} restarts, recovered in {recovered}, slowest {slowest}, \
+             no 202 for {:.1} s: {verdict}",
+            self.fault, self.seed, self.restarts, self.longest_refusal_s
         )
     }
 }
@@ -253,12 +261,15 @@ mod tests {
             examples: vec!["txn_1".into()],
             recovered_in_s: None,
             quiet_in_s: 0.0,
+            slowest_s: None,
+            longest_refusal_s: 0.0,
             restarts: 0,
             dead_letters: 0,
             looks: 0,
             overlapping_runs: None,
             repeated_calls: None,
             refused: 0,
+            failed: 0,
             lost_leases: 0,
             deaths: BTreeMap::new(),
             behind_ms: 0,

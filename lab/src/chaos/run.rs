@@ -10,15 +10,16 @@ use anyhow::{Context as _, Result, bail};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    check::{DeadLetters, Findings, State, Violation, check},
-    far_side::{Call, overlaps, refused, repeats, unexplained},
+    check::{Bounds, DeadLetters, Findings, State, Violation, check, longest_refusal, slowest},
+    far_side::{Call, again, brushed_off, overlaps, refused, repeats, sick, unexplained},
     history::History,
     load::{Habits, Senders},
     observer::{Observer, Worst},
+    proxy::Proxy,
     report::{Outcomes, Run},
     schedule::Step,
     webhook::Webhooks,
-    world::{Db, Ground, Plan, World},
+    world::{Db, Ground, Instance, Peer, Plan, World},
 };
 /// Load goes on for so long after the last fault.
 const AFTER: Duration = Duration::from_secs(3);
@@ -52,6 +53,8 @@ pub(super) struct Task<'a> {
     pub(super) overlaps: bool,
     /// How many times the usual rate.
     pub(super) times: f64,
+    /// What is promised beyond what always is.
+    pub(super) bounds: Bounds,
 }
 
 /// Carries `task` out on `ground`. An error says that the harness itself could not go on.
@@ -89,10 +92,20 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
     let state = state(&world, worst, calls.as_deref()).await?;
     if let DeadLetters::Exactly(right) = &mut world.dead_letters {
-        *right += state.refused.len() as u64;
+        // Whether each may have failed is another question.
+        let failed = state.rows.iter().filter(|row| row.status == "FAILED");
+        *right += failed.count() as u64;
     }
     let (requests, seen) = (history.requests(), history.seen());
-    let mut findings = check(&webhooks, &requests, &seen, &state, world.dead_letters);
+    let dead_letters = world.dead_letters;
+    let mut findings = check(
+        &webhooks,
+        &requests,
+        &seen,
+        &state,
+        dead_letters,
+        &task.bounds,
+    );
     if let Some(calls) = &calls {
         check_calls(&world, calls, task.overlaps, &mut findings);
     }
@@ -112,12 +125,19 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         examples: findings.examples,
         recovered_in_s: recovered_in,
         quiet_in_s: drained.as_secs_f64(),
+        slowest_s: slowest(&state).map(|took| took.as_secs_f64()),
+        longest_refusal_s: longest_refusal(&requests).as_secs_f64(),
         restarts: world.restarts,
         dead_letters: state.dead_letters,
         looks: seen.len() as u64,
         overlapping_runs: calls.as_deref().map(overlaps),
         repeated_calls: calls.as_deref().map(repeats),
         refused: state.refused.len() as u64,
+        failed: state
+            .rows
+            .iter()
+            .filter(|row| row.status == "FAILED")
+            .count() as u64,
         lost_leases: world.lost_leases(),
         deaths: std::mem::take(&mut world.deaths),
         time_lapse: task.lapse,
@@ -189,17 +209,11 @@ impl Recording {
         rate: f64,
         seed: u64,
     ) -> Result<Self> {
-        let apis = || {
-            world
-                .instances
-                .iter()
-                .filter(|instance| instance.http.is_some())
-        };
+        let doors = world.proxies(Peer::Senders);
+        let apis = world.instances.iter();
+        let apis = apis.filter(|instance| instance.proxy(Peer::Senders).is_some());
         let senders = Senders {
-            targets: apis()
-                .filter_map(|api| api.http.as_ref())
-                .map(|http| http.address())
-                .collect(),
+            targets: doors.map(Proxy::address).collect(),
             webhooks: webhooks.clone(),
             history: history.clone(),
             rate,
@@ -209,7 +223,7 @@ impl Recording {
             next: 0.into(),
         };
         let observer = Observer {
-            apis: apis().map(|api| api.address()).collect(),
+            apis: apis.map(Instance::address).collect(),
             db: world.db.clone(),
             webhooks: webhooks.clone(),
             history: history.clone(),
@@ -285,6 +299,9 @@ async fn state(world: &World<'_>, worst: Worst, calls: Option<&[Call]>) -> Resul
         // A consumer that died with the whole virtual host has declared none since.
         dead_letters: world.messages(&world.dead_letter()).await.unwrap_or(0),
         refused: calls.map(refused).unwrap_or_default(),
+        brushed_off: calls.map(brushed_off).unwrap_or_default(),
+        sick: calls.map(sick).unwrap_or_default(),
+        again: calls.map(again).unwrap_or_default(),
         failures: world.db.failures().await?,
         idle_in_transaction: worst.idle_in_transaction,
     })

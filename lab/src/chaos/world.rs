@@ -22,7 +22,7 @@ pub(super) use self::{
     furnish::{CALL_WITHIN, Plan, Work},
     ground::{Ground, Kind},
     hoard::Hoard,
-    instance::{Instance, Role},
+    instance::{Instance, Peer, Role},
 };
 use super::{
     check::{DeadLetters, Findings, Violation},
@@ -160,19 +160,26 @@ impl World<'_> {
         self.instances[at].spawn()
     }
 
-    /// The proxies of one kind, of all processes.
-    pub(super) fn set_all(&self, which: impl Fn(&Instance) -> Option<&Proxy>, mode: Mode) {
-        for proxy in self.instances.iter().filter_map(which) {
+    /// The proxies between all processes and `peer`.
+    pub(super) fn proxies(&self, peer: Peer) -> impl Iterator<Item = &Proxy> {
+        let all = self.instances.iter();
+        all.filter_map(move |instance| instance.proxy(peer))
+    }
+
+    /// Tells all of them the same.
+    pub(super) fn set_all(&self, peer: Peer, mode: Mode) {
+        for proxy in self.proxies(peer) {
             proxy.set(mode);
         }
     }
 
-    /// Whatever a fault may have forgotten to undo: every proxy passes, every process runs, senders behave.
+    /// Whatever a fault may have forgotten to undo: every proxy passes, every process runs, senders behave. What is lost
+    /// stays lost.
     pub(super) async fn heal(&mut self) -> Result<()> {
+        for peer in Peer::ALL {
+            self.set_all(peer, Mode::Pass);
+        }
         for instance in &mut self.instances {
-            for proxy in instance.proxies() {
-                proxy.set(Mode::Pass);
-            }
             instance.resume();
         }
         self.habits.send_replace(Habits::USUAL);

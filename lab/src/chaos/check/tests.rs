@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DeadLetters, Findings, Row, State, Violation, check};
+use super::{Bounds, DeadLetters, Findings, Row, State, Violation, check};
 use crate::chaos::{
     far_side::{Call, overlaps, unexplained},
     history::{By, Outcome, Request, Seen},
@@ -21,6 +21,7 @@ struct Run {
     seen: Vec<Seen>,
     state: State,
     dead_letters: DeadLetters,
+    bounds: Bounds,
 }
 
 impl Run {
@@ -37,6 +38,7 @@ impl Run {
                 content: webhooks.content(number, Variant::Original),
                 status: if number == 3 { "FAILED" } else { "PROCESSED" }.into(),
                 processed_at: (number != 3).then(|| format!("at {number}")),
+                took: (number != 3).then_some(Duration::from_secs(1)),
             });
         }
         let contradiction = webhooks.content(1, Variant::Other);
@@ -71,6 +73,7 @@ impl Run {
             webhooks,
             state,
             dead_letters: DeadLetters::Exactly(1),
+            bounds: Bounds::NONE,
         }
     }
 
@@ -81,8 +84,9 @@ impl Run {
             seen,
             state,
             dead_letters,
+            bounds,
         } = self;
-        check(webhooks, requests, seen, state, *dead_letters)
+        check(webhooks, requests, seen, state, *dead_letters, bounds)
     }
 }
 
@@ -157,6 +161,7 @@ fn a_row_that_nobody_sent_is_unexpected() {
         content: run.webhooks.content(number, Variant::Original),
         status: "PROCESSED".into(),
         processed_at: None,
+        took: None,
     };
     finds(&[Violation::Unexpected], |run| {
         let row = row(run, 77);
@@ -242,6 +247,79 @@ fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_w
     });
     finds(&[Violation::WronglyFailed], |run| {
         run.state.failures.insert("test-2".into());
+    });
+}
+
+#[test]
+fn what_was_refused_for_a_moment_may_fail_in_few_cases_only() {
+    let brush_off = |run: &mut Run| {
+        run.state.refused.clear();
+        run.state.brushed_off.insert("test-3".into());
+    };
+    finds(&[Violation::WronglyFailed], brush_off);
+    finds(&[], |run| {
+        brush_off(run);
+        run.bounds.brushed_off_max = 1;
+    });
+    // What was refused for good must fail, what was refused for a moment need not.
+    finds(&[Violation::WronglyFailed], |run| {
+        run.state.refused.insert("test-2".into());
+        run.bounds.brushed_off_max = 1;
+    });
+    finds(&[], |run| {
+        run.state.brushed_off.insert("test-2".into());
+    });
+}
+
+#[test]
+fn who_has_nothing_to_do_with_a_fault_is_late_if_it_takes_longer_than_is_promised() {
+    let at = Duration::from_secs;
+    let promise = |run: &mut Run| run.bounds.final_within = Some(at(10));
+    finds(&[], promise);
+    finds(&[Violation::Late], |run| {
+        promise(run);
+        run.state.rows[1].took = Some(at(11));
+    });
+    finds(&[], |run| {
+        promise(run);
+        run.state.rows[1].took = Some(at(11));
+        run.state.sick.insert("test-1".into());
+    });
+    finds(&[], |run| run.state.rows[1].took = Some(at(11)));
+}
+
+#[test]
+fn senders_are_shut_out_if_none_of_them_gets_a_202_for_longer_than_is_promised() {
+    let at = Duration::from_secs;
+    let promise = |run: &mut Run| run.bounds.accepts_within = Some(at(10));
+    let later = |number, sent, outcome| {
+        let mut later = request(number, Variant::Original, outcome);
+        later.sent = at(sent);
+        later
+    };
+    finds(&[], promise);
+    // Between two that were accepted, and after the last.
+    for outcome in [NEW, Outcome::Later] {
+        finds(&[Violation::ShutOut], |run| {
+            promise(run);
+            run.requests.push(later(2, 11, outcome.clone()));
+        });
+        finds(&[], |run| {
+            promise(run);
+            run.requests.push(later(2, 9, NEW));
+            run.requests.push(later(2, 18, outcome));
+        });
+    }
+}
+
+#[test]
+fn an_attempt_that_was_nobodys_fault_is_not_spent() {
+    finds(&[Violation::Spent], |run| {
+        run.bounds.first_attempts_only = true;
+        run.state.again.insert("test-1".into());
+    });
+    finds(&[], |run| {
+        run.state.again.insert("test-1".into());
     });
 }
 

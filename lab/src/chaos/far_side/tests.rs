@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use super::{FarSide, Manners, overlaps, repeats};
+use super::{FarSide, Manners, again, brushed_off, overlaps, refused, repeats, sick};
 
 async fn call(far_side: &FarSide, key: &str) -> Result<u16, reqwest::Error> {
+    call_with(&reqwest::Client::new(), far_side, key).await
+}
+
+async fn call_with(
+    http: &reqwest::Client,
+    far_side: &FarSide,
+    key: &str,
+) -> Result<u16, reqwest::Error> {
     let url = format!("http://{}/", far_side.address());
-    let request = reqwest::Client::new().post(url);
+    let request = http.post(url);
     let request = request
         .header("idempotency-key", key)
         .header("hookline-attempt", "2")
@@ -65,4 +73,84 @@ async fn a_caller_that_leaves_ends_its_call() {
         .await
         .unwrap();
     assert_eq!(far_side.calls()[0].status, None);
+}
+
+#[tokio::test]
+async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
+    let good = Manners::good(Duration::ZERO);
+    let far_side = FarSide::start(1, Manners { sick: 0.5, ..good })
+        .await
+        .unwrap();
+    let mut failed = Vec::new();
+    for key in 0..20 {
+        let key = key.to_string();
+        let first = call(&far_side, &key).await.unwrap();
+        assert_eq!(call(&far_side, &key).await.unwrap(), first);
+        if first == 500 {
+            failed.push(key);
+        }
+    }
+    assert!((1..20).contains(&failed.len()), "{failed:?}");
+    failed.sort_unstable();
+    assert_eq!(
+        sick(&far_side.calls()).into_iter().collect::<Vec<_>>(),
+        failed
+    );
+}
+
+#[tokio::test]
+async fn what_is_brushed_off_is_told_from_what_is_refused_and_what_comes_again_from_the_first() {
+    let good = Manners::good(Duration::ZERO);
+    let brush_off = Some(404);
+    let far_side = FarSide::start(1, Manners { brush_off, ..good })
+        .await
+        .unwrap();
+    assert_eq!(call(&far_side, "a").await.unwrap(), 404);
+    far_side.set(Manners {
+        refuse: 1.0,
+        ..good
+    });
+    assert_eq!(call(&far_side, "b").await.unwrap(), 400);
+    let calls = far_side.calls();
+    assert_eq!(brushed_off(&calls), ["a".to_owned()].into());
+    assert_eq!(refused(&calls), ["b".to_owned()].into());
+    // Both said that they were a second attempt.
+    assert_eq!(again(&calls).len(), 2);
+}
+
+#[tokio::test]
+async fn calls_beyond_a_rate_are_told_to_come_later() {
+    let good = Manners::good(Duration::ZERO);
+    let rate_max = Some(0);
+    let far_side = FarSide::start(1, Manners { rate_max, ..good })
+        .await
+        .unwrap();
+    assert_eq!(call(&far_side, "a").await.unwrap(), 429);
+    far_side.set(Manners {
+        rate_max: Some(1000),
+        ..good
+    });
+    assert_eq!(call(&far_side, "a").await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_closed_just_as_its_second_request_comes() {
+    let good = Manners::good(Duration::ZERO);
+    let closes_kept = true;
+    let far_side = FarSide::start(
+        1,
+        Manners {
+            closes_kept,
+            ..good
+        },
+    )
+    .await
+    .unwrap();
+    let http = reqwest::Client::builder()
+        .retry(reqwest::retry::never())
+        .build();
+    let http = http.unwrap();
+    assert_eq!(call_with(&http, &far_side, "a").await.unwrap(), 200);
+    assert!(call_with(&http, &far_side, "a").await.is_err());
+    assert_eq!(call_with(&http, &far_side, "a").await.unwrap(), 200);
 }

@@ -7,12 +7,15 @@ use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use super::{Fault, broker};
 use crate::{
-    chaos::{proxy::Mode, world::World},
+    chaos::{
+        proxy::Mode,
+        world::{Peer, Role, World},
+    },
     rabbitmq,
 };
 
-/// How long the broker can be reached, and cannot, when it flaps.
-const FLAP: Duration = Duration::from_secs(3);
+/// A policy outlasts the absence of the consumers by this.
+const AND_THEN: Duration = Duration::from_secs(4);
 /// From one deletion of the queue to the next.
 const BETWEEN_DELETIONS: Duration = Duration::from_millis(200);
 /// Long enough for every connection to be reset.
@@ -61,12 +64,59 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             )
             .await
         }
-        _ => flap(world, lasts).await,
+        _ => under_policy(fault, world, lasts).await,
     }
 }
 
 async fn control(world: &mut World<'_>, arguments: &[&str]) -> Result<()> {
     broker(world.ground)?.control(arguments).await.map(drop)
+}
+
+/// What the policy that catches the queue says; the last fault needs none.
+fn policy(fault: Fault) -> Option<&'static str> {
+    match fault {
+        Fault::QueueExpires => Some(r#"{"expires":3000}"#),
+        Fault::QueueTtl => Some(r#"{"message-ttl":1000}"#),
+        Fault::QueueMaxLength => Some(r#"{"max-length":10}"#),
+        Fault::QueueRejectsPublish => Some(r#"{"max-length":10,"overflow":"reject-publish"}"#),
+        _ => None,
+    }
+}
+
+/// Nobody consumes, and what waits is what the policy is about; it stands for a little longer than that.
+async fn under_policy(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let queue = world.queue.clone();
+    if let Some(policy) = policy(fault) {
+        let pattern = format!("^{queue}$");
+        let set = [
+            "set_policy",
+            "chaos",
+            &pattern,
+            policy,
+            "--apply-to",
+            "queues",
+        ];
+        control(world, &set).await?;
+    }
+    set_consumers(world, Mode::Reset);
+    world.hold(lasts).await?;
+    if fault == Fault::QueuePurged {
+        control(world, &["purge_queue", &queue]).await?;
+    }
+    set_consumers(world, Mode::Pass);
+    if policy(fault).is_some() {
+        world.hold(AND_THEN).await?;
+        control(world, &["clear_policy", "chaos"]).await?;
+    }
+    Ok(())
+}
+
+fn set_consumers(world: &World<'_>, mode: Mode) {
+    let all = world.instances.iter();
+    let consumers = all.filter(|instance| instance.role == Role::Consumer);
+    for proxy in consumers.filter_map(|consumer| consumer.proxy(Peer::Broker)) {
+        proxy.set(mode);
+    }
 }
 
 /// Half of the time no memory, and then no disk.
@@ -129,19 +179,8 @@ async fn set_patience(world: &mut World<'_>, timeout_ms: u32, look_ms: u32) -> R
          application:set_env(rabbit, channel_tick_interval, {look_ms})."
     );
     broker(world.ground)?.evaluate(&set).await?;
-    world.set_all(|instance| instance.amqp.as_ref(), Mode::Reset);
+    world.set_all(Peer::Broker, Mode::Reset);
     world.hold(MOMENT).await?;
-    world.set_all(|instance| instance.amqp.as_ref(), Mode::Pass);
-    Ok(())
-}
-
-async fn flap(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
-        world.set_all(|instance| instance.amqp.as_ref(), Mode::Reset);
-        world.hold(FLAP).await?;
-        world.set_all(|instance| instance.amqp.as_ref(), Mode::Pass);
-        world.hold(FLAP).await?;
-    }
+    world.set_all(Peer::Broker, Mode::Pass);
     Ok(())
 }

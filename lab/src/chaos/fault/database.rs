@@ -6,25 +6,31 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use rand::RngExt as _;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::Fault;
 use crate::{
     chaos::{
         proxy::Mode,
-        world::{Hoard, World},
+        world::{Hoard, Peer, Role, World},
     },
     folder::Folder,
     process::{Process, clean, search_path},
 };
 
-/// How long the database can be reached, and cannot, when it flaps.
-const FLAP: Duration = Duration::from_secs(3);
+/// Long enough for every connection to be reset.
+const MOMENT: Duration = Duration::from_millis(300);
 /// Between two terminations of every session.
 const TERMINATE_EVERY: Duration = Duration::from_millis(700);
 /// How often a start after `kill -9` is tried: the sessions of the server before may not have noticed its end yet.
 const STARTS: u32 = 20;
-const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+const READ_ONLY: &str = "default_transaction_read_only = on";
+/// An hour ahead or behind, in seconds: a clock that was wrong, and its correction.
+const JUMPS: [i32; 4] = [-3600, 0, 3600, 0];
+/// A consumer dies so long after each.
+const DEATH_AFTER: Duration = Duration::from_secs(1);
+pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE datname = current_database() AND application_name LIKE 'hookline%'";
 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
@@ -74,16 +80,10 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             )
             .await
         }
-        Fault::ReadOnly => with_default(world, "default_transaction_read_only = on", lasts).await,
-        _ => {
-            repeat(world, lasts, async |world| {
-                world.set_all(|instance| instance.database.as_ref(), Mode::Reset);
-                world.hold(FLAP).await?;
-                world.set_all(|instance| instance.database.as_ref(), Mode::Pass);
-                world.hold(FLAP).await
-            })
-            .await
-        }
+        Fault::ReadOnly => with_default(world, READ_ONLY, lasts).await,
+        Fault::ReadOnlyOne => read_only_sessions(world, lasts).await,
+        Fault::HeldSnapshot => hold_snapshot(world, lasts).await,
+        _ => jump(world, lasts).await,
     }
 }
 
@@ -210,15 +210,69 @@ async fn exhaust(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     hoard.give_back().await
 }
 
-/// Gives new sessions of this database another default.
+/// Gives new sessions of this database another default, and the service new sessions, before and after.
 async fn with_default(world: &mut World<'_>, setting: &str, lasts: Duration) -> Result<()> {
-    let database: String = world.db.one("SELECT current_database()::text").await?;
-    let name = setting.split(' ').next().unwrap_or_default();
-    let set = format!("ALTER DATABASE {database} SET {setting}");
-    world.db.execute(&set).await?;
+    set_default(world, setting).await?;
     world.db.execute(TERMINATE).await?;
     world.hold(lasts).await?;
-    let reset = format!("BEGIN READ WRITE; ALTER DATABASE {database} RESET {name}; COMMIT");
-    world.db.execute(&reset).await?;
+    reset_default(world, setting).await?;
     world.db.execute(TERMINATE).await
+}
+
+async fn set_default(world: &World<'_>, setting: &str) -> Result<()> {
+    let database: String = world.db.one("SELECT current_database()::text").await?;
+    let set = format!("ALTER DATABASE {database} SET {setting}");
+    world.db.execute(&set).await
+}
+
+async fn reset_default(world: &World<'_>, setting: &str) -> Result<()> {
+    let database: String = world.db.one("SELECT current_database()::text").await?;
+    let name = setting.split(' ').next().unwrap_or_default();
+    let reset = format!("BEGIN READ WRITE; ALTER DATABASE {database} RESET {name}; COMMIT");
+    world.db.execute(&reset).await
+}
+
+/// One process connects while nothing can be written, and nobody ends its sessions when it can.
+async fn read_only_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let one = world.random.random_range(0..world.instances.len());
+    world
+        .notes
+        .push(format!("{} connected anew", world.instances[one].name));
+    set_default(world, READ_ONLY).await?;
+    for mode in [Mode::Reset, Mode::Pass] {
+        if let Some(proxy) = world.instances[one].proxy(Peer::Database) {
+            proxy.set(mode);
+        }
+        world.hold(MOMENT).await?;
+    }
+    world.hold(lasts / 2).await?;
+    reset_default(world, READ_ONLY).await?;
+    world.hold(lasts / 2).await
+}
+
+/// Somebody reads for so long that vacuum may remove nothing of what is updated and deleted meanwhile.
+async fn hold_snapshot(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let mut hoard = Hoard::open(&world.database_url, 1).await?;
+    let look = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM outbox";
+    hoard.take(look).await?;
+    let rows = "SELECT count(*) FROM transactions";
+    let before: i64 = world.db.one(rows).await?;
+    world.hold(lasts).await?;
+    let passed = world.db.one::<i64>(rows).await? - before;
+    world
+        .notes
+        .push(format!("{passed} rows passed while the snapshot was held"));
+    hoard.give_back().await
+}
+
+/// The database's clock jumps, and each time a consumer dies.
+async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    for offset in JUMPS {
+        world.ground.postgres()?.set_clock(offset)?;
+        world.hold(DEATH_AFTER).await?;
+        let dead = world.pick(Role::Consumer);
+        world.kill_and_start(dead).await?;
+        world.hold(lasts).await?;
+    }
+    Ok(())
 }

@@ -1,26 +1,22 @@
 //! Faults of the far side.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
 
 use super::Fault;
 use crate::chaos::{
-    far_side::Manners,
-    proxy::Mode,
+    far_side::{FarSide, Manners},
     world::{CALL_WITHIN, World},
 };
+
+/// Calls per second that a service with a limit takes: fewer than come.
+const RATE_MAX: u32 = 100;
 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let usual = world.far_side.as_ref().context("there is no far side")?;
     let usual = usual.manners();
     let manners = match fault {
-        Fault::FarSideDown => {
-            world.set_all(|instance| instance.far_side.as_ref(), Mode::Refuse);
-            world.hold(lasts).await?;
-            world.set_all(|instance| instance.far_side.as_ref(), Mode::Pass);
-            return Ok(());
-        }
         Fault::FarSideSlow => Manners {
             delay: 2 * CALL_WITHIN,
             ..usual
@@ -33,6 +29,22 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             refuse: 0.05,
             ..usual
         },
+        Fault::FarSideSickPart => Manners {
+            sick: 0.25,
+            ..usual
+        },
+        Fault::FarSideWave => Manners {
+            brush_off: Some(404),
+            ..usual
+        },
+        Fault::FarSideLimits => Manners {
+            rate_max: Some(RATE_MAX),
+            ..usual
+        },
+        Fault::FarSideHalfOpen => Manners {
+            closes_kept: true,
+            ..usual
+        },
         _ => Manners {
             fail: 1.0 / 3.0,
             hang_up: 1.0 / 6.0,
@@ -41,11 +53,25 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
     };
     behave(world, manners)?;
     world.hold(lasts).await?;
+    note_answers(world);
     match fault {
         // What is refused once is refused for good.
         Fault::FarSideRefuses => Ok(()),
         _ => behave(world, usual),
     }
+}
+
+/// How many calls were answered with what, so far.
+fn note_answers(world: &mut World<'_>) {
+    let calls = world.far_side.as_ref().map(FarSide::calls);
+    let mut answers: BTreeMap<String, u32> = BTreeMap::new();
+    for call in calls.unwrap_or_default() {
+        let answer = call
+            .status
+            .map_or("none".to_owned(), |status| status.to_string());
+        *answers.entry(answer).or_default() += 1;
+    }
+    world.notes.push(format!("calls by answer: {answers:?}"));
 }
 
 fn behave(world: &World<'_>, manners: Manners) -> Result<()> {

@@ -1,6 +1,9 @@
-//! Faults of the connections: what the proxies do.
+//! Faults of the connections: what the proxies do, to whom, and how it heals.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use rand::RngExt as _;
@@ -8,90 +11,187 @@ use rand::RngExt as _;
 use super::Fault;
 use crate::chaos::{
     proxy::{Mode, Proxy, Way},
-    world::{Instance, World},
+    world::{Peer, Role, World},
 };
 
 /// How many webhooks must be in flight before they are cut off, at most.
 const IN_FLIGHT: i64 = 30_000;
 /// How long to wait for them.
 const FILL_WITHIN: Duration = Duration::from_secs(14);
+/// A moment, and the pause until the next, in milliseconds.
+const NOW_AND_THEN: Rhythm = (50..500, 200..1500);
+/// As long away as it is there, in milliseconds.
+const FLAPPING: Rhythm = (3000..3001, 3000..3001);
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let way = match world.random.random_bool(0.5) {
-        true => Way::ToServer,
-        false => Way::ToClient,
-    };
-    let (which, mode): (fn(&Instance) -> Option<&Proxy>, Mode) = match fault {
-        Fault::AmqpReset | Fault::InFlightCut => (amqp, Mode::Reset),
-        Fault::AmqpCut => (amqp, cut(world, 200..20_000)),
-        Fault::AmqpBlackhole => (amqp, Mode::Blackhole),
-        Fault::AmqpDeaf => (amqp, Mode::Deaf(way)),
-        Fault::AmqpSlow => (amqp, Mode::Drip(1024)),
-        Fault::AmqpDelay => (amqp, Mode::Delay(Duration::from_millis(500))),
-        Fault::DatabaseReset => (database, Mode::Reset),
-        Fault::DatabaseCut => (database, cut(world, 200..20_000)),
-        Fault::DatabaseBlackhole => (database, Mode::Blackhole),
-        Fault::DatabaseAnswersLost => (database, Mode::Deaf(Way::ToClient)),
-        Fault::DatabaseSlow => (database, Mode::Delay(Duration::from_millis(300))),
-        Fault::HttpReset => (http, Mode::Reset),
-        Fault::HttpCut => (http, cut(world, 100..3000)),
-        _ => (http, Mode::Deaf(Way::ToClient)),
-    };
-    if fault == Fault::InFlightCut {
-        fill(world).await?;
+/// How long something is broken, and how long it is not.
+type Rhythm = (Range<u64>, Range<u64>);
+
+/// How connections break.
+struct Break {
+    /// Who is at the other end of them.
+    peer: Peer,
+    mode: Mode,
+    whom: Whom,
+    heals: Heals,
+}
+
+/// Whose connections break.
+#[derive(Clone, Copy)]
+enum Whom {
+    All,
+    /// Those of one process in this role, by the seed. The others of its role have work enough for one more.
+    One(Role),
+    /// Each time those of all, or of one.
+    OneOrAll,
+}
+
+/// Which connections are good afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heals {
+    /// Those that stood.
+    Same,
+    /// New ones only, and at once: those that stood are lost from the beginning, without a word.
+    New,
+    /// New ones only: those that stood are reset at the end.
+    Told,
+}
+
+impl Break {
+    /// All such connections, until it is mended.
+    fn of(peer: Peer, mode: Mode) -> Self {
+        Self {
+            peer,
+            mode,
+            whom: Whom::All,
+            heals: Heals::Same,
+        }
     }
-    match mode {
-        // What hits at once is over at once, so it comes again and again.
-        Mode::Reset | Mode::CutAfter(_) => repeat(world, which, mode, lasts).await,
-        _ => {
-            world.set_all(which, mode);
-            world.hold(lasts).await?;
-            if fault == Fault::DatabaseAnswersLost {
-                // Answers that come late must not come at all: their connections are dead by now.
-                world.set_all(which, Mode::Reset);
-                world.hold(Duration::from_millis(50)).await?;
+
+    fn of_one(self, role: Role) -> Self {
+        let whom = Whom::One(role);
+        Self { whom, ..self }
+    }
+
+    /// Now of one and then of all.
+    fn by_chance(self) -> Self {
+        let whom = Whom::OneOrAll;
+        Self { whom, ..self }
+    }
+
+    fn healing(self, heals: Heals) -> Self {
+        Self { heals, ..self }
+    }
+
+    fn by(fault: Fault, world: &mut World<'_>) -> Self {
+        let way = match world.random.random_bool(0.5) {
+            true => Way::ToServer,
+            false => Way::ToClient,
+        };
+        let mut cut = |after| Mode::CutAfter(world.random.random_range(after));
+        match fault {
+            Fault::AmqpReset => Self::of(Peer::Broker, Mode::Reset).by_chance(),
+            Fault::InFlightCut => Self::of(Peer::Broker, Mode::Reset).by_chance(),
+            Fault::AmqpCut => Self::of(Peer::Broker, cut(200..20_000)).by_chance(),
+            Fault::AmqpBlackhole => Self::of(Peer::Broker, Mode::Blackhole),
+            Fault::BrokerCutOne => Self::of(Peer::Broker, Mode::Blackhole).of_one(Role::Consumer),
+            Fault::BrokerFailover => Self::of(Peer::Broker, Mode::Pass).healing(Heals::New),
+            Fault::BrokerFlapping => Self::of(Peer::Broker, Mode::Reset),
+            Fault::AmqpDeaf => Self::of(Peer::Broker, Mode::Deaf(way)),
+            Fault::AmqpSlow => Self::of(Peer::Broker, Mode::Drip(1024)),
+            Fault::AmqpDelay => Self::of(Peer::Broker, Mode::Delay(Duration::from_millis(500))),
+            Fault::DatabaseReset => Self::of(Peer::Database, Mode::Reset).by_chance(),
+            Fault::DatabaseCut => Self::of(Peer::Database, cut(200..20_000)).by_chance(),
+            Fault::DatabaseBlackhole => Self::of(Peer::Database, Mode::Blackhole),
+            Fault::DatabaseCutOne => {
+                Self::of(Peer::Database, Mode::Blackhole).of_one(Role::Consumer)
             }
-            world.set_all(which, Mode::Pass);
-            Ok(())
+            Fault::DatabaseFailover => Self::of(Peer::Database, Mode::Pass).healing(Heals::New),
+            Fault::DatabaseFailoverOne => Self::of(Peer::Database, Mode::Pass)
+                .of_one(Role::Consumer)
+                .healing(Heals::New),
+            Fault::DatabaseFlapping => Self::of(Peer::Database, Mode::Reset),
+            // Answers that come late must not come at all: their connections are dead by then.
+            Fault::DatabaseAnswersLost => {
+                Self::of(Peer::Database, Mode::Deaf(Way::ToClient)).healing(Heals::Told)
+            }
+            Fault::DatabaseSlow => {
+                Self::of(Peer::Database, Mode::Delay(Duration::from_millis(300)))
+            }
+            Fault::HttpReset => Self::of(Peer::Senders, Mode::Reset).by_chance(),
+            Fault::HttpCut => Self::of(Peer::Senders, cut(100..3000)).by_chance(),
+            Fault::FarSideDown => Self::of(Peer::FarSide, Mode::Refuse),
+            Fault::FarSideDownOne => Self::of(Peer::FarSide, Mode::Refuse).of_one(Role::Consumer),
+            _ => Self::of(Peer::Senders, Mode::Deaf(Way::ToClient)),
         }
     }
 }
 
-fn amqp(instance: &Instance) -> Option<&Proxy> {
-    instance.amqp.as_ref()
+pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let how = Break::by(fault, world);
+    match fault {
+        Fault::InFlightCut => {
+            fill(world).await?;
+            again_and_again(world, &how, NOW_AND_THEN, lasts).await
+        }
+        Fault::BrokerFlapping | Fault::DatabaseFlapping => {
+            again_and_again(world, &how, FLAPPING, lasts).await
+        }
+        // What hits at once is over at once, so it comes again and again.
+        _ if matches!(how.mode, Mode::Reset | Mode::CutAfter(_)) => {
+            again_and_again(world, &how, NOW_AND_THEN, lasts).await
+        }
+        _ => once(world, &how, lasts).await,
+    }
 }
 
-fn database(instance: &Instance) -> Option<&Proxy> {
-    instance.database.as_ref()
+/// The proxies that a fault is about, this time.
+fn hit<'w>(world: &'w mut World<'_>, how: &Break) -> Vec<&'w Proxy> {
+    let one = match how.whom {
+        Whom::All => None,
+        Whom::One(role) => Some(world.pick(role)),
+        Whom::OneOrAll => {
+            let one = world.random.random_range(0..world.instances.len());
+            world.random.random_bool(0.5).then_some(one)
+        }
+    };
+    match one.and_then(|one| world.instances[one].proxy(how.peer)) {
+        Some(proxy) => vec![proxy],
+        None => world.proxies(how.peer).collect(),
+    }
 }
 
-fn http(instance: &Instance) -> Option<&Proxy> {
-    instance.http.as_ref()
+async fn once(world: &mut World<'_>, how: &Break, lasts: Duration) -> Result<()> {
+    for proxy in hit(world, how) {
+        if how.heals == Heals::New {
+            proxy.lose();
+        }
+        proxy.set(how.mode);
+    }
+    world.hold(lasts).await?;
+    if how.heals == Heals::Told {
+        world.set_all(how.peer, Mode::Reset);
+        world.hold(Duration::from_millis(50)).await?;
+    }
+    world.set_all(how.peer, Mode::Pass);
+    Ok(())
 }
 
-fn cut(world: &mut World<'_>, after: std::ops::Range<u64>) -> Mode {
-    Mode::CutAfter(world.random.random_range(after))
-}
-
-/// Breaks the connections of everybody or of one process, for a moment each time.
-async fn repeat(
+async fn again_and_again(
     world: &mut World<'_>,
-    which: fn(&Instance) -> Option<&Proxy>,
-    mode: Mode,
+    how: &Break,
+    (broken, whole): Rhythm,
     lasts: Duration,
 ) -> Result<()> {
     let until = Instant::now() + lasts;
     while Instant::now() < until {
-        let one = world.random.random_range(0..world.instances.len());
-        match which(&world.instances[one]) {
-            Some(proxy) if world.random.random_bool(0.5) => proxy.set(mode),
-            _ => world.set_all(which, mode),
+        for proxy in hit(world, how) {
+            proxy.set(how.mode);
         }
-        let broken = world.random.random_range(50..500);
-        world.hold(Duration::from_millis(broken)).await?;
-        world.set_all(which, Mode::Pass);
-        let whole = world.random.random_range(200..1500);
-        world.hold(Duration::from_millis(whole)).await?;
+        let lasts = world.random.random_range(broken.clone());
+        world.hold(Duration::from_millis(lasts)).await?;
+        world.set_all(how.peer, Mode::Pass);
+        let lasts = world.random.random_range(whole.clone());
+        world.hold(Duration::from_millis(lasts)).await?;
     }
     Ok(())
 }

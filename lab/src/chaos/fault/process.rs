@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use tokio::net::TcpStream;
 
-use super::Fault;
+use super::{Fault, database::TERMINATE};
 use crate::chaos::{
     check::Violation,
     world::{Role, World},
@@ -36,7 +36,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
                 let consumer = world.pick(Role::Consumer);
                 world.kill_and_start(consumer).await?;
             }
-            Fault::EmbeddedKill => {
+            Fault::EmbeddedKill | Fault::EmbeddedPostgresKill => {
                 let embedded = world.pick(Role::Everything);
                 world.kill_and_start(embedded).await?;
             }
@@ -46,6 +46,11 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             Fault::EmbeddedStop => stop(world, Role::Everything).await?,
             Fault::StopTwice | Fault::EmbeddedStopTwice => stop_twice(world).await?,
             Fault::EmbeddedSecond => second(world).await?,
+            Fault::EmbeddedPostgresSecond => {
+                // Whatever keeps the second away must outlive the sessions of the first.
+                world.db.execute(TERMINATE).await?;
+                second(world).await?;
+            }
             _ => mix(world).await?,
         }
         let pause = world.random.random_range(200..1500);
@@ -82,7 +87,7 @@ async fn stop_twice(world: &mut World<'_>) -> Result<()> {
     world.keep().await
 }
 
-/// A second process on the same file must be refused with a sentence, and must not hurt the first.
+/// A second process on the same file, or database, must be refused with a sentence, and must not hurt the first.
 async fn second(world: &mut World<'_>) -> Result<()> {
     let at = world.pick(Role::Everything);
     match world.instances[at].second().await {

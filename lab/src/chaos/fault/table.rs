@@ -9,8 +9,10 @@ mod processes;
 mod senders;
 mod together;
 
+use std::time::Duration;
+
 use super::Fault;
-use crate::chaos::world::Kind;
+use crate::chaos::{check::Bounds, world::Kind};
 
 /// One fault.
 pub(in crate::chaos) struct About {
@@ -42,6 +44,8 @@ pub(in crate::chaos) struct Traits {
     pub(in crate::chaos) delay_ms: u64,
     /// How many times the usual rate.
     pub(in crate::chaos) times: f64,
+    /// What is promised under it beyond what always is.
+    pub(in crate::chaos) bounds: Bounds,
 }
 
 const USUAL: Traits = Traits {
@@ -54,6 +58,7 @@ const USUAL: Traits = Traits {
     far_side: false,
     delay_ms: 1000,
     times: 1.0,
+    bounds: Bounds::NONE,
 };
 
 /// What is noted as published may be gone.
@@ -88,6 +93,26 @@ const EMBEDDED: Traits = Traits {
     ground: Kind::Embedded,
     ..ALONE
 };
+
+const EMBEDDED_POSTGRES: Traits = Traits {
+    ground: Kind::EmbeddedPostgres,
+    ..ALONE
+};
+
+impl Traits {
+    /// The same, and everything that the far side did not fail itself is final within so many seconds, and nobody goes
+    /// without a 202 for longer than so many.
+    const fn within(self, final_s: u64, accepts_s: u64) -> Self {
+        Self {
+            bounds: Bounds {
+                final_within: Some(Duration::from_secs(final_s)),
+                accepts_within: Some(Duration::from_secs(accepts_s)),
+                ..self.bounds
+            },
+            ..self
+        }
+    }
+}
 
 /// Every fault, by what it hits.
 pub(in crate::chaos) const TABLE: [&[About]; 8] = [

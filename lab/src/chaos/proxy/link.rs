@@ -12,10 +12,9 @@ use tokio::{
         TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
-    sync::watch,
 };
 
-use super::{Mode, Way};
+use super::{Mode, Orders, Way};
 
 /// Bytes that are read at once.
 const PIECE: usize = 16 * 1024;
@@ -26,22 +25,30 @@ const DRIP_EVERY: Duration = Duration::from_millis(100);
 struct Cut;
 
 /// Passes bytes both ways until both ends are done or the mode says that it is over.
-pub(super) async fn link(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    mut mode: watch::Receiver<Mode>,
-) {
+pub(super) async fn link(mut client: TcpStream, mut server: TcpStream, mut orders: Orders) {
     // Small messages must not wait for each other: the proxy would be a fault even when everything passes.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let passed = Passed::new(&mode);
+    let passed = Passed::new(orders.mode());
     let end = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let there = pump(from_client, to_server, Way::ToServer, mode.clone(), &passed);
-        let back = pump(from_server, to_client, Way::ToClient, mode.clone(), &passed);
+        let there = pump(
+            from_client,
+            to_server,
+            Way::ToServer,
+            orders.clone(),
+            &passed,
+        );
+        let back = pump(
+            from_server,
+            to_client,
+            Way::ToClient,
+            orders.clone(),
+            &passed,
+        );
         tokio::select! {
             both = async { tokio::try_join!(there, back).map(drop) } => both,
-            _ = mode.wait_for(|mode| *mode == Mode::Reset) => Err(Cut),
+            _ = orders.wait_for(|mode| mode == Mode::Reset) => Err(Cut),
         }
     };
     if let Err(Cut) = end {
@@ -54,8 +61,8 @@ pub(super) async fn link(
 struct Passed(Mutex<(Mode, u64)>);
 
 impl Passed {
-    fn new(mode: &watch::Receiver<Mode>) -> Self {
-        Self(Mutex::new((*mode.borrow(), 0)))
+    fn new(mode: Mode) -> Self {
+        Self(Mutex::new((mode, 0)))
     }
 
     /// Counts `more`; returns how many of them may pass before the cut, if it comes now.
@@ -80,51 +87,45 @@ async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     way: Way,
-    mut mode: watch::Receiver<Mode>,
+    mut orders: Orders,
     passed: &Passed,
 ) -> Result<(), Cut> {
     let mut piece = vec![0; PIECE];
     loop {
-        passable(&mut mode, way).await?;
+        passable(&mut orders, way).await?;
         let read = tokio::select! {
             read = from.read(&mut piece) => read.map_err(|_| Cut)?,
             // A cable may be cut while nobody says anything, and then not even an end may pass.
-            changed = mode.changed() => match changed {
+            changed = orders.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return Err(Cut),
             },
         };
-        passable(&mut mode, way).await?;
+        passable(&mut orders, way).await?;
         if read == 0 {
             return to.shutdown().await.map_err(|_| Cut);
         }
-        let now = *mode.borrow();
-        if let Some(rest) = passed.count(now, read) {
+        if let Some(rest) = passed.count(orders.mode(), read) {
             let _ = to.write_all(&piece[..rest]).await;
             return Err(Cut);
         }
-        let passing = pass(&piece[..read], &mut to, &mut mode);
+        let passing = pass(&piece[..read], &mut to, &mut orders);
         passing.await.map_err(|_| Cut)?;
     }
 }
 
 /// Returns once something may pass this `way`.
-async fn passable(mode: &mut watch::Receiver<Mode>, way: Way) -> Result<(), Cut> {
-    let open = |mode: &Mode| *mode != Mode::Blackhole && *mode != Mode::Deaf(way);
-    mode.wait_for(open).await.map(drop).map_err(|_| Cut)
+async fn passable(orders: &mut Orders, way: Way) -> Result<(), Cut> {
+    let open = |mode| mode != Mode::Blackhole && mode != Mode::Deaf(way);
+    orders.wait_for(open).await.map_err(|_| Cut)
 }
 
 /// Writes one piece in the way of the present mode; if that changes meanwhile, the rest goes at once.
-async fn pass(
-    piece: &[u8],
-    to: &mut WriteHalf<'_>,
-    mode: &mut watch::Receiver<Mode>,
-) -> io::Result<()> {
-    let now = *mode.borrow_and_update();
+async fn pass(piece: &[u8], to: &mut WriteHalf<'_>, orders: &mut Orders) -> io::Result<()> {
     let mut rest = piece;
-    match now {
+    match orders.mode_and_mark() {
         Mode::Delay(delay) => {
-            let _ = tokio::time::timeout(delay, mode.changed()).await;
+            let _ = tokio::time::timeout(delay, orders.changed()).await;
         }
         Mode::Drip(rate) => {
             let drop = f64::from(rate) * DRIP_EVERY.as_secs_f64();
@@ -133,7 +134,7 @@ async fn pass(
                 let (drip, later) = rest.split_at(drop.min(rest.len()));
                 to.write_all(drip).await?;
                 rest = later;
-                if tokio::time::timeout(DRIP_EVERY, mode.changed())
+                if tokio::time::timeout(DRIP_EVERY, orders.changed())
                     .await
                     .is_ok()
                 {

@@ -194,3 +194,32 @@ async fn a_connection_goes_to_the_first_server_that_takes_it() {
     let mut stream = TcpStream::connect(nowhere.address()).await.unwrap();
     assert!(is_reset(&mut stream).await);
 }
+
+#[tokio::test]
+async fn what_is_lost_hangs_for_good_while_new_connections_pass() {
+    let proxy = proxy().await;
+    let mut old = connected(&proxy).await;
+    proxy.lose();
+    old.write_all(b"anybody?").await.unwrap();
+    assert!(is_silent(&mut old).await);
+    let mut new = connected(&proxy).await;
+    // No mode brings it back, and none tells it that it is dead.
+    proxy.set(Mode::Reset);
+    assert!(is_reset(&mut new).await);
+    assert!(is_silent(&mut old).await);
+    proxy.set(Mode::Pass);
+    assert!(is_silent(&mut old).await);
+    connected(&proxy).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_lost_connection_does_not_arrive() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let servers = vec![listener.local_addr().unwrap()];
+    let proxy = Proxy::start(0, servers).await.unwrap();
+    let client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    proxy.lose();
+    drop(client);
+    assert!(is_silent(&mut server).await);
+}

@@ -154,12 +154,20 @@ impl Db {
     pub(in crate::chaos) async fn rows(&self) -> Result<Vec<Row>> {
         let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
                    CAST(currency AS text) AS currency, CAST(status AS text) AS status, \
-                   CAST(processed_at AS text) AS processed_at \
-                   FROM transactions";
-        let rows = self.0.query_all_raw(self.statement(sql)).await?;
+                   CAST(processed_at AS text) AS processed_at, {took_ms} AS took_ms FROM transactions";
+        let took_ms = match self.is_sqlite() {
+            true => {
+                "CAST(round((julianday(processed_at) - julianday(created_at)) * 86400000) AS integer)"
+            }
+            false => "CAST(extract(epoch FROM processed_at - created_at) * 1000 AS bigint)",
+        };
+        let sql = sql.replace("{took_ms}", took_ms);
+        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         rows.iter()
             .map(|row| {
+                let took_ms: Option<i64> = row.try_get("", "took_ms")?;
                 Ok(Row {
+                    took: took_ms.map(|ms| Duration::from_millis(ms.try_into().unwrap_or(0))),
                     content: content(row)?,
                     status: row.try_get("", "status")?,
                     processed_at: row.try_get("", "processed_at")?,

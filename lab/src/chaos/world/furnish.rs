@@ -100,9 +100,9 @@ impl<'g> World<'g> {
             progress: plan.progress.clone(),
             began: Instant::now(),
         };
-        let (roles, processes): (&[Role], u32) = match plan.kind {
-            Kind::Embedded => (&[Role::Everything], 1),
-            _ => (&[Role::Api, Role::Consumer], PROCESSES),
+        let (roles, processes): (&[Role], u32) = match plan.kind.is_embedded() {
+            true => (&[Role::Everything], 1),
+            false => (&[Role::Api, Role::Consumer], PROCESSES),
         };
         for role in roles {
             for number in 1..=processes {
@@ -129,7 +129,7 @@ impl<'g> World<'g> {
             ("RUST_LOG", "info".to_owned()),
         ];
         let (mut database, mut amqp) = (None, None);
-        if role == Role::Everything {
+        if self.folder.is_some() {
             variables.push(("DATABASE_URL", self.database_url.clone()));
         } else {
             let server = self.ground.postgres()?.address();
@@ -140,13 +140,15 @@ impl<'g> World<'g> {
                 .context("the database URL takes no port")?;
             variables.push(("DATABASE_URL", url.to_string()));
             database = Some(proxy);
+            // A lease that runs out within a run.
+            variables.push(("LEASE", "3s".to_owned()));
+        }
+        if !self.ground.brokers.is_empty() {
             let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
             let proxy = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
             let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
             variables.push(("AMQP_URL", url));
             variables.push(("AMQP_QUEUE", self.queue.clone()));
-            // A lease that runs out within a run.
-            variables.push(("LEASE", "3s".to_owned()));
             amqp = Some(proxy);
         }
         let far_side = match &self.far_side {

@@ -16,12 +16,23 @@ const SMALL_DISK_MIB: u32 = 120;
 pub(in crate::chaos) enum Kind {
     /// None: the service is one process with SQLite and the queue inside it.
     Embedded,
+    /// One PostgreSQL: the service is one process with the queue inside it.
+    EmbeddedPostgres,
     /// One PostgreSQL and one RabbitMQ.
     Usual,
     /// One PostgreSQL, and a RabbitMQ of three nodes.
     Cluster,
     /// As usual, but PostgreSQL's data is on a disk that can be filled.
     SmallDisk,
+    /// As usual, but PostgreSQL has a clock of its own.
+    Clock,
+}
+
+impl Kind {
+    /// Whether the service is one process.
+    pub(in crate::chaos) fn is_embedded(self) -> bool {
+        matches!(self, Self::Embedded | Self::EmbeddedPostgres)
+    }
 }
 
 pub(in crate::chaos) struct Ground {
@@ -40,12 +51,14 @@ impl Ground {
         }
         let options = postgres::Options {
             small_disk_mib: (kind == Kind::SmallDisk).then_some(SMALL_DISK_MIB),
+            own_clock: kind == Kind::Clock,
             ..postgres::Options::default()
         };
         let brokers = async {
             match kind {
                 Kind::Cluster => rabbitmq::cluster(NODES).await,
-                Kind::Embedded | Kind::Usual | Kind::SmallDisk => {
+                Kind::Embedded | Kind::EmbeddedPostgres => Ok(Vec::new()),
+                Kind::Usual | Kind::SmallDisk | Kind::Clock => {
                     let one = rabbitmq::Server::start(rabbitmq::Options::default());
                     Ok(vec![one.await?])
                 }

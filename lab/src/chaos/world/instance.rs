@@ -40,7 +40,20 @@ pub(super) struct Program {
     pub(super) logs: Option<PathBuf>,
 }
 
-/// What it reaches others through.
+/// Who is at the other end of a process's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Peer {
+    Database,
+    Broker,
+    Senders,
+    FarSide,
+}
+
+impl Peer {
+    pub(super) const ALL: [Self; 4] = [Self::Database, Self::Broker, Self::Senders, Self::FarSide];
+}
+
+/// What it reaches others through, each process by proxies of its own.
 pub(super) struct Proxies {
     pub(super) database: Option<Proxy>,
     pub(super) amqp: Option<Proxy>,
@@ -50,13 +63,10 @@ pub(super) struct Proxies {
 pub(in crate::chaos) struct Instance {
     pub(in crate::chaos) role: Role,
     pub(in crate::chaos) name: String,
-    /// Before the database's server; a file has none.
-    pub(in crate::chaos) database: Option<Proxy>,
-    pub(in crate::chaos) amqp: Option<Proxy>,
+    /// What it reaches others through; a file needs none.
+    proxies: Proxies,
     /// Before the API; a consumer has none.
-    pub(in crate::chaos) http: Option<Proxy>,
-    /// Before the far side, if there is one.
-    pub(in crate::chaos) far_side: Option<Proxy>,
+    http: Option<Proxy>,
     /// Panics in the logs of the processes that have ended.
     pub(in crate::chaos) panics: u64,
     /// How often a consumer has said that it lost its lease, in the logs of the processes that have ended.
@@ -94,10 +104,8 @@ impl Instance {
         let mut instance = Self {
             name: format!("{}-{number}", role.name()),
             role,
-            database: proxies.database,
-            amqp: proxies.amqp,
+            proxies,
             http,
-            far_side: proxies.far_side,
             panics: 0,
             lost_leases: 0,
             deaths: Vec::new(),
@@ -139,10 +147,20 @@ impl Instance {
         self.listens
     }
 
-    /// Every proxy around it.
-    pub(super) fn proxies(&self) -> impl Iterator<Item = &Proxy> {
-        let all = [&self.database, &self.amqp, &self.http, &self.far_side];
-        all.into_iter().flatten()
+    /// The proxy between it and `peer`, if they have to do with each other.
+    pub(in crate::chaos) fn proxy(&self, peer: Peer) -> Option<&Proxy> {
+        match peer {
+            Peer::Database => self.proxies.database.as_ref(),
+            Peer::Broker => self.proxies.amqp.as_ref(),
+            Peer::Senders => self.http.as_ref(),
+            Peer::FarSide => self.proxies.far_side.as_ref(),
+        }
+    }
+
+    /// Sets a variable for the processes to come.
+    pub(in crate::chaos) fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.retain(|(known, _)| *known != name);
+        self.variables.push((name, value.to_owned()));
     }
 
     /// Whether the process is gone; reads its log if so.

@@ -71,6 +71,20 @@ pub(super) const FAULTS: &[About] = &[
         traits: USUAL,
     },
     About {
+        fault: Fault::BrokerFailover,
+        row: "B4",
+        says: "every connection to the broker is dead without a word, and new ones pass",
+        lasts: (22, 30),
+        traits: USUAL.within(45, 5),
+    },
+    About {
+        fault: Fault::BrokerCutOne,
+        row: "A6",
+        says: "nothing passes between the broker and one of two consumers",
+        lasts: (22, 30),
+        traits: USUAL.within(45, 5),
+    },
+    About {
         fault: Fault::BrokerAlarm,
         row: "B6",
         says: "the broker is short of memory, then of disk, and blocks who publishes",
@@ -97,6 +111,51 @@ pub(super) const FAULTS: &[About] = &[
         says: "the queue is deleted again and again: what is published cannot be routed",
         lasts: (4, 6),
         traits: LOSES_MESSAGES,
+    },
+    About {
+        fault: Fault::QueueExpires,
+        row: "B14",
+        says: "a policy deletes the queue while no consumer is there",
+        lasts: (8, 10),
+        traits: ALONE.within(60, 5),
+    },
+    About {
+        fault: Fault::QueueTtl,
+        row: "B14",
+        says: "a policy lets messages expire while no consumer is there",
+        lasts: (8, 10),
+        traits: ALONE.within(60, 5),
+    },
+    About {
+        fault: Fault::QueueMaxLength,
+        row: "B14",
+        says: "a policy drops what is more than ten messages, while no consumer is there",
+        lasts: (8, 10),
+        traits: ALONE.within(60, 5),
+    },
+    About {
+        fault: Fault::QueueRejectsPublish,
+        row: "B14",
+        says: "a policy has the broker refuse what is more than ten messages, while no consumer is there",
+        lasts: (8, 10),
+        traits: ALONE.within(60, 5),
+    },
+    About {
+        fault: Fault::QueuePurged,
+        row: "B14",
+        says: "an operator purges the queue while no consumer is there: nobody is told",
+        lasts: (5, 8),
+        traits: Traits {
+            mixes: false,
+            ..LOSES_MESSAGES
+        },
+    },
+    About {
+        fault: Fault::Backlog,
+        row: "B15",
+        says: "a consumer dies while more than 10,000 messages wait",
+        lasts: (1, 1),
+        traits: ALONE,
     },
     About {
         fault: Fault::ConsumerTimeout,

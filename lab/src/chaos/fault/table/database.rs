@@ -61,6 +61,27 @@ pub(super) const FAULTS: &[About] = &[
         traits: OVERLAPS,
     },
     About {
+        fault: Fault::DatabaseFailover,
+        row: "C12",
+        says: "every connection to the database is dead without a word, and new ones pass",
+        lasts: (18, 22),
+        traits: OVERLAPS.within(20, 10),
+    },
+    About {
+        fault: Fault::DatabaseFailoverOne,
+        row: "C12",
+        says: "the same, of one consumer's connections",
+        lasts: (18, 22),
+        traits: OVERLAPS.within(20, 5),
+    },
+    About {
+        fault: Fault::DatabaseCutOne,
+        row: "A6",
+        says: "nothing passes between the database and one of two consumers, for longer than its lease",
+        lasts: (18, 22),
+        traits: OVERLAPS.within(20, 5),
+    },
+    About {
         fault: Fault::DatabaseAnswersLost,
         row: "C1",
         says: "what the database is told arrives, and its answers do not: was it committed?",
@@ -132,6 +153,24 @@ pub(super) const FAULTS: &[About] = &[
         says: "the database takes no writes, as one that has failed over",
         lasts: (4, 7),
         traits: USUAL,
+    },
+    About {
+        fault: Fault::ReadOnlyOne,
+        row: "C9",
+        says: "one process connects while the database takes no writes, and keeps those sessions",
+        lasts: (8, 12),
+        traits: USUAL.within(30, 10),
+    },
+    About {
+        fault: Fault::HeldSnapshot,
+        row: "C13",
+        says: "somebody reads in one transaction, so that vacuum removes nothing of 20,000 rows",
+        lasts: (20, 24),
+        traits: Traits {
+            times: 5.0,
+            ..ALONE
+        }
+        .within(20, 5),
     },
     About {
         fault: Fault::MigrationRace,

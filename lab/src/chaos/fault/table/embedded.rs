@@ -1,6 +1,6 @@
-//! Faults of the one process with SQLite: group S, which is ours and not the matrix's.
+//! Faults of the one process, with SQLite and with PostgreSQL: group S, which is ours and not the matrix's.
 
-use super::{About, EMBEDDED};
+use super::{About, EMBEDDED, EMBEDDED_POSTGRES};
 use crate::chaos::fault::Fault;
 
 pub(super) const FAULTS: &[About] = &[
@@ -52,5 +52,19 @@ pub(super) const FAULTS: &[About] = &[
         says: "a second process on the same file is refused, and does not hurt the first",
         lasts: (3, 5),
         traits: EMBEDDED,
+    },
+    About {
+        fault: Fault::EmbeddedPostgresKill,
+        row: "S5",
+        says: "kill -9 the one process with PostgreSQL at random instants, and start it at once",
+        lasts: (8, 12),
+        traits: EMBEDDED_POSTGRES.within(40, 20),
+    },
+    About {
+        fault: Fault::EmbeddedPostgresSecond,
+        row: "S6",
+        says: "a second process with a queue of its own is refused, whatever becomes of the sessions of the first",
+        lasts: (5, 8),
+        traits: EMBEDDED_POSTGRES.within(20, 5),
     },
 ];

@@ -1,7 +1,7 @@
 //! Faults of what the work calls: row B11.
 
-use super::{About, FAR_SIDE};
-use crate::chaos::fault::Fault;
+use super::{About, FAR_SIDE, Traits};
+use crate::chaos::{check::Bounds, fault::Fault};
 
 pub(super) const FAULTS: &[About] = &[
     About {
@@ -17,6 +17,13 @@ pub(super) const FAULTS: &[About] = &[
         says: "the far side cannot be reached",
         lasts: (18, 22),
         traits: FAR_SIDE,
+    },
+    About {
+        fault: Fault::FarSideDownOne,
+        row: "A6",
+        says: "one of two consumers cannot reach the far side",
+        lasts: (18, 22),
+        traits: FAR_SIDE.within(30, 5),
     },
     About {
         fault: Fault::FarSideSlow,
@@ -38,5 +45,46 @@ pub(super) const FAULTS: &[About] = &[
         says: "the far side refuses some transactions for good, with 400",
         lasts: (4, 6),
         traits: FAR_SIDE,
+    },
+    About {
+        fault: Fault::FarSideSickPart,
+        row: "B11",
+        says: "every call for a quarter of the transactions is answered with 500",
+        lasts: (14, 18),
+        traits: FAR_SIDE.within(10, 5),
+    },
+    About {
+        fault: Fault::FarSideWave,
+        row: "B11",
+        says: "every call is answered with 404 for a few seconds",
+        lasts: (4, 6),
+        traits: Traits {
+            bounds: Bounds {
+                brushed_off_max: 20,
+                ..Bounds::NONE
+            },
+            ..FAR_SIDE
+        },
+    },
+    About {
+        fault: Fault::FarSideLimits,
+        row: "B11",
+        says: "the far side answers what is more than 100 calls a second with 429 and Retry-After",
+        lasts: (8, 10),
+        traits: FAR_SIDE.within(60, 5),
+    },
+    About {
+        fault: Fault::FarSideHalfOpen,
+        row: "B11",
+        says: "the far side keeps its connections, and closes each just as the next request comes",
+        lasts: (8, 12),
+        traits: Traits {
+            bounds: Bounds {
+                first_attempts_only: true,
+                ..Bounds::NONE
+            },
+            ..FAR_SIDE
+        }
+        .within(10, 5),
     },
 ];

@@ -1,7 +1,9 @@
 //! Nothing, time, and several at once: groups D and F.
 
+use std::time::Duration;
+
 use super::{ALONE, About, LOSES_MESSAGES, OVERLAPS, REDELIVERS, Traits, USUAL};
-use crate::chaos::fault::Fault;
+use crate::chaos::{check::Bounds, fault::Fault, world::Kind};
 
 pub(super) const FAULTS: &[About] = &[
     About {
@@ -14,9 +16,16 @@ pub(super) const FAULTS: &[About] = &[
     About {
         fault: Fault::ClockJump,
         row: "D1",
-        says: "the clock jumps",
-        lasts: (1, 2),
-        traits: ALONE,
+        says: "the database's clock jumps back by an hour, and forward, and a consumer dies each time",
+        lasts: (6, 8),
+        traits: Traits {
+            ground: Kind::Clock,
+            bounds: Bounds {
+                accepts_within: Some(Duration::from_secs(10)),
+                ..Bounds::NONE
+            },
+            ..ALONE
+        },
     },
     About {
         fault: Fault::BothDown,

@@ -1,0 +1,77 @@
+//! What a fault may cost those that it does not hit, and for how long it may cost everybody: what is checked of speed.
+
+use std::time::Duration;
+
+use super::{Findings, Row, State, Violation};
+use crate::chaos::history::Request;
+
+/// What is promised under a fault beyond what is promised under each.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::chaos) struct Bounds {
+    /// How long a transaction may take from its commit to its end, unless the far side itself failed it.
+    pub(in crate::chaos) final_within: Option<Duration>,
+    /// How long all senders together may go without a 202.
+    pub(in crate::chaos) accepts_within: Option<Duration>,
+    /// How many transactions may fail for good because the far side refused them for a moment.
+    pub(in crate::chaos) brushed_off_max: usize,
+    /// Whether no transaction may be at a later attempt than its first.
+    pub(in crate::chaos) first_attempts_only: bool,
+}
+
+impl Bounds {
+    /// Nothing is promised about speed.
+    pub(in crate::chaos) const NONE: Self = Self {
+        final_within: None,
+        accepts_within: None,
+        brushed_off_max: 0,
+        first_attempts_only: false,
+    };
+
+    pub(super) fn check(&self, requested: &[Request], state: &State, findings: &mut Findings) {
+        if let Some(within) = self.final_within {
+            for row in healthy(state).filter(|row| row.took.is_some_and(|took| took > within)) {
+                let id = &row.content.transaction_id;
+                let what = format!("{id} took {:?}, and {within:?} is right", row.took);
+                findings.note(Violation::Late, what);
+            }
+        }
+        if let Some(within) = self.accepts_within {
+            let longest = longest_refusal(requested);
+            if longest > within {
+                let what = format!("no 202 for {longest:?}, and {within:?} is right");
+                findings.note(Violation::ShutOut, what);
+            }
+        }
+        if self.first_attempts_only {
+            for id in &state.again {
+                findings.note(Violation::Spent, format!("{id} was called again"));
+            }
+        }
+    }
+}
+
+/// Those that the far side did not fail.
+fn healthy(state: &State) -> impl Iterator<Item = &Row> {
+    let rows = state.rows.iter();
+    rows.filter(|row| !state.sick.contains(&row.content.transaction_id))
+}
+
+/// The longest that one of those took.
+pub(in crate::chaos) fn slowest(state: &State) -> Option<Duration> {
+    healthy(state).filter_map(|row| row.took).max()
+}
+
+/// The longest time in which nobody got a 202, while somebody asked for one.
+pub(in crate::chaos) fn longest_refusal(requested: &[Request]) -> Duration {
+    let accepted = requested.iter().filter(|one| one.outcome.is_accepted());
+    let mut accepted: Vec<Duration> = accepted.map(|one| one.sent + one.took).collect();
+    let sent = requested.iter().map(|one| one.sent);
+    let (Some(first), Some(last)) = (sent.clone().min(), sent.max()) else {
+        return Duration::ZERO;
+    };
+    accepted.push(first);
+    accepted.push(last);
+    accepted.sort_unstable();
+    let gaps = accepted.windows(2).map(|pair| pair[1] - pair[0]);
+    gaps.max().unwrap_or_default()
+}
