@@ -9,7 +9,7 @@ mod history;
 mod jobs;
 mod load;
 mod observer;
-mod proxy;
+pub mod proxy;
 mod report;
 mod run;
 mod schedule;

@@ -2,6 +2,7 @@
 
 mod deaths;
 mod disk;
+mod half_sick;
 mod messages;
 mod private_servers;
 mod sqlite_file;

@@ -37,6 +37,9 @@ pub(crate) use on_both;
 
 /// One installation of the service. Dropping it asserts that every webhook it accepted is processed
 /// and that nothing is left in the outbox, the queue or the dead-letter queue.
+/// How often a webhook is sent that is told to come again.
+const TRIES_MAX: usize = 5;
+
 pub(crate) struct House {
     pub(crate) folder: TempDir,
     pub(crate) environment: Environment,
@@ -108,8 +111,19 @@ impl House {
             .unwrap()
     }
 
-    /// Sends a webhook that must be accepted.
+    /// Sends a webhook that must be accepted. Where the machine has no time for it just now it is sent again, as a sender
+    /// does.
     pub(crate) async fn send(&self, api: &str, transaction_id: &str) -> Value {
+        for _ in 1..TRIES_MAX {
+            let response = self.post(api, webhook(transaction_id).to_string()).await;
+            let Some(wait) = response.headers().get("retry-after") else {
+                assert_eq!(response.status(), 202);
+                return response.json().await.unwrap();
+            };
+            assert_eq!(response.status(), 503);
+            let wait = wait.to_str().unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+        }
         let response = self.post(api, webhook(transaction_id).to_string()).await;
         assert_eq!(response.status(), 202);
         response.json().await.unwrap()

@@ -28,7 +28,7 @@ use self::{
 
 /// What a proxy does to the connections that go through it: to those that stand, and to new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Everything passes at once.
     Pass,
     /// Everything passes, each piece so much later.
@@ -49,13 +49,13 @@ pub(crate) enum Mode {
 
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     ToServer,
     ToClient,
 }
 
 /// A listening proxy. Dropping it ends every connection through it.
-pub(crate) struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     order: watch::Sender<Order>,
     /// How many connections it has accepted; each is known by its number.
@@ -66,7 +66,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Listens on `port` of 127.0.0.1, or on any free one for 0, and passes each connection on to the first of
     /// `servers` that takes it.
-    pub(crate) async fn start(port: u16, servers: Vec<SocketAddr>) -> Result<Self> {
+    pub async fn start(port: u16, servers: Vec<SocketAddr>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .context("a proxy cannot listen")?;
@@ -83,18 +83,18 @@ impl Proxy {
     }
 
     /// Where clients connect.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// From now on does that.
-    pub(crate) fn set(&self, mode: Mode) {
+    pub fn set(&self, mode: Mode) {
         self.order.send_modify(|order| order.mode = mode);
     }
 
     /// Loses every connection that stands: for good nothing passes on it, not even an end, and nobody is told. New ones
     /// are as the mode says. So it is after a failover, or when a firewall has forgotten its connections.
-    pub(crate) fn lose(&self) {
+    pub fn lose(&self) {
         let accepted = self.accepted.load(Ordering::SeqCst);
         self.order.send_modify(|order| order.lost = accepted);
     }

@@ -32,7 +32,8 @@ impl Call {
 pub(super) type Answer = (u16, Duration);
 
 type Calls = Arc<Mutex<Vec<Call>>>;
-type Answers = Arc<Mutex<Box<dyn Fn(usize) -> Answer + Send>>>;
+/// By the number of the call and its idempotency key.
+type Answers = Arc<Mutex<Box<dyn Fn(usize, &str) -> Answer + Send>>>;
 
 pub(super) struct FarSide {
     pub(super) url: String,
@@ -43,10 +44,19 @@ pub(super) struct FarSide {
 impl FarSide {
     /// `answer` is asked with the number of the call, 0 for the first.
     pub(super) async fn start(answer: impl Fn(usize) -> Answer + Send + 'static) -> Self {
+        Self::listen(Box::new(move |number, _| answer(number))).await
+    }
+
+    /// `answer` is asked with the call's idempotency key.
+    pub(super) async fn start_by_key(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        Self::listen(Box::new(move |_, key| answer(key))).await
+    }
+
+    async fn listen(answer: Box<dyn Fn(usize, &str) -> Answer + Send>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/charge", listener.local_addr().unwrap());
         let calls = Calls::default();
-        let answers: Answers = Arc::new(Mutex::new(Box::new(answer)));
+        let answers: Answers = Arc::new(Mutex::new(answer));
         let shared = (calls.clone(), answers.clone());
         tokio::spawn(async move {
             loop {
@@ -68,7 +78,7 @@ impl FarSide {
 
     /// From now on answers like that.
     pub(super) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
-        *self.answers.lock().unwrap() = Box::new(answer);
+        *self.answers.lock().unwrap() = Box::new(move |number, _| answer(number));
     }
 
     /// Every call so far.
@@ -91,15 +101,16 @@ async fn hear(
 ) -> hyper::Result<Response<Empty<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let number = {
-        let mut calls = calls.lock().unwrap();
-        calls.push(Call {
-            headers: head.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        });
-        calls.len() - 1
+    let call = Call {
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
     };
-    let (status, takes) = answers.lock().unwrap()(number);
+    let (status, takes) = {
+        let mut calls = calls.lock().unwrap();
+        calls.push(call);
+        let (number, call) = (calls.len() - 1, &calls[calls.len() - 1]);
+        answers.lock().unwrap()(number, call.header("idempotency-key"))
+    };
     tokio::time::sleep(takes).await;
     let mut answer = Response::new(Empty::new());
     *answer.status_mut() = status.try_into().unwrap();
