@@ -23,8 +23,7 @@ const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
 const IDLE_IN_TRANSACTION_MS: &str = "5000";
 /// A connection that has rested for longer is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
-/// Such a trial. Whoever needs a connection may have to try all that rest, one after the other, before a new one is made:
-/// together that must leave room in [`ACQUIRE_WITHIN`].
+/// Such a trial.
 const PING_WITHIN: Duration = Duration::from_millis(250);
 /// SQLite: waiting for another process's write lock.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);

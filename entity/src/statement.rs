@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr,
+    Statement,
     sqlx::{
         self, AssertSqlSafe, PgPool, Postgres, error::Error as SqlxError, pool::PoolConnection,
         postgres::PgRow,
@@ -21,6 +22,8 @@ use sea_query_sqlx::SqlxValues;
 const STATEMENT_WITHIN: Duration = Duration::from_secs(6);
 /// A look-up, by our clock: it is made once more on a new connection, and somebody waits for it.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
+/// Getting a connection that is there. After that it is better to make a new one.
+const IDLE_WITHIN: Duration = Duration::from_millis(500);
 /// Trying a connection and putting it back into the pool after a statement.
 const RETURN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -83,10 +86,7 @@ async fn on_postgres<T>(
     limit: Duration,
     run: impl AsyncFnOnce(&mut PoolConnection<Postgres>) -> Result<T, SqlxError>,
 ) -> Result<T, DbErr> {
-    let connection = pool.acquire().await.map_err(|error| match error {
-        SqlxError::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
-        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
-    })?;
+    let connection = acquire(pool).await?;
     let mut borrowed = Borrowed(Some(connection));
     let Some(connection) = &mut borrowed.0 else {
         unreachable!("it was put there just now")
@@ -99,14 +99,35 @@ async fn on_postgres<T>(
     match &outcome {
         Err(error) if is_lost(error) => {
             drop(borrowed);
-            // What hangs or has lost its right to write is seldom alone: the others came from the same server.
-            while let Some(idle) = pool.try_acquire() {
-                drop(idle.detach());
-            }
+            give_up_idle(pool);
         }
         _ => borrowed.give_back(),
     }
     outcome
+}
+
+/// A connection from the pool. One that has rested is tried first, and if it is dead, sqlx says goodbye to it: that may hang
+/// as long as anything on it.
+async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbErr> {
+    let acquired = match tokio::time::timeout(IDLE_WITHIN, pool.acquire()).await {
+        Ok(acquired) => acquired,
+        Err(_) => {
+            give_up_idle(pool);
+            pool.acquire().await
+        }
+    };
+    acquired.map_err(|error| match error {
+        SqlxError::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    })
+}
+
+/// What hangs or has lost its right to write is seldom alone: the others came from the same server.
+fn give_up_idle(pool: &PgPool) {
+    while let Some(idle) = pool.try_acquire() {
+        // Closes the socket without a word that could hang.
+        drop(idle.detach());
+    }
 }
 
 /// A connection while a statement runs on it. Whatever ends that early (an error, a limit, a future that is dropped)
