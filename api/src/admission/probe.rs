@@ -41,3 +41,43 @@ pub(super) async fn run(admission: Admission) -> io::Result<Infallible> {
         due = (due + EVERY).max(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc,
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::run;
+    use crate::admission::Admission;
+
+    const WITHIN: Duration = Duration::from_secs(10);
+
+    /// This test has a thread of its own and may block it; the probe runs on the only worker.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_thread_that_is_kept_busy_is_seen_while_it_is_and_forgotten_after() {
+        let admission = Admission::new(1);
+        let lag = || admission.with(|controller, now| controller.threads().lag(now));
+        let until = |is: &dyn Fn(Duration) -> bool| {
+            let start = Instant::now();
+            while !is(lag()) {
+                assert!(start.elapsed() < WITHIN, "{:?}", lag());
+                admission.lets_in(0);
+                thread::yield_now();
+            }
+        };
+        let probe = tokio::spawn(run(admission.clone()));
+        until(&|lag| lag > Duration::ZERO);
+        let (release, released) = mpsc::channel::<()>();
+        let busy = tokio::spawn(async move {
+            let _ = released.recv();
+        });
+        until(&|lag| lag > Duration::from_millis(200));
+        drop(release);
+        until(&|lag| lag < Duration::from_millis(100));
+        busy.await.unwrap();
+        probe.abort();
+    }
+}

@@ -104,7 +104,7 @@ fn carried(commit: Duration) -> usize {
 
 #[test]
 fn a_burst_is_let_in_as_a_whole() {
-    let mut world = World::new(10 * MS);
+    let mut world = World::new(25 * MS);
     let mut told = world.run(50 * MS, 40);
     assert_eq!(told.came, 2000);
     assert_eq!(told.turned_away, 0, "{told:?}");

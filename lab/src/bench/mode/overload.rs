@@ -94,6 +94,12 @@ impl Run {
         during.later.len() as f64 / during.latency.len() as f64
     }
 
+    /// What has left per second: less than was offered where too few senders are free.
+    fn sent(&self) -> f64 {
+        let during = &self.overload.during;
+        during.latency.len() as f64 / during.took.as_secs_f64()
+    }
+
     /// 202s per second of those that could be carried before.
     fn accepted(&self) -> f64 {
         self.overload.during.rate() / self.before.rate
@@ -124,6 +130,7 @@ fn note(report: &mut Report, runs: &[Run], seconds: usize, factor: f64, which: &
         each(&|run| run.before.answers.rate()),
     );
     figure("offered", "webhooks/s", each(&|run| run.rate));
+    figure("sent", "webhooks/s", each(&Run::sent));
     figure(
         "answered with 202",
         "webhooks/s",
