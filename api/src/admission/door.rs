@@ -1,6 +1,7 @@
 //! The door: a webhook that would be answered too late gets its 503 here, before anything is done for it.
 //!
-//! The answer costs a third less here than behind the routes, with the thousands of connections that an overload brings.
+//! It stands before poem and the routes: under overload these answers are most of the work, and a request that is not
+//! converted and routed leaves its time to those that are let in.
 
 use std::{io, time::Duration};
 
