@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tempfile::TempDir;
 
@@ -99,6 +99,8 @@ async fn connect(folder: &TempDir) -> SqliteConnection {
         .create_if_missing(true)
         .page_size(PAGE_BYTES as u32)
         .journal_mode(SqliteJournalMode::Wal)
+        // What a crash leaves is copied here, not waited for.
+        .synchronous(SqliteSynchronous::Off)
         .pragma("wal_autocheckpoint", "0");
     options.connect().await.unwrap()
 }
