@@ -128,7 +128,8 @@ pub struct Config {
 
     /// How long after a consumer's last sign of life the others take over what it had in hand
     ///
-    /// It counts where the queue is on a broker. A consumer renews its lease four times in this time.
+    /// It counts everywhere but where one process has a SQLite file for itself. A consumer renews its lease four times in
+    /// this time.
     #[arg(
         long, env, global = true, value_name = "LEASE", default_value = "15s",
         value_parser = lease

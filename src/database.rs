@@ -69,7 +69,7 @@ pub async fn connect(
                 // while the tables were empty would read them whole, again and again, as they grow.
                 ("enable_seqscan", "off"),
                 ("plan_cache_mode", "force_generic_plan"),
-                // A scan that there is no way around (the sweep's, over the small outbox) counts as ruinously
+                // A scan that there is no way around (over the few consumers, say) counts as ruinously
                 // dear then, and would be compiled anew each time.
                 ("jit", "off"),
             ])
