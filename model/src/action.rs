@@ -1,7 +1,7 @@
 //! Every step that can happen, by name.
 
 /// One step of one process, of the broker, of the clock, or of what goes wrong. The printed list of these is how a
-/// counterexample reads.
+/// counterexample reads. [`steps`](crate::steps) says which function of the product each one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     // The sender and the API: ingress.rs
@@ -38,9 +38,38 @@ pub enum Action {
     FallDue {
         id: usize,
     },
-    Sweep {
+    ClaimRetry {
         api: usize,
         id: usize,
+    },
+    PassFrontier {
+        api: usize,
+        id: usize,
+    },
+    Walk {
+        api: usize,
+        id: usize,
+    },
+    Recover {
+        api: usize,
+        id: usize,
+    },
+    ComeBack {
+        id: usize,
+    },
+
+    // A queue that is gone: queue.rs
+    NoteQueue,
+    CreateQueue,
+    HearOfQueue {
+        api: usize,
+    },
+    /// Only in a flawed protocol: it is created, and the note comes second.
+    CreateQueueUnnoted {
+        consumer: usize,
+    },
+    NoteQueueLate {
+        consumer: usize,
     },
 
     // The consumer: consumer.rs
@@ -56,6 +85,14 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    CommitBringIn {
+        consumer: usize,
+        id: usize,
+    },
+    Begin {
+        consumer: usize,
+        id: usize,
+    },
     WorkDone {
         consumer: usize,
         id: usize,
@@ -64,7 +101,19 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    CommitRetry {
+        consumer: usize,
+        id: usize,
+    },
+    GiveUp {
+        consumer: usize,
+        id: usize,
+    },
     CommitRelease {
+        consumer: usize,
+        id: usize,
+    },
+    HandBack {
         consumer: usize,
         id: usize,
     },
@@ -74,10 +123,19 @@ pub enum Action {
     },
 
     // Leases: lease.rs
-    Expire {
+    Bury {
         consumer: usize,
     },
-    Reclaim,
+    EndLease {
+        consumer: usize,
+    },
+    Reclaim {
+        id: usize,
+    },
+    /// Only in a flawed protocol: the first half of a reclaim that does not look again.
+    FindDead {
+        id: usize,
+    },
 
     // What goes wrong, and what need not happen: faults.rs
     /// The sender has not waited for its answer, or has not believed it.
@@ -91,7 +149,7 @@ pub enum Action {
     CrashConsumer {
         consumer: usize,
     },
-    /// A heartbeat fails, so the consumer stops before its lease ends.
+    /// Its renewals fail, so the consumer stops before others may take it for dead.
     Fence {
         consumer: usize,
     },
@@ -99,9 +157,18 @@ pub enum Action {
     Stop {
         consumer: usize,
     },
+    /// Its circuit opens, and stays so: the others have to do without it.
+    Sicken {
+        consumer: usize,
+    },
     /// The publishing connection is cut: no confirm will come for what was sent.
     LoseConfirms {
         api: usize,
+    },
+    /// The broker has no room, or no leader, and refuses a message.
+    BrokerRefuses {
+        api: usize,
+        id: usize,
     },
     /// The consuming connection is cut: the broker will deliver again what is not acked.
     DropConnection {
@@ -109,6 +176,14 @@ pub enum Action {
     },
     /// The queue is gone, with all that was in it.
     LoseQueue,
+    /// A message is gone, and nobody is told.
+    Purge {
+        id: usize,
+    },
+    /// A message leaves the queue without a consumer.
+    MessageReturns {
+        id: usize,
+    },
     /// A statement commits and nobody hears of it: the process will repeat it.
     CommitReceiveUnheard {
         api: usize,
@@ -118,7 +193,15 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    CommitBringInUnheard {
+        consumer: usize,
+        id: usize,
+    },
     CommitFinishUnheard {
+        consumer: usize,
+        id: usize,
+    },
+    CommitRetryUnheard {
         consumer: usize,
         id: usize,
     },
@@ -131,8 +214,8 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
-    /// A lease ends under a consumer that goes on: only without fencing.
-    ExpireUnnoticed {
+    /// A consumer that goes on is marked dead: only if it does not fence itself, or if nobody asks what it has renewed.
+    BuryTheLiving {
         consumer: usize,
     },
 }

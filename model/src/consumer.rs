@@ -1,39 +1,66 @@
-//! Process: from the delivery to the ack. Taking, finishing and putting back are a statement each, and each is two
-//! steps here, for its sender may die in between.
+//! Process: from the delivery to the settlement. Every statement is two steps here, for its sender may die in between.
 
 use crate::{
     Action, Flaw, Protocol,
-    state::{Due, Entry, Hand, Life, Row, Run, State},
+    lease::count_death,
+    state::{Consumer, Due, Entry, Hand, IDS, Lease, Life, Row, Run, State, bit},
 };
 
 /// What consumers can do next, and what of statements of dead ones is still under way.
 pub(crate) fn actions(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
     for (consumer, id) in protocol.consumers_and_ids() {
+        let it = &state.consumers[consumer];
         let running = state.runs(consumer);
-        let Hand { run, unacked } = state.consumers[consumer].hands[id];
+        let Hand { run, unacked, .. } = it.hands[id];
         match run {
-            Run::Idle if running && unacked > 0 => actions.push(Action::Take { consumer, id }),
             Run::Taking => actions.push(Action::CommitTake { consumer, id }),
-            Run::Working if running => {
+            Run::BringingIn => actions.push(Action::CommitBringIn { consumer, id }),
+            Run::Finishing => actions.push(Action::CommitFinish { consumer, id }),
+            Run::Retrying => actions.push(Action::CommitRetry { consumer, id }),
+            Run::Releasing => actions.push(Action::CommitRelease { consumer, id }),
+            _ if !running => {}
+            Run::Idle if unacked == 0 => {}
+            Run::Idle if !it.sick => actions.push(Action::Take { consumer, id }),
+            Run::Idle if is_at_rest(it) && !protocol.has(Flaw::HoardWhileSick) => {
+                actions.push(Action::HandBack { consumer, id });
+            }
+            Run::Ordered if !it.sick => actions.push(Action::Begin { consumer, id }),
+            Run::Ordered if !protocol.has(Flaw::HoardWhileSick) => {
+                actions.push(Action::GiveUp { consumer, id });
+            }
+            Run::Idle | Run::Ordered => {}
+            Run::Working => {
                 actions.push(Action::WorkDone { consumer, id });
                 if protocol.has(Flaw::AckBeforeCommit) && unacked > 0 {
                     actions.push(Action::Ack { consumer, id });
                 }
             }
-            Run::Finishing => actions.push(Action::CommitFinish { consumer, id }),
-            Run::Releasing => actions.push(Action::CommitRelease { consumer, id }),
-            Run::Settling if running => actions.push(Action::Ack { consumer, id }),
-            Run::Idle | Run::Working | Run::Settling => {}
+            Run::NotOurs | Run::Settling => actions.push(Action::Ack { consumer, id }),
+            Run::Requeueing => actions.push(Action::HandBack { consumer, id }),
         }
     }
 }
 
-/// What the broker can deliver.
+/// Whether nothing has been taken that is not at work: then one that cannot work unsubscribes.
+fn is_at_rest(consumer: &Consumer) -> bool {
+    let runs = consumer.hands.map(|hand| hand.run);
+    !runs.iter().any(|run| {
+        matches!(
+            run,
+            Run::Taking | Run::BringingIn | Run::Ordered | Run::Releasing
+        )
+    })
+}
+
+/// What the broker can deliver: to whoever is subscribed and has room.
 pub(crate) fn deliveries(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
     for (consumer, id) in protocol.consumers_and_ids() {
-        let run = state.consumers[consumer].hands[id].run;
-        let listens = state.runs(consumer) && joins(protocol, run);
-        if state.webhooks[id].ready > 0 && listens {
+        let it = &state.consumers[consumer];
+        let has_room =
+            it.hands.iter().map(|hand| hand.unacked).sum::<u8>() < protocol.bounds.prefetch;
+        let is_subscribed = !it.sick || protocol.has(Flaw::HoardWhileSick);
+        let listens = state.runs(consumer) && is_subscribed && joins(protocol, it.hands[id].run);
+        if state.webhooks[id].ready > 0 && listens && has_room {
             actions.push(Action::Deliver { consumer, id });
         }
     }
@@ -42,13 +69,14 @@ pub(crate) fn deliveries(protocol: &Protocol, state: &State, actions: &mut Vec<A
 /// Whether a delivery that arrives now settles together with the run that it meets.
 ///
 /// While a statement is under way whose outcome may be that somebody else is to go on, it must not: it may have been
-/// published because of that very outcome, and would be acked with what came before it. It is set aside and taken on
-/// its own afterwards, which here is the same as leaving it in the queue.
+/// published because of that very outcome, and would be acked with what came before it. It goes back to the queue when
+/// the outcome is known, which here is the same as staying there.
 fn joins(protocol: &Protocol, run: Run) -> bool {
     match run {
-        Run::Idle | Run::Working | Run::Finishing => true,
-        Run::Taking | Run::Releasing => protocol.has(Flaw::JoinDuringStatement),
-        Run::Settling => false,
+        Run::Idle | Run::Ordered | Run::Working | Run::Finishing | Run::Releasing => true,
+        Run::Taking | Run::BringingIn | Run::NotOurs => protocol.has(Flaw::JoinDuringTake),
+        Run::Retrying => protocol.has(Flaw::JoinDuringRetry),
+        Run::Settling | Run::Requeueing => false,
     }
 }
 
@@ -58,42 +86,106 @@ pub(crate) fn deliver(state: &mut State, consumer: usize, id: usize) {
 }
 
 /// A statement is sent, or the work begins or ends: only the process itself knows.
-pub(crate) fn proceed(state: &mut State, consumer: usize, id: usize, run: Run) {
-    state.consumers[consumer].hands[id].run = run;
+pub(crate) fn proceed(
+    protocol: &Protocol,
+    state: &mut State,
+    consumer: usize,
+    id: usize,
+    run: Run,
+) {
+    let living = state.living();
+    let hand = &mut state.consumers[consumer].hands[id];
+    hand.run = run;
+    hand.living = match protocol.has(Flaw::OldSnapshot) && run == Run::Taking {
+        true => living,
+        false => 0,
+    };
 }
 
 pub(crate) fn commit_take(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
-    let run = if take(protocol, state, consumer, id) {
-        Run::Working
-    } else {
-        Run::Settling
+    let run = match take(protocol, state, consumer, id) {
+        true => Run::Ordered,
+        false => Run::BringingIn,
     };
     hear(state, consumer, id, run);
 }
 
-/// The statement that takes. Returns whether the id is this consumer's now; if not, it is final, or somebody else who
-/// is alive has it, and the message has done its duty.
+/// The statement that takes from the outbox what no other living consumer holds. Returns whether the id is this
+/// consumer's now. If a dead one held it, that death is counted.
 ///
 /// That the taker's own lease is alive is checked as the statement begins, when it was; the row it may have to wait
-/// for. So a statement can take an id for a consumer whose lease has ended meanwhile, and has even been reclaimed.
+/// for. So a statement can take an id for a consumer that is dead meanwhile, and has even been reclaimed. The holder is
+/// another matter: one whose lease began after the statement did must not be taken for dead.
 pub(crate) fn take(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) -> bool {
-    if state.runs(consumer) && !state.alive(consumer) {
-        return false;
-    }
-    let Some(Entry { holder, .. }) = state.webhooks[id].entry else {
+    let may = may_take(state, consumer);
+    let living = match protocol.has(Flaw::OldSnapshot) {
+        true => state.consumers[consumer].hands[id].living & state.living(),
+        false => state.living(),
+    };
+    let Some(Entry { holder, .. }) = state.webhooks[id].outbox else {
         return false;
     };
     let free = match holder {
         None => true,
         Some(holder) if holder == consumer => true,
         Some(_) if protocol.has(Flaw::TakeOnlyWhatIsFree) => false,
-        Some(holder) => !state.alive(holder),
+        Some(holder) => living & bit(holder) == 0,
     };
-    if let (true, Some(entry)) = (free, &mut state.webhooks[id].entry) {
-        entry.holder = Some(consumer);
-        entry.due = Due::Later;
+    if !free || !may {
+        return false;
     }
-    free
+    if let Some(holder) = holder
+        && holder != consumer
+        && state.consumers[holder].lease == Lease::Dead
+    {
+        count_death(state, id, holder);
+    }
+    hold(state, consumer, id);
+    true
+}
+
+/// Should the consumer have died with it before (its statement was repeated), this is another life and another death.
+fn hold(state: &mut State, consumer: usize, id: usize) {
+    state.webhooks[id].deaths &= !bit(consumer);
+    state.webhooks[id].outbox = Some(Entry {
+        due: Due::Later,
+        holder: Some(consumer),
+    });
+}
+
+/// Its lease was alive when the statement began. One that runs and is dead in the database has sent it since.
+fn may_take(state: &State, consumer: usize) -> bool {
+    !state.runs(consumer) || state.alive(consumer)
+}
+
+pub(crate) fn commit_bring_in(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    let moved = bring_in(protocol, state, consumer, id);
+    let run = match (moved, protocol.has(Flaw::BringInHoldsNothing)) {
+        (true, true) => Run::Taking,
+        (true, false) => Run::Ordered,
+        (false, _) => Run::NotOurs,
+    };
+    hear(state, consumer, id, run);
+}
+
+/// The statement that takes from the retries what does not wait: it moves into the outbox, and into this consumer's
+/// hands. Returns whether it has; if not, the id is final, waits, or somebody else has it, and the message has done its
+/// duty.
+pub(crate) fn bring_in(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) -> bool {
+    let is_ready = state.webhooks[id].retry.is_some_and(|due| !due.waits());
+    if !is_ready || !may_take(state, consumer) {
+        return false;
+    }
+    hold(state, consumer, id);
+    if protocol.has(Flaw::BringInHoldsNothing)
+        && let Some(entry) = &mut state.webhooks[id].outbox
+    {
+        entry.holder = None;
+    }
+    if !protocol.has(Flaw::BringInCopies) {
+        state.webhooks[id].retry = None;
+    }
+    true
 }
 
 pub(crate) fn commit_finish(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
@@ -103,8 +195,8 @@ pub(crate) fn commit_finish(protocol: &Protocol, state: &mut State, consumer: us
 
 /// The statement that finishes: where this consumer holds the entry and the row is not final, both at once.
 pub(crate) fn finish(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
-    let holds = holds(state, consumer, id);
     let webhook = &mut state.webhooks[id];
+    let holds = webhook.holder() == Some(consumer);
     let processing = webhook.row == Row::Processing;
     let applies = match protocol.flaw {
         Some(Flaw::UnconditionalFinish) => true,
@@ -115,54 +207,107 @@ pub(crate) fn finish(protocol: &Protocol, state: &mut State, consumer: usize, id
     if applies {
         webhook.row = Row::Final;
         webhook.finished += 1;
-        webhook.entry = None;
+        webhook.outbox = None;
+        if !holds {
+            webhook.retry = None;
+        }
         state.broken.fenced |= !holds;
+    }
+}
+
+pub(crate) fn commit_retry(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    retry(protocol, state, consumer, id);
+    hear(state, consumer, id, Run::Settling);
+}
+
+/// The statement that moves an id to the retries for a later attempt, where this consumer holds it.
+pub(crate) fn retry(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    let webhook = &mut state.webhooks[id];
+    let holds = webhook.holder() == Some(consumer);
+    if webhook.outbox.is_some() && (holds || protocol.has(Flaw::StaleLeaseAccepted)) {
+        webhook.outbox = None;
+        webhook.retry = Some(Due::NextAttempt);
+        state.broken.fenced |= !holds;
+    }
+}
+
+/// Gives up what was not begun. The requeue comes after the commit: a message about what is still held here would mean
+/// nothing to whoever gets it.
+pub(crate) fn give_up(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    proceed(protocol, state, consumer, id, Run::Releasing);
+    if protocol.has(Flaw::RequeueBeforeRelease) {
+        hand_back(state, consumer, id);
     }
 }
 
 pub(crate) fn commit_release(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
     release(protocol, state, consumer, id);
-    hear(state, consumer, id, Run::Settling);
+    hear(state, consumer, id, Run::Requeueing);
 }
 
-/// The statement that puts an id back for a later attempt, where this consumer holds it.
+/// The statement that gives an id up, where this consumer holds it: anybody may take it at once, and it is due soon, for
+/// its message may be gone.
 pub(crate) fn release(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
-    let holds = holds(state, consumer, id);
-    if let Some(entry) = &mut state.webhooks[id].entry
-        && (holds || protocol.has(Flaw::StaleLeaseAccepted))
-    {
-        entry.holder = None;
-        entry.due = Due::Retry;
-        state.broken.fenced |= !holds;
+    let webhook = &mut state.webhooks[id];
+    if webhook.holder() != Some(consumer) {
+        return;
+    }
+    match protocol.flaw {
+        Some(Flaw::ReleasePutsOff | Flaw::RequeueBeforeRelease) => {
+            webhook.outbox = Some(Entry {
+                due: Due::Later,
+                holder: None,
+            });
+        }
+        _ => {
+            webhook.outbox = None;
+            webhook.retry = Some(Due::GivenUp);
+        }
+    }
+}
+
+/// Its deliveries go back to the queue.
+pub(crate) fn hand_back(state: &mut State, consumer: usize, id: usize) {
+    let hand = &mut state.consumers[consumer].hands[id];
+    state.webhooks[id].ready += std::mem::take(&mut hand.unacked);
+    if hand.run == Run::Requeueing {
+        hand.run = Run::Idle;
     }
 }
 
 pub(crate) fn ack(state: &mut State, consumer: usize, id: usize) {
     let webhook = &state.webhooks[id];
-    let in_other_hands = webhook
-        .entry
-        .is_some_and(|entry| entry.holder != Some(consumer));
+    let in_other_hands = webhook.retry.is_some()
+        || webhook.holder().is_some_and(|holder| {
+            holder != consumer && state.consumers[holder].lease != Lease::None
+        });
     let hand = &mut state.consumers[consumer].hands[id];
     if hand.unacked > 0 && webhook.row != Row::Final && !in_other_hands {
         state.broken.ack = true;
     }
     hand.unacked = 0;
-    if hand.run == Run::Settling {
+    if matches!(hand.run, Run::NotOurs | Run::Settling) {
         hand.run = Run::Idle;
     }
-}
-
-fn holds(state: &State, consumer: usize, id: usize) -> bool {
-    state.webhooks[id]
-        .entry
-        .is_some_and(|entry| entry.holder == Some(consumer))
 }
 
 /// The answer to a statement comes back. The dead hear nothing, and the fenced do not listen.
 fn hear(state: &mut State, consumer: usize, id: usize, run: Run) {
     let consumer = &mut state.consumers[consumer];
-    consumer.hands[id].run = match consumer.life {
+    let next = match consumer.life {
         Life::Running => run,
-        Life::Unborn | Life::Gone => Run::Idle,
+        // One `take` is several statements, and only its sender sends the next.
+        Life::Unborn | Life::Fenced | Life::Gone => Run::Idle,
     };
+    consumer.hands[id].run = next;
+    consumer.hands[id].living = 0;
+}
+
+/// What a process that leaves has in hand is over, but for the statements under way.
+pub(crate) fn let_go(consumer: &mut Consumer) {
+    for hand in 0..IDS {
+        if !consumer.hands[hand].run.is_statement() {
+            consumer.hands[hand].run = Run::Idle;
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) fn receive(state: &mut State, api: usize, id: usize) {
 
 /// One statement: the row and its entry, unless the id is known. Then the relay gets its hint.
 pub(crate) fn commit(protocol: &Protocol, state: &mut State, api: usize, id: usize) {
-    let is_new = insert(protocol, state, api, id);
+    let is_new = insert(protocol, state, id);
     let at = &mut state.apis[api];
     at.requests[id] = match at.requests[id] {
         Request::AnsweredEarly => Request::None,
@@ -53,18 +53,20 @@ pub(crate) fn commit(protocol: &Protocol, state: &mut State, api: usize, id: usi
     };
     if is_new && at.relay[id] == Relay::Idle {
         at.relay[id] = Relay::Told;
+        at.is_retry[id] = false;
     }
 }
 
 /// The statement alone. Returns whether the id was new.
-pub(crate) fn insert(protocol: &Protocol, state: &mut State, api: usize, id: usize) -> bool {
+pub(crate) fn insert(protocol: &Protocol, state: &mut State, id: usize) -> bool {
     let webhook = &mut state.webhooks[id];
     if webhook.row != Row::None && !protocol.has(Flaw::Upsert) {
         return false;
     }
     webhook.row = Row::Processing;
+    webhook.retry = None;
     if !protocol.has(Flaw::PublishWithoutOutbox) {
-        webhook.entry = Some(received_by(api));
+        webhook.outbox = Some(RECEIVED);
     }
     true
 }
@@ -75,7 +77,7 @@ pub(crate) fn answer(protocol: &Protocol, state: &mut State, api: usize, id: usi
         state.broken.receipt = true;
     }
     if protocol.has(Flaw::PublishWithoutOutbox) && webhook.row == Row::Processing {
-        webhook.entry.get_or_insert(received_by(api));
+        webhook.outbox.get_or_insert(RECEIVED);
     }
     let request = &mut state.apis[api].requests[id];
     *request = match *request {
@@ -85,10 +87,7 @@ pub(crate) fn answer(protocol: &Protocol, state: &mut State, api: usize, id: usi
 }
 
 /// What a new id's entry says: due soon, for this API's own hint should come first.
-fn received_by(api: usize) -> Entry {
-    Entry {
-        due: Due::Claimed(api),
-        holder: None,
-        crashed: false,
-    }
-}
+const RECEIVED: Entry = Entry {
+    due: Due::Fresh,
+    holder: None,
+};

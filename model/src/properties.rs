@@ -4,18 +4,19 @@ use stateright::Property;
 
 use crate::{
     Protocol, calm,
-    state::{Due, Life, Row, Run, State, Webhook},
+    state::{Due, Lease, Life, Queue, Row, Run, State, Webhook},
 };
 
 pub const RECEIPT: &str = "202 => the row exists";
 pub const ONCE: &str = "final at most once, and never back";
 pub const ACK: &str = "ack => final, or in other hands";
-pub const OUTBOX: &str = "unfinished <=> in the outbox";
+pub const ONE_TABLE: &str = "unfinished <=> in exactly one of outbox and retries";
 pub const ONE_RUN: &str = "no two runs of one id at a time";
 pub const FENCED: &str = "who does not hold an id changes nothing";
 pub const PUT_OFF: &str = "put off => a message is on its way";
 pub const ALL_FINAL: &str = "quiet => all final";
 pub const LEASES: &str = "a run has a lease";
+pub const DEATHS: &str = "a death is counted at most once, and of nobody who lives";
 
 /// All the promises.
 pub(crate) fn promises() -> Vec<Property<Protocol>> {
@@ -25,11 +26,12 @@ pub(crate) fn promises() -> Vec<Property<Protocol>> {
             state.webhooks.iter().all(once)
         }),
         Property::always(ACK, |_: &Protocol, state: &State| !state.broken.ack),
-        Property::always(OUTBOX, |_: &Protocol, state: &State| {
-            state.webhooks.iter().all(outbox)
+        Property::always(ONE_TABLE, |_: &Protocol, state: &State| {
+            state.webhooks.iter().all(one_table)
         }),
         Property::always(ONE_RUN, one_run),
         Property::always(FENCED, |_: &Protocol, state: &State| !state.broken.fenced),
+        Property::always(DEATHS, |_: &Protocol, state: &State| !state.broken.deaths),
         Property::always(PUT_OFF, put_off),
         Property::always(ALL_FINAL, calm::all_get_final),
         Property::always(LEASES, a_run_has_a_lease),
@@ -40,8 +42,9 @@ fn once(webhook: &Webhook) -> bool {
     webhook.finished == u8::from(webhook.row == Row::Final)
 }
 
-fn outbox(webhook: &Webhook) -> bool {
-    webhook.entry.is_some() == (webhook.row == Row::Processing)
+fn one_table(webhook: &Webhook) -> bool {
+    let tables = u8::from(webhook.outbox.is_some()) + u8::from(webhook.retry.is_some());
+    tables == u8::from(webhook.row == Row::Processing)
 }
 
 /// Counts only those that run. The runs of the dead have died with them.
@@ -54,14 +57,26 @@ fn one_run(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-/// Why nobody waits a quarter of an hour unless the broker has lost something: an entry that nobody holds, and that
-/// is due only then or never, has a message in the queue or in a consumer's hands.
+/// Why nobody waits a quarter of an hour unless the broker has lost something and told nobody: what is due only then,
+/// or never, and that no consumer holds or has left to a reclaim, has a message in the queue, in a consumer's hands or on
+/// the way back; or the queue is known to be new, and a recovery is to come.
 fn put_off(protocol: &Protocol, state: &State) -> bool {
+    let is_coming = |id: usize| {
+        state.messages(id) > 0
+            || state.webhooks[id].returned
+            || state.queue != Queue::There
+            || state.apis.iter().any(|api| api.news || api.recovery[id])
+    };
     protocol.ids().all(|id| {
-        let waits = state.webhooks[id].entry.is_some_and(|entry| {
-            entry.holder.is_none() && matches!(entry.due, Due::Later | Due::Never)
-        });
-        !waits || state.messages(id) > 0 || state.queue_lost
+        let webhook = &state.webhooks[id];
+        let is_held = webhook
+            .holder()
+            .is_some_and(|holder| state.consumers[holder].lease != Lease::None);
+        let of_outbox = webhook.outbox.filter(|_| !is_held).map(|entry| entry.due);
+        let waits = [of_outbox, webhook.retry]
+            .iter()
+            .any(|due| matches!(due, Some(Due::Later | Due::Never)));
+        !waits || state.purged || is_coming(id)
     })
 }
 
@@ -69,9 +84,7 @@ fn put_off(protocol: &Protocol, state: &State) -> bool {
 fn a_run_has_a_lease(protocol: &Protocol, state: &State) -> bool {
     protocol.consumers_and_ids().all(|(consumer, id)| {
         let works = state.runs(consumer) && state.consumers[consumer].hands[id].run == Run::Working;
-        let holds = state.webhooks[id]
-            .entry
-            .is_some_and(|entry| entry.holder == Some(consumer));
+        let holds = state.webhooks[id].holder() == Some(consumer);
         !works || (holds && state.alive(consumer))
     })
 }

@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use crate::{
-    Action, Flaw, consumer, examples, faults, ingress, lease, properties, relay,
+    Action, Flaw, consumer, examples, faults, ingress, lease, properties, queue, relay,
     state::{APIS, CONSUMERS, IDS, Lease, Life, Run, State},
 };
 
@@ -27,6 +27,10 @@ pub struct Bounds {
     pub faults: u8,
     /// Messages of one id in the queue at a time.
     pub messages: u8,
+    /// Deliveries that a consumer may hold.
+    pub prefetch: u8,
+    /// So much waits in the queue, and for ever, that no walk looks for what the broker may have lost.
+    pub backlog: bool,
 }
 
 impl Protocol {
@@ -66,8 +70,9 @@ impl Protocol {
         ingress::actions(self, state, actions);
         relay::actions(self, state, actions);
         consumer::deliveries(self, state, actions);
+        queue::actions(self, state, actions);
         lease::actions(self, state, actions);
-        relay::sweeps(self, state, actions);
+        relay::looks(self, state, actions);
         relay::clock(self, state, actions);
     }
 
@@ -81,22 +86,53 @@ impl Protocol {
             Action::ConfirmArrives { api, id } => relay::confirm_arrives(state, api, id),
             Action::NotePublished { api, id } => relay::note_published(self, state, api, id),
             Action::FallDue { id } => relay::fall_due(state, id),
-            Action::Sweep { api, id } => relay::sweep(state, api, id),
+            Action::ClaimRetry { api, id } => relay::claim_retry(state, api, id),
+            Action::PassFrontier { api, id } => relay::pass_frontier(state, api, id),
+            Action::Walk { api, id } => relay::walk(state, api, id),
+            Action::Recover { api, id } => relay::recover(state, api, id),
+            Action::ComeBack { id } => relay::come_back(state, id),
+            Action::NoteQueue => queue::note(self, state),
+            Action::CreateQueue => queue::create(state),
+            Action::HearOfQueue { api } => relay::hear(self, state, api),
+            Action::CreateQueueUnnoted { consumer } => queue::create_unnoted(state, consumer),
+            Action::NoteQueueLate { consumer } => queue::note_late(self, state, consumer),
+            Action::Bury { consumer } => lease::bury(self, state, consumer),
+            Action::EndLease { consumer } => lease::end(self, state, consumer),
+            Action::Reclaim { id } => lease::reclaim(self, state, id),
+            Action::FindDead { id } => state.webhooks[id].found_dead = true,
+            _ => self.consume(state, action),
+        }
+        state.tidy();
+    }
+
+    fn consume(&self, state: &mut State, action: Action) {
+        match action {
             Action::Deliver { consumer, id } => consumer::deliver(state, consumer, id),
-            Action::Take { consumer, id } => consumer::proceed(state, consumer, id, Run::Taking),
+            Action::Take { consumer, id } => {
+                consumer::proceed(self, state, consumer, id, Run::Taking);
+            }
             Action::CommitTake { consumer, id } => consumer::commit_take(self, state, consumer, id),
+            Action::CommitBringIn { consumer, id } => {
+                consumer::commit_bring_in(self, state, consumer, id);
+            }
+            Action::Begin { consumer, id } => {
+                consumer::proceed(self, state, consumer, id, Run::Working);
+            }
             Action::WorkDone { consumer, id } => {
-                consumer::proceed(state, consumer, id, Run::Finishing);
+                consumer::proceed(self, state, consumer, id, Run::Finishing);
             }
             Action::CommitFinish { consumer, id } => {
                 consumer::commit_finish(self, state, consumer, id);
             }
+            Action::CommitRetry { consumer, id } => {
+                consumer::commit_retry(self, state, consumer, id);
+            }
+            Action::GiveUp { consumer, id } => consumer::give_up(self, state, consumer, id),
             Action::CommitRelease { consumer, id } => {
                 consumer::commit_release(self, state, consumer, id);
             }
+            Action::HandBack { consumer, id } => consumer::hand_back(state, consumer, id),
             Action::Ack { consumer, id } => consumer::ack(state, consumer, id),
-            Action::Expire { consumer } => lease::expire(state, consumer),
-            Action::Reclaim => lease::reclaim(state),
             fault => self.fault(state, fault),
         }
     }
@@ -106,29 +142,40 @@ impl Protocol {
         match fault {
             Action::SendAgain { api, id } => ingress::receive(state, api, id),
             Action::CrashApi { api } => faults::crash_api(state, api),
-            Action::CrashConsumer { consumer } | Action::Fence { consumer } => {
-                faults::leave(state, consumer);
-            }
-            Action::Stop { consumer } => faults::stop(state, consumer),
+            Action::CrashConsumer { consumer } => faults::leave(state, consumer, Life::Gone),
+            Action::Fence { consumer } => faults::leave(state, consumer, Life::Fenced),
+            Action::Stop { consumer } => faults::stop(self, state, consumer),
+            Action::Sicken { consumer } => state.consumers[consumer].sick = true,
             Action::LoseConfirms { api } => faults::lose_confirms(state, api),
+            Action::BrokerRefuses { api, id } => relay::broker_refuses(self, state, api, id),
             Action::DropConnection { consumer } => faults::drop_connection(state, consumer),
             Action::LoseQueue => faults::lose_queue(state),
-            Action::CommitReceiveUnheard { api, id } => {
-                ingress::insert(self, state, api, id);
+            Action::Purge { id } => faults::purge(state, id),
+            Action::MessageReturns { id } => faults::message_returns(state, id),
+            Action::CommitReceiveUnheard { id, .. } => {
+                ingress::insert(self, state, id);
             }
             Action::CommitTakeUnheard { consumer, id } => {
                 consumer::take(self, state, consumer, id);
             }
+            Action::CommitBringInUnheard { consumer, id } => {
+                consumer::bring_in(self, state, consumer, id);
+                // The whole of `take` is repeated.
+                consumer::proceed(self, state, consumer, id, Run::Taking);
+            }
             Action::CommitFinishUnheard { consumer, id } => {
                 consumer::finish(self, state, consumer, id);
+            }
+            Action::CommitRetryUnheard { consumer, id } => {
+                consumer::retry(self, state, consumer, id);
             }
             Action::CommitReleaseUnheard { consumer, id } => {
                 consumer::release(self, state, consumer, id);
             }
             Action::WorkFails { consumer, id } => {
-                consumer::proceed(state, consumer, id, Run::Releasing);
+                consumer::proceed(self, state, consumer, id, Run::Retrying);
             }
-            Action::ExpireUnnoticed { consumer } => lease::expire(state, consumer),
+            Action::BuryTheLiving { consumer } => lease::bury(self, state, consumer),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use crate::state::{Due, State};
+use crate::state::{CONSUMERS, Due, State, bit};
 
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -17,11 +17,14 @@ impl Hash for State {
             webhooks,
             apis,
             consumers,
-            faults_left,
+            queue,
             queue_lost,
+            purged,
+            faults_left,
             broken,
         } = representative(self);
-        (webhooks, apis, consumers, faults_left, queue_lost, broken).hash(hasher);
+        (webhooks, apis, consumers).hash(hasher);
+        (queue, queue_lost, purged, faults_left, broken).hash(hasher);
     }
 }
 
@@ -39,6 +42,9 @@ fn swap_ids(state: &mut State) {
     for api in &mut state.apis {
         api.requests.swap(0, 1);
         api.relay.swap(0, 1);
+        api.is_retry.swap(0, 1);
+        api.passed.swap(0, 1);
+        api.recovery.swap(0, 1);
     }
     for consumer in &mut state.consumers {
         consumer.hands.swap(0, 1);
@@ -48,25 +54,46 @@ fn swap_ids(state: &mut State) {
 /// Sorts processes by what they know and by what the tables say of them, and renames them there.
 fn with_sorted_processes(state: &State) -> State {
     let mut sorted = state.clone();
-    let entries = || state.webhooks.iter().map(|webhook| webhook.entry);
+    let webhooks = || state.webhooks.iter();
+    let living = || {
+        state
+            .consumers
+            .iter()
+            .flat_map(|it| &it.hands)
+            .map(|it| it.living)
+    };
 
     let consumers = order(|consumer| {
-        let holds: [bool; 2] = marks(entries().map(|e| e.and_then(|e| e.holder) == Some(consumer)));
-        (&state.consumers[consumer], holds)
+        let holds: [bool; 2] = marks(webhooks().map(|w| w.holder() == Some(consumer)));
+        let deaths: [bool; 2] = marks(webhooks().map(|w| w.deaths & bit(consumer) != 0));
+        let seen = living()
+            .filter(|living| living & bit(consumer) != 0)
+            .count();
+        (&state.consumers[consumer], holds, deaths, seen)
     });
     let apis = order(|api| {
-        let claims: [bool; 2] =
-            marks(entries().map(|e| e.map(|e| e.due) == Some(Due::Claimed(api))));
-        (&state.apis[api], claims)
+        let claimed = Some(Due::Claimed(api));
+        let entries: [bool; 2] = marks(webhooks().map(|w| w.outbox.map(|e| e.due) == claimed));
+        let retries: [bool; 2] = marks(webhooks().map(|w| w.retry == claimed));
+        (&state.apis[api], entries, retries)
     });
 
     sorted.consumers = consumers.map(|old| state.consumers[old].clone());
     sorted.apis = apis.map(|old| state.apis[old].clone());
-    for entry in sorted.webhooks.iter_mut().flat_map(|w| &mut w.entry) {
-        entry.holder = entry.holder.map(|old| new_name(&consumers, old));
-        if let Due::Claimed(old) = entry.due {
-            entry.due = Due::Claimed(new_name(&apis, old));
+    for webhook in &mut sorted.webhooks {
+        if let Some(entry) = &mut webhook.outbox {
+            entry.holder = entry.holder.map(|old| new_name(&consumers, old));
         }
+        let entry = webhook.outbox.as_mut().map(|entry| &mut entry.due);
+        for due in entry.into_iter().chain(&mut webhook.retry) {
+            if let Due::Claimed(old) = *due {
+                *due = Due::Claimed(new_name(&apis, old));
+            }
+        }
+        webhook.deaths = new_bits(&consumers, webhook.deaths);
+    }
+    for hand in sorted.consumers.iter_mut().flat_map(|it| &mut it.hands) {
+        hand.living = new_bits(&consumers, hand.living);
     }
     sorted
 }
@@ -80,6 +107,18 @@ fn order<const N: usize, Key: Ord>(key: impl Fn(usize) -> Key) -> [usize; N] {
 
 fn new_name(order: &[usize], old: usize) -> usize {
     order.iter().position(|&name| name == old).unwrap_or(old)
+}
+
+/// A bit for each consumer, under its new name.
+fn new_bits(order: &[usize; CONSUMERS], old: u8) -> u8 {
+    if old == 0 {
+        return 0;
+    }
+    let names = order.iter().enumerate();
+    names
+        .filter(|(_, name)| old & bit(**name) != 0)
+        .map(|(new, _)| bit(new))
+        .sum()
 }
 
 fn marks<const N: usize>(mut each: impl Iterator<Item = bool>) -> [bool; N] {

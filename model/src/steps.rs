@@ -1,0 +1,258 @@
+//! Which function of the product each step is, and where a process can be made to die beside it.
+//!
+//! The table is what keeps code and model together: a test (`tests/code.rs`) fails if an action has no row, if a function
+//! that a row names is gone, if a failpoint belongs to no row, or if there is a statement that no row names.
+
+use failpoint::Point;
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The [`Action`](crate::Action)'s name.
+    pub action: &'static str,
+    /// The functions that do it, each by its file and its name.
+    pub code: &'static [(&'static str, &'static str)],
+    pub death: Death,
+}
+
+/// Where a process that does a step can be made to die.
+#[derive(Clone, Copy, Debug)]
+pub enum Death {
+    /// Just before it or just after it.
+    At(&'static [Point]),
+    /// Nowhere, for this reason.
+    Nowhere(&'static str),
+}
+
+use Death::{At, Nowhere};
+
+const BROKER: Death = Nowhere("no process of ours does it");
+const FAULT: Death = Nowhere("it is a fault; the harness injects it");
+const FLAW: Death = Nowhere("only a flawed protocol does it");
+const MEMORY: Death =
+    Nowhere("nothing outside the process changes; a death here is one at the step before");
+const NO_POINT: Death =
+    Nowhere("one statement, of which nobody waits for the answer in order to do another");
+
+const WRITER: &str = "api/src/writer.rs";
+const RELAY: &str = "api/src/relay.rs";
+const NOTES: &str = "api/src/relay/notes.rs";
+const SWEEP: &str = "api/src/relay/sweep.rs";
+const RETURNED: &str = "api/src/relay/returned.rs";
+const CONSUME: &str = "consumer/src/consume.rs";
+const FINISH: &str = "consumer/src/consume/finish.rs";
+const KEEPER: &str = "consumer/src/lease.rs";
+const PEERS: &str = "consumer/src/peers.rs";
+const LIFECYCLE: &str = "entity/src/lifecycle.rs";
+const RECEIVE: &str = "entity/src/lifecycle/receive.rs";
+const DUE: &str = "entity/src/lifecycle/due.rs";
+const TAKE: &str = "entity/src/lifecycle/take.rs";
+const CONCLUDE: &str = "entity/src/lifecycle/conclude.rs";
+const LEASE: &str = "entity/src/lifecycle/lease.rs";
+const TOPOLOGY: &str = "queue/src/amqp/topology.rs";
+const PUBLISH: &str = "queue/src/amqp/publish.rs";
+const SESSION: &str = "queue/src/amqp/session.rs";
+
+/// A row.
+const fn step(
+    action: &'static str,
+    code: &'static [(&'static str, &'static str)],
+    death: Death,
+) -> Step {
+    Step {
+        action,
+        code,
+        death,
+    }
+}
+
+/// The table.
+pub const STEPS: &[Step] = &[
+    step("Receive", &[("api/src/webhooks.rs", "receive")], MEMORY),
+    step(
+        "CommitReceive",
+        &[(WRITER, "commit"), (RECEIVE, "receive")],
+        At(&[Point::ReceiveBeforeCommit, Point::ReceiveAfterCommit]),
+    ),
+    step(
+        "Answer202",
+        &[(WRITER, "commit"), ("api/src/webhooks.rs", "accepted")],
+        At(&[Point::ReceiveBeforeAnswer]),
+    ),
+    step(
+        "Publish",
+        &[(RELAY, "hand_over"), (PUBLISH, "publish")],
+        At(&[Point::RelayBeforePublish, Point::RelayBeforeConfirm]),
+    ),
+    step("BrokerAccepts", &[], BROKER),
+    step(
+        "ConfirmArrives",
+        &[(RELAY, "confirmed"), (PUBLISH, "confirmed")],
+        At(&[Point::RelayAfterConfirm]),
+    ),
+    step(
+        "NotePublished",
+        &[
+            (NOTES, "start"),
+            (DUE, "published"),
+            (DUE, "published_retries"),
+        ],
+        At(&[Point::RelayAfterNote]),
+    ),
+    step("FallDue", &[], Nowhere("the clock does it")),
+    step(
+        "ClaimRetry",
+        &[(SWEEP, "look_at_retries"), (DUE, "claim_retries")],
+        Nowhere("a death after it is one at Point::RelayBeforePublish"),
+    ),
+    step(
+        "PassFrontier",
+        &[(SWEEP, "look_at_frontier"), (DUE, "claim")],
+        Nowhere("a death after it is one at Point::RelayBeforePublish"),
+    ),
+    step(
+        "Walk",
+        &[(SWEEP, "walk"), (DUE, "claim")],
+        Nowhere("a death after it is one at Point::RelayBeforePublish"),
+    ),
+    step(
+        "Recover",
+        &[
+            (SWEEP, "look_for_lost"),
+            (DUE, "claim"),
+            (DUE, "republish_retries"),
+        ],
+        Nowhere("a death after it is one at Point::RelayBeforePublish"),
+    ),
+    step(
+        "ComeBack",
+        &[(RETURNED, "come_back"), (DUE, "come_back")],
+        NO_POINT,
+    ),
+    step(
+        "NoteQueue",
+        &[
+            (SWEEP, "queue_is_new"),
+            (CONSUME, "note_new_queue"),
+            (DUE, "queue_created"),
+        ],
+        NO_POINT,
+    ),
+    step("CreateQueue", &[(TOPOLOGY, "declare")], NO_POINT),
+    step("HearOfQueue", &[(SWEEP, "ask")], MEMORY),
+    step("CreateQueueUnnoted", &[(TOPOLOGY, "declare")], FLAW),
+    step("NoteQueueLate", &[(CONSUME, "note_new_queue")], FLAW),
+    step("Deliver", &[(SESSION, "take_in")], MEMORY),
+    step(
+        "Take",
+        &[(CONSUME, "receive"), (CONSUME, "take")],
+        At(&[Point::ConsumerBeforeTake]),
+    ),
+    step(
+        "CommitTake",
+        &[(CONSUME, "take"), (TAKE, "take"), (TAKE, "hold")],
+        At(&[Point::ConsumerAfterTake]),
+    ),
+    step(
+        "CommitBringIn",
+        &[(CONSUME, "take"), (TAKE, "bring_in")],
+        At(&[Point::ConsumerAfterTake]),
+    ),
+    step("Begin", &[(CONSUME, "start_calls")], MEMORY),
+    step(
+        "WorkDone",
+        &[(CONSUME, "on_ended")],
+        At(&[Point::ConsumerAtWork]),
+    ),
+    step(
+        "CommitFinish",
+        &[(FINISH, "start_finishing"), (LIFECYCLE, "finish")],
+        At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
+    ),
+    step(
+        "CommitRetry",
+        &[(FINISH, "start_finishing"), (CONCLUDE, "conclude")],
+        At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
+    ),
+    step("GiveUp", &[(CONSUME, "release_orders")], MEMORY),
+    step(
+        "CommitRelease",
+        &[(CONSUME, "release_orders"), (TAKE, "release")],
+        NO_POINT,
+    ),
+    step(
+        "HandBack",
+        &[(CONSUME, "hand_back"), (CONSUME, "subscribe")],
+        Nowhere("the broker takes everything back from the dead anyway"),
+    ),
+    step(
+        "Ack",
+        &[
+            (FINISH, "let_go"),
+            (SESSION, "settle"),
+            (CONSUME, "consume"),
+        ],
+        At(&[Point::ConsumerAfterAck]),
+    ),
+    step("Bury", &[(PEERS, "see"), (LEASE, "bury")], NO_POINT),
+    step("EndLease", &[(KEEPER, "end"), (LEASE, "end")], NO_POINT),
+    step("Reclaim", &[(PEERS, "free"), (LEASE, "reclaim")], NO_POINT),
+    step("FindDead", &[], FLAW),
+    step("SendAgain", &[("api/src/webhooks.rs", "receive")], FAULT),
+    step("CrashApi", &[], FAULT),
+    step("CrashConsumer", &[], FAULT),
+    step("Fence", &[(KEEPER, "keep"), (FINISH, "abandon")], FAULT),
+    step("Stop", &[(FINISH, "wind_up")], FAULT),
+    step(
+        "Sicken",
+        &[
+            ("consumer/src/circuit.rs", "appetite"),
+            (CONSUME, "subscribe"),
+        ],
+        FAULT,
+    ),
+    step("LoseConfirms", &[(RELAY, "leave")], FAULT),
+    step("BrokerRefuses", &[(RELAY, "refused")], FAULT),
+    step("DropConnection", &[(SESSION, "open")], FAULT),
+    step("LoseQueue", &[], FAULT),
+    step("Purge", &[], FAULT),
+    step(
+        "MessageReturns",
+        &[("queue/src/amqp/returns.rs", "next")],
+        FAULT,
+    ),
+    step("CommitReceiveUnheard", &[(RECEIVE, "receive")], FAULT),
+    step("CommitTakeUnheard", &[(CONSUME, "persist")], FAULT),
+    step("CommitBringInUnheard", &[(CONSUME, "persist")], FAULT),
+    step("CommitFinishUnheard", &[(CONSUME, "persist")], FAULT),
+    step("CommitRetryUnheard", &[(CONSUME, "persist")], FAULT),
+    step("CommitReleaseUnheard", &[(CONSUME, "persist")], FAULT),
+    step("WorkFails", &[(CONSUME, "on_called")], FAULT),
+    step("BuryTheLiving", &[(LEASE, "bury")], FLAW),
+];
+
+/// Public functions of `entity/src/lifecycle` that no row names, each with the reason.
+pub const NOT_MODELLED: &[(&str, &str, &str)] = &[
+    (LIFECYCLE, "load", "reads"),
+    (CONCLUDE, "orders", "reads"),
+    (DUE, "state", "reads"),
+    (DUE, "shorten_waits", "is about times, which are left out"),
+    (
+        LEASE,
+        "begin",
+        "a consumer has a lease before it is subscribed",
+    ),
+    (LEASE, "renew", "a consumer that runs has renewed its lease"),
+    (LEASE, "renewals", "reads"),
+    (LEASE, "dead", "reads"),
+    (
+        LEASE,
+        "forget",
+        "comes when nothing can depend on the row: State::tidy",
+    ),
+    (
+        LEASE,
+        "forget_all",
+        "is for a process that has the database for itself",
+    ),
+];
