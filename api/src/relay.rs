@@ -172,8 +172,10 @@ impl<'a> Relay<'a> {
                 event = "queue_created",
                 "the queue was created: everything unfinished is published"
             );
+            let lost = state.notes.forget();
             if let Some(sweep) = &mut state.sweep {
                 sweep.queue_is_new();
+                sweep.missed(&lost);
             }
         }
         Self {
@@ -257,6 +259,11 @@ impl<'a> Relay<'a> {
         self.missed.clear();
         let pause = match found {
             Ok(found) => {
+                if found.queue_is_new {
+                    let mut lost = self.state.notes.forget();
+                    lost.extend(self.publisher.unconfirmed_ids());
+                    self.missed(&lost);
+                }
                 self.retries.extend(&found.retries);
                 self.hand_over(&found.retries).await?;
                 self.hand_over(&found.entries).await?;

@@ -32,6 +32,8 @@ use finish::Finished;
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
+/// When the relay publishes what was released, unless the message that goes back brings it sooner.
+pub(super) const RELEASED_FOR: Duration = Duration::from_secs(10);
 /// From one look at whether the queue had to be created to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,8 +83,10 @@ struct Consumer {
     taking: FuturesUnordered<BoxFuture<'static, Result<Asked, DbErr>>>,
     /// The commit under way: at most one. What is done meanwhile is the next one's batch.
     finishing: FuturesUnordered<BoxFuture<'static, Result<Finished, DbErr>>>,
-    /// What is being given up because the circuit is open, and the note that the queue is new.
-    noting: FuturesUnordered<BoxFuture<'static, Result<Vec<Uuid>, DbErr>>>,
+    /// What is being given up because the circuit is open.
+    releasing: FuturesUnordered<BoxFuture<'static, Result<Vec<Uuid>, DbErr>>>,
+    /// The note that the queue is new. Nobody else may know it, so it outlives a lost lease.
+    noting: FuturesUnordered<BoxFuture<'static, Result<(), DbErr>>>,
     next_take: Instant,
     next_finish: Instant,
 }
@@ -116,6 +120,7 @@ impl Consumer {
             conclusions: Vec::new(),
             taking: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
+            releasing: FuturesUnordered::new(),
             noting: FuturesUnordered::new(),
             next_take: Instant::now(),
             next_finish: Instant::now(),
@@ -165,9 +170,10 @@ impl Consumer {
                     deliveries.settle(self.let_go(finished.map_err(Error::Database)?)).await;
                     failpoint::here(Point::ConsumerAfterAck);
                 }
-                Some(released) = self.noting.next() => {
+                Some(released) = self.releasing.next() => {
                     deliveries.settle(self.hand_back(released.map_err(Error::Database)?)).await;
                 }
+                Some(noted) = self.noting.next() => noted.map_err(Error::Database)?,
             }
         }
     }
@@ -218,7 +224,7 @@ impl Consumer {
             && self.held.is_empty()
             && self.resting.is_empty()
             && self.taking.is_empty()
-            && self.noting.is_empty()
+            && self.releasing.is_empty()
     }
 
     /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about
@@ -227,7 +233,7 @@ impl Consumer {
         let Some(holder) = self.lease.holder() else {
             return;
         };
-        if (self.orders.is_empty() && self.resting.is_empty()) || !self.noting.is_empty() {
+        if (self.orders.is_empty() && self.resting.is_empty()) || !self.releasing.is_empty() {
             return;
         }
         let resting = std::mem::take(&mut self.resting).into_iter();
@@ -235,11 +241,11 @@ impl Consumer {
         let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.0.id).collect();
         let db = self.db.clone();
         let release = async move {
-            let release = || lifecycle::release(&db, holder, &ids, LOOK_AGAIN_IN);
+            let release = || lifecycle::release(&db, holder, &ids, RELEASED_FOR);
             persist("release", release).await?;
             Ok(ids)
         };
-        self.noting.push(release.boxed());
+        self.releasing.push(release.boxed());
     }
 
     /// What has been released goes back to the queue.
@@ -261,7 +267,7 @@ impl Consumer {
         let note = async move {
             let note = || lifecycle::due::queue_created(&db, &queue);
             persist("note that the queue is new", note).await?;
-            Ok(Vec::new())
+            Ok(())
         };
         self.noting.push(note.boxed());
     }
@@ -367,7 +373,8 @@ impl Consumer {
                 }
             };
             self.suspects.forget(id);
-            settled.extend(self.in_hand.release(id, settlement, settlement));
+            // What has joined came while the database was asked: it may bring what is ours to take by now.
+            settled.extend(self.in_hand.release(id, settlement, Settlement::Requeue));
         }
         settled
     }

@@ -38,6 +38,14 @@ pub(crate) fn is_held(db: &DatabaseConnection) -> &'static str {
     }
 }
 
+/// `$2` as an id, as an SQL expression.
+pub(crate) fn this_id(db: &DatabaseConnection) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => "$2::uuid",
+        _ => "$2",
+    }
+}
+
 /// At the end of a query for rows to change: leaves out those that another statement is changing.
 /// SQLite has one writer, and so nothing to leave out.
 pub(crate) fn skip_locked(db: &DatabaseConnection) -> &'static str {

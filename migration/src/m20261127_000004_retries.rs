@@ -30,6 +30,7 @@ enum Consumers {
     LeaseMs,
     Embedded,
     Dead,
+    Ended,
 }
 
 #[derive(DeriveIden)]
@@ -102,7 +103,12 @@ impl MigrationTrait for Migration {
                 .drop_table(Table::drop().table(table).to_owned())
                 .await?;
         }
-        for column in [Consumers::Dead, Consumers::Embedded, Consumers::LeaseMs] {
+        for column in [
+            Consumers::Ended,
+            Consumers::Dead,
+            Consumers::Embedded,
+            Consumers::LeaseMs,
+        ] {
             let table = Table::alter()
                 .table(Consumers::Table)
                 .drop_column(column)
@@ -133,8 +139,9 @@ fn retries() -> TableCreateStatement {
         .to_owned()
 }
 
-/// The length of the lease; whether its process has the queue inside it; whether another consumer has found it dead.
-fn consumer_columns() -> [ColumnDef; 3] {
+/// The length of the lease; whether its process has the queue inside it; whether it is over: another consumer has found it
+/// dead, or it has ended the lease itself, which is no death.
+fn consumer_columns() -> [ColumnDef; 4] {
     [
         ColumnDef::new(Consumers::LeaseMs)
             .big_integer()
@@ -143,6 +150,7 @@ fn consumer_columns() -> [ColumnDef; 3] {
             .take(),
         flag(Consumers::Embedded),
         flag(Consumers::Dead),
+        flag(Consumers::Ended),
     ]
 }
 

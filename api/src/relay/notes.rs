@@ -61,6 +61,13 @@ impl Notes {
         self.retries.extend(ids);
     }
 
+    /// The queue has lost what was confirmed: none of it is noted as published. Returns what waited for that.
+    pub(super) fn forget(&mut self) -> Vec<Uuid> {
+        self.count = 0;
+        self.retries.clear();
+        self.waiting.drain(..).flat_map(|(_, ids)| ids).collect()
+    }
+
     /// From now on everything is noted at once.
     pub(super) fn hurry(&mut self) {
         self.hurry = true;

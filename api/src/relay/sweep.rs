@@ -31,6 +31,8 @@ const RECOVERY_LIMITS: Limits = Limits {
     read: 50_000,
     claim: CLAIM_MAX,
 };
+/// Statements of a recovery, each look, while it finds nothing.
+const RECOVERY_STATEMENTS: usize = 10;
 /// Retries that one statement reads to shorten their waits.
 const READ_MAX: u64 = 4096;
 /// Statements in which the frontier may catch up, each look.
@@ -60,6 +62,8 @@ pub(super) struct Sweep {
     /// Whether the queue is inside this process.
     embedded: bool,
     frontier: Pass,
+    /// When and where the frontier began, until it has passed twice.
+    again: Option<(Instant, u64)>,
     walk: Pass,
     recovery: Option<Recovery>,
     /// Whether other relays have yet to be told that the queue is new.
@@ -83,15 +87,19 @@ pub(super) struct Found {
     pub(super) retries: Vec<Uuid>,
     /// There may be more, so there is no need to wait.
     pub(super) more: bool,
+    /// The queue has turned out to be new: what was confirmed before is gone from it.
+    pub(super) queue_is_new: bool,
 }
 
 impl Sweep {
     pub(super) fn new(db: &DatabaseConnection, queue: &Queue) -> Self {
+        let from = Pass::now().saturating_sub(FRONTIER_BACK_MS);
         Self {
             db: db.clone(),
             queue: queue.name().to_owned(),
             embedded: queue.is_inside_the_process(),
-            frontier: Pass::since(Pass::now().saturating_sub(FRONTIER_BACK_MS)),
+            frontier: Pass::since(from),
+            again: Some((Instant::now(), from)),
             walk: Pass::default(),
             recovery: None,
             to_note: false,
@@ -118,9 +126,12 @@ impl Sweep {
 
     /// One look, while so many messages wait in the queue.
     pub(super) async fn look(&mut self, ready: usize) -> Result<Found, DbErr> {
-        self.ask().await?;
+        let mut found = Found {
+            queue_is_new: self.ask().await?,
+            ..Found::default()
+        };
         self.shorten_waits().await?;
-        let mut found = Found::default();
+        self.pass_again();
         self.look_at_retries(&mut found).await?;
         let no_room = self.embedded && ready > RECOVERY_BACKLOG_MAX;
         if !no_room {
@@ -136,8 +147,18 @@ impl Sweep {
         Ok(found)
     }
 
-    /// Whether somebody had to create the queue, and whether the clock was set back.
-    async fn ask(&mut self) -> Result<(), DbErr> {
+    /// Once: what a relay that has died since had claimed was not due when the frontier passed it first.
+    fn pass_again(&mut self) {
+        if let Some((since, from)) = self.again
+            && since.elapsed() > DUE_IN * 2
+        {
+            self.again = None;
+            self.frontier = Pass::since(from);
+        }
+    }
+
+    /// Asks the database whether the clock was set back and somebody had to create the queue. Returns the latter.
+    async fn ask(&mut self) -> Result<bool, DbErr> {
         if self.to_note {
             self.created_at = Some(due::queue_created(&self.db, &self.queue).await?);
             self.to_note = false;
@@ -176,7 +197,7 @@ impl Sweep {
                 self.shortening = Some(Pass::default());
             }
         }
-        Ok(())
+        Ok(is_news)
     }
 
     async fn shorten_waits(&mut self) -> Result<(), DbErr> {
@@ -258,7 +279,14 @@ impl Sweep {
         let Some(mut recovery) = self.recovery.take() else {
             return Ok(());
         };
-        let outcome = recovery.look(&self.db, found).await;
+        let mut outcome = recovery.look(&self.db, found).await;
+        for _ in 1..RECOVERY_STATEMENTS {
+            // Where there is nothing to publish there is nothing to wait for.
+            if !matches!(outcome, Ok(false)) || !found.entries.is_empty() {
+                break;
+            }
+            outcome = recovery.look(&self.db, found).await;
+        }
         if !matches!(outcome, Ok(true)) {
             self.recovery = Some(recovery);
         }

@@ -1,6 +1,6 @@
 //! What attempts that ended within the last seconds say about the service.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,9 @@ use crate::work::signal::Signal;
 pub(super) const SPAN: Duration = Duration::from_secs(10);
 /// How long an answer counts that asks for fewer calls.
 pub(super) const SHORT_SPAN: Duration = Duration::from_secs(2);
+/// So many of the last fresh attempts are looked at, and so many of them alike are no longer about single transactions.
+const LAST: usize = 20;
+const LAST_ALIKE: usize = 18;
 /// Attempts are counted by the second in which they ended.
 const BUCKETS: usize = SPAN.as_secs() as usize;
 
@@ -21,6 +24,9 @@ pub(super) struct Recent {
     began: Option<Instant>,
     /// Which second each bucket is of, counted from `began`.
     buckets: [(u64, Fresh, Counts); BUCKETS],
+    /// How the last fresh ones ended, whenever that was: after a long time in which all went well, the parts of the last
+    /// seconds would tell too late that nothing does.
+    last: VecDeque<Signal>,
 }
 
 /// Counts of fresh attempts.
@@ -45,8 +51,17 @@ impl Recent {
         }
         if is_fresh {
             bucket.1.add(signal);
+            self.last.push_back(signal);
+            if self.last.len() > LAST {
+                self.last.pop_front();
+            }
         }
         bucket.2.add(signal);
+    }
+
+    /// Whether nearly all of the last fresh attempts ended like that.
+    fn lately(&self, is_like: impl Fn(&Signal) -> bool) -> bool {
+        self.last.iter().filter(|signal| is_like(signal)).count() >= LAST_ALIKE
     }
 
     /// All attempts of the last [`SHORT_SPAN`].
@@ -64,8 +79,9 @@ impl Recent {
     /// What is wrong with the service as a whole, if anything is.
     pub(super) fn verdict(&mut self, now: Instant) -> Option<Reason> {
         let (fresh, all) = self.sum(now, SPAN);
-        if fresh.refused >= REFUSALS_MIN
-            && f64::from(fresh.refused) >= REFUSED_PART * f64::from(fresh.all())
+        if self.lately(|signal| *signal == Signal::Refused)
+            || fresh.refused >= REFUSALS_MIN
+                && f64::from(fresh.refused) >= REFUSED_PART * f64::from(fresh.all())
         {
             return Some(Reason::Refusing);
         }
@@ -76,8 +92,10 @@ impl Recent {
         };
         let weight = counts.failed + UNREACHABLE_WEIGHT * counts.unreachable;
         let good = counts.succeeded + counts.refused;
-        if counts.bad() < FAILURES_MIN || f64::from(weight) < FAILED_PART * f64::from(weight + good)
-        {
+        let lately = self.lately(|s| matches!(s, Signal::Failed | Signal::Unreachable));
+        let is_bad = counts.bad() >= FAILURES_MIN
+            && f64::from(weight) >= FAILED_PART * f64::from(weight + good);
+        if !lately && !is_bad {
             return None;
         }
         Some(match counts.unreachable > counts.failed {

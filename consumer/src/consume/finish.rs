@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::{
     Status,
-    lifecycle::{self, Attempt, Conclusion, Holder, LOOK_AGAIN_IN, Next},
+    lifecycle::{self, Attempt, Conclusion, Holder, Next},
 };
 use failpoint::Point;
 use futures::{FutureExt, StreamExt};
@@ -13,7 +13,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::{CALL_EVERY, Consumer, Settled, persist};
+use super::{CALL_EVERY, Consumer, RELEASED_FOR, Settled, persist};
 use crate::{Error, lease::Change, work::Work};
 
 /// Outcomes that are committed together, at most.
@@ -129,7 +129,7 @@ impl Consumer {
         // What is under way there repeats itself while the database is away, and is in the lost lease's name.
         self.taking.clear();
         self.finishing.clear();
-        self.noting.clear();
+        self.releasing.clear();
         deliveries
             .settle(self.in_hand.release_all(Settlement::Requeue))
             .await;
@@ -213,7 +213,7 @@ async fn conclude(
                     Err(error) if lifecycle::refuses_the_data(&error) => {
                         tracing::error!(%error, id = %conclusion.id, "an outcome cannot be recorded; it is tried again");
                         let ids = [conclusion.id];
-                        let release = || lifecycle::release(db, holder, &ids, LOOK_AGAIN_IN);
+                        let release = || lifecycle::release(db, holder, &ids, RELEASED_FOR);
                         persist("release", release).await?;
                         0
                     }

@@ -50,23 +50,25 @@ pub async fn claim(
     // What waits for its next attempt is here only if an older version has put it here, and may wait for long.
     let is_due = format!("(due_at <= {now} OR (due_at > {now} + $4 AND NOT waits))");
     let is_free = format!("(holder IS NULL OR NOT {})", lease::is_alive("holder"));
+    // Of an entry that somebody is taking just now its newest version is looked at, so its holder must be as it was seen.
     let seen = "SELECT id, due_at, waits, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
     let wanted_ids =
-        format!("SELECT id FROM seen WHERE {is_due} AND {is_free} ORDER BY id LIMIT $6");
+        format!("SELECT id, holder FROM seen WHERE {is_due} AND {is_free} ORDER BY id LIMIT $6");
     // Where there are more than may be claimed, the look has ended with the last that was.
     let read = "SELECT CASE WHEN is_full THEN (SELECT id FROM wanted ORDER BY id DESC LIMIT 1) ELSE last END, \
                        CASE WHEN is_full THEN $3 ELSE count END \
                 FROM (SELECT (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last, \
                              (SELECT count(*) FROM seen) AS count, \
                              (SELECT count(*) FROM wanted) >= $6 AS is_full) AS looked WHERE last IS NOT NULL";
-    let claim = format!("UPDATE outbox SET due_at = {now} + $5, waits = false");
+    let claim = format!("UPDATE outbox SET due_at = {now} + $5, waits = false, holder = NULL");
     let look = match db.get_database_backend() {
         DbBackend::Postgres => format!(
             "WITH seen AS MATERIALIZED ({seen}), \
              wanted AS MATERIALIZED ({wanted_ids}), \
-             free AS MATERIALIZED (SELECT id FROM outbox \
-               WHERE id = ANY(ARRAY(SELECT id FROM wanted)) AND {is_due} AND {is_free} \
-               FOR UPDATE SKIP LOCKED), \
+             free AS MATERIALIZED (SELECT outbox.id FROM outbox JOIN wanted ON outbox.id = wanted.id \
+               WHERE outbox.id = ANY(ARRAY(SELECT id FROM wanted)) AND {is_due} \
+               AND outbox.holder IS NOT DISTINCT FROM wanted.holder \
+               FOR UPDATE OF outbox SKIP LOCKED), \
              claimed AS ({claim} WHERE id = ANY(ARRAY(SELECT id FROM free)) RETURNING id) \
              SELECT id, 0::bigint FROM claimed UNION ALL ({read})"
         ),
@@ -174,7 +176,7 @@ pub async fn come_back(
 ) -> Result<(), DbErr> {
     let these = sql::is_one_of_the_ids(db, "id");
     let now = sql::now_millis(db);
-    let is_free = format!("(holder IS NULL OR NOT {})", lease::is_alive("holder"));
+    let is_free = lease::is_free();
     let mine = format!("FROM outbox WHERE {these} AND {is_free} AND NOT waits");
     let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
     let row = format!("SELECT id, {now} + $2, {now}, attempts, failures, crashes");

@@ -19,6 +19,21 @@ pub(super) fn is_alive(id: &str) -> String {
     format!("EXISTS (SELECT 1 FROM consumers WHERE consumers.id = {id} AND NOT consumers.dead)")
 }
 
+/// `nobody holds the outbox entry, or a consumer whose lease is over`, as an SQL condition.
+///
+/// A holder that has no row is none of these: PostgreSQL looks at the newest version of an entry that somebody else has just
+/// changed, but at `consumers` as it was when the statement began (EvalPlanQual), and the new holder may have begun its lease
+/// since.
+pub(super) fn is_free() -> &'static str {
+    "(holder IS NULL OR \
+      EXISTS (SELECT 1 FROM consumers WHERE consumers.id = outbox.holder AND consumers.dead))"
+}
+
+/// The deaths behind an outbox entry, as an SQL expression: its holder's, too, if that has been marked dead. Who has ended
+/// its lease has not died.
+pub(super) const DEATHS: &str = "crashes + CAST((SELECT count(*) FROM consumers \
+     WHERE consumers.id = outbox.holder AND dead AND NOT ended) AS integer)";
+
 /// Begins a lease. Until this has succeeded nothing may be taken under it. `embedded` says whether the consumer's
 /// process has the queue inside it.
 pub async fn begin(
@@ -54,10 +69,12 @@ pub async fn renew(
     Ok(execute(db, sql::statement(db, update, values)).await? == 1)
 }
 
-/// Ends a lease: what the consumer holds is anybody's at once, and it has not died.
+/// Ends a lease: what the consumer holds is anybody's at once, and it has not died. Its row stays until [`reclaim`] has
+/// looked for what it may have left.
 pub async fn end(db: &DatabaseConnection, consumer: Uuid) -> Result<(), DbErr> {
-    let delete = "DELETE FROM consumers WHERE id = $1";
-    execute(db, sql::statement(db, delete, [consumer.into()])).await?;
+    let end = "UPDATE consumers SET dead = $2, ended = $2 WHERE id = $1 AND NOT dead";
+    let values = || [consumer.into(), true.into()];
+    retrying(|| execute(db, sql::statement(db, end, values()))).await?;
     Ok(())
 }
 
@@ -113,8 +130,8 @@ pub async fn dead(db: &DatabaseConnection) -> Result<Vec<Uuid>, DbErr> {
     returned_ids(db, sql::statement(db, dead, [])).await
 }
 
-/// Makes due at once what the dead hold in this range, reading up to `limit` entries. Each of their ids has one death
-/// more behind it.
+/// Makes due at once what the dead, and those whose leases have ended, hold in this range, reading up to `limit` entries.
+/// What the dead held has one death more behind it.
 pub async fn reclaim(
     db: &DatabaseConnection,
     dead: &[Uuid],
@@ -129,20 +146,20 @@ pub async fn reclaim(
     let seen = "SELECT id, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
     let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
     let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
-    let row = format!("SELECT id, {now}, {now}, attempts, failures, crashes + 1");
+    let row = format!("SELECT id, {now}, {now}, attempts, failures, ");
     let look = match db.get_database_backend() {
         DbBackend::Postgres => format!(
             "WITH seen AS MATERIALIZED ({seen}), \
              theirs AS (DELETE FROM outbox \
                WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_theirs})) AND {is_theirs} \
-               RETURNING id, attempts, failures, crashes), \
-             moved AS ({moved} {row} FROM theirs RETURNING id) \
+               RETURNING id, attempts, failures, {DEATHS} AS crashes), \
+             moved AS ({moved} {row} crashes FROM theirs RETURNING id) \
              SELECT id, 0::bigint FROM moved UNION ALL ({read})"
         ),
         _ => format!(
             "BEGIN IMMEDIATE; \
              WITH seen AS ({seen}) {read}; \
-             {moved} {row} FROM outbox WHERE id IN (SELECT id FROM ({seen})) AND {is_theirs} \
+             {moved} {row} {DEATHS} FROM outbox WHERE id IN (SELECT id FROM ({seen})) AND {is_theirs} \
                RETURNING id, 0; \
              DELETE FROM outbox WHERE id >= $1 AND id < $2 AND {is_theirs} \
                AND id IN (SELECT id FROM retries); \

@@ -44,7 +44,7 @@ pub async fn take(
     };
     let mut taken = take().await?;
     // Not all of them: after a redelivery or a repeated message, or those that are tried again.
-    if taken < ids.len() as u64 && bring_in(db, &ids, again_in).await? > 0 {
+    if taken < ids.len() as u64 && bring_in(db, holder, &ids, crashes_max, again_in).await? > 0 {
         taken = take().await?;
     }
     if taken == ids.len() as u64 {
@@ -76,18 +76,31 @@ fn is_ready(db: &DatabaseConnection) -> String {
 
 /// `no living consumer but $2 holds it`, as an SQL condition.
 fn is_free() -> String {
-    let others_is_alive = lease::is_alive("outbox.holder");
-    format!("(holder IS NULL OR holder = $2 OR NOT {others_is_alive})")
+    format!("(holder = $2 OR {})", lease::is_free())
 }
 
-/// Moves those of them that are tried again, and whose time has come, back into the outbox, where they can be taken.
-/// Returns how many that is.
-async fn bring_in(db: &DatabaseConnection, ids: &[Uuid], again_in: Duration) -> Result<u64, DbErr> {
-    let these = format!("{} AND NOT waits", sql::is_one_of_the_ids(db, "id"));
-    let insert = "INSERT INTO outbox (id, due_at, attempts, failures, crashes)";
+/// Moves those of them that are tried again, and whose time has come, back into the outbox: into the taker's hands if it may
+/// have them, in the same statement, so that nobody finds them in nobody's. Returns how many that is.
+async fn bring_in(
+    db: &DatabaseConnection,
+    holder: Holder,
+    ids: &[Uuid],
+    crashes_max: i32,
+    again_in: Duration,
+) -> Result<u64, DbErr> {
+    let may = match holder {
+        Holder::Sole => "true".to_owned(),
+        Holder::Consumer(_) => lease::is_alive("$2"),
+    };
+    let these = format!(
+        "{} AND NOT waits AND {may}",
+        sql::is_one_of_the_ids(db, "id")
+    );
+    let insert = "INSERT INTO outbox (id, due_at, holder, attempts, failures, crashes)";
     let row = format!(
-        "SELECT id, {} + $2, attempts, failures, crashes",
-        sql::now_millis(db)
+        "SELECT id, {} + $3, CASE WHEN crashes <= $4 THEN {} END, attempts, failures, crashes",
+        sql::now_millis(db),
+        sql::this_id(db),
     );
     let bring_in = match db.get_database_backend() {
         DbBackend::Postgres => format!(
@@ -101,33 +114,51 @@ async fn bring_in(db: &DatabaseConnection, ids: &[Uuid], again_in: Duration) -> 
         ),
     };
     retrying(|| {
-        let values = [sql::ids(db, ids), millis(again_in).into()];
+        let values = [
+            sql::ids(db, ids),
+            holder.id().into(),
+            millis(again_in).into(),
+            crashes_max.into(),
+        ];
         count_of(db, sql::statement(db, bring_in.as_str(), values))
     })
     .await
 }
 
-/// Lets go of ids that are not worked on after all: from now on anybody may take them. They are due `again_in` from now,
-/// unless a message brings them sooner. Returns how many the holder still had.
+/// Lets go of ids that are not worked on after all: from now on anybody may take them, and whether a message brings them or
+/// not, they are due `again_in` from now. Returns how many the holder still had.
 pub async fn release(
     db: &DatabaseConnection,
     holder: Holder,
     ids: &[Uuid],
     again_in: Duration,
 ) -> Result<u64, DbErr> {
-    let release = format!(
-        "UPDATE outbox SET holder = NULL, due_at = {} + $3 WHERE {} AND {}",
-        sql::now_millis(db),
+    let theirs = format!(
+        "{} AND {}",
         sql::is_one_of_the_ids(db, "id"),
-        sql::is_held(db),
+        sql::is_held(db)
     );
+    let now = sql::now_millis(db);
+    let insert = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
+    let row = format!("SELECT id, {now} + $3, {now}, attempts, failures, crashes");
+    let release = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH theirs AS (DELETE FROM outbox WHERE {theirs} RETURNING *), \
+             moved AS ({insert} {row} FROM theirs RETURNING id) \
+             SELECT count(*) FROM moved"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; {insert} {row} FROM outbox WHERE {theirs}; SELECT changes(); \
+             DELETE FROM outbox WHERE {theirs}; COMMIT"
+        ),
+    };
     retrying(|| {
         let values = [
             sql::ids(db, ids),
             holder.id().into(),
             millis(again_in).into(),
         ];
-        execute(db, sql::statement(db, release.as_str(), values))
+        count_of(db, sql::statement(db, release.as_str(), values))
     })
     .await
 }
@@ -164,9 +195,9 @@ async fn hold(
 
 /// How many consumers have died with the entry in hand, as an SQL expression: the one that holds it, too, if it has been
 /// marked dead and nobody has made due yet what it held.
-fn deaths() -> &'static str {
-    "CASE WHEN holder IS NULL OR holder = $2 THEN crashes ELSE crashes + CAST(\
-       (SELECT count(*) FROM consumers WHERE consumers.id = outbox.holder AND dead) AS integer) END"
+fn deaths() -> String {
+    let deaths = lease::DEATHS;
+    format!("CASE WHEN holder IS NULL OR holder = $2 THEN crashes ELSE {deaths} END")
 }
 
 /// Which of them are the holder's.

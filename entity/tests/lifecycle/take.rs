@@ -12,7 +12,9 @@ on_both! {
     what_dead_consumers_held_falls_due
     a_death_counts_once_whoever_sees_it_first
     who_gives_up_its_lease_has_not_died
+    what_is_left_by_who_ended_its_lease_falls_due
     what_is_released_is_anybodys
+    what_is_tried_again_is_taken_and_held_at_once
 }
 
 async fn an_id_is_finished_once(db: DatabaseConnection) {
@@ -157,6 +159,46 @@ async fn who_gives_up_its_lease_has_not_died(db: DatabaseConnection) {
     let (_, heir) = consumer(&db).await;
     assert_eq!(take(&db, heir, &ids).await.mine, ids);
     assert_eq!(crashes(&db).await, [0, 0, 0]);
+}
+
+async fn what_is_left_by_who_ended_its_lease_falls_due(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    let (id, holder) = consumer(&db).await;
+    take(&db, holder, &ids).await;
+    lease::end(&db, id).await.unwrap();
+    // Its messages may have been acked by others while it still held them, so somebody looks after what it has left.
+    assert_eq!(reclaim(&db).await, ids);
+    assert_eq!(claim_retries(&db).await, ids);
+    let (_, heir) = consumer(&db).await;
+    assert_eq!(take(&db, heir, &ids).await.mine, ids);
+    assert_eq!(crashes(&db).await, [0, 0, 0]);
+}
+
+async fn what_is_tried_again_is_taken_and_held_at_once(db: DatabaseConnection) {
+    let ids = three(&db).await;
+    for deaths in 0..2 {
+        let (id, dead) = consumer(&db).await;
+        take(&db, dead, &ids[..=deaths]).await;
+        bury(&db, id).await;
+        reclaim(&db).await;
+        claim_retries(&db).await;
+    }
+    // The first has two deaths behind it, and the second one.
+    let (_, holder) = consumer(&db).await;
+    let taken = lifecycle::take(&db, holder, ids.clone(), 1, LATER)
+        .await
+        .unwrap();
+    assert_eq!(taken.mine, &ids[1..]);
+    assert_eq!(taken.suspects, [(ids[0], 2)].into());
+    assert!(retries(&db).await.is_empty());
+    let entries = outbox::Entity::find().all(&db).await.unwrap();
+    assert_eq!(
+        entries
+            .iter()
+            .filter(|entry| entry.holder.is_some())
+            .count(),
+        2
+    );
 }
 
 async fn what_is_released_is_anybodys(db: DatabaseConnection) {
