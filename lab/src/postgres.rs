@@ -204,7 +204,9 @@ impl Server {
     /// Starts a stopped or crashed server on the same port with the same data, and returns once it accepts connections.
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "PostgreSQL runs already");
-        let mut command = self.binaries.command(POSTGRES);
+        let clock = self.clock.as_ref().map(Clock::variables);
+        let clock = clock.as_ref().map_or(&[][..], |variables| variables);
+        let mut command = self.binaries.command_with(POSTGRES, clock);
         command.arg("-D").arg(self.folder.path().join("data"));
         let mut set = |name: &str, value: &str| {
             command.args(["-c", &format!("{name}={value}")]);
@@ -226,9 +228,6 @@ impl Server {
                 "ssl_key_file",
                 &self.folder.path().join("key.pem").to_string_lossy(),
             );
-        }
-        if let Some(clock) = &self.clock {
-            clock.give(&mut command);
         }
         if let Some(disk) = &self.small_disk {
             for size in ["max_wal_size=48MB", "min_wal_size=32MB"] {

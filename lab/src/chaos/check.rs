@@ -174,6 +174,14 @@ pub(super) struct State {
     pub(super) failures: BTreeSet<String>,
 }
 
+impl State {
+    /// How many have failed for good.
+    pub(super) fn failed(&self) -> u64 {
+        let failed = self.rows.iter().filter(|row| row.status == "FAILED");
+        failed.count() as u64
+    }
+}
+
 /// How many dead letters are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeadLetters {

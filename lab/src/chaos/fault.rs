@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
+use self::network::Break;
 pub(super) use self::table::{About, Traits, all};
 use super::world::{Ground, World};
 
@@ -157,6 +158,9 @@ impl Fault {
 
     /// Breaks something in `world` for about as long as `lasts`, and mends it. What it forgets, [`World::heal`] mends.
     pub(super) async fn strike(self, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+        if let Some(how) = Break::by(self, world) {
+            return how.strike(world, lasts).await;
+        }
         match self {
             Self::None | Self::EmbeddedNone | Self::MigrationRace => world.hold(lasts).await,
             Self::FailpointLoop | Self::EmbeddedFailpoints => {
@@ -197,30 +201,6 @@ impl Fault {
             | Self::QueuePurged
             | Self::BothDown => broker::strike(self, world, lasts).await,
             Self::Backlog => backlog::strike(world).await,
-            Self::AmqpReset
-            | Self::AmqpCut
-            | Self::AmqpBlackhole
-            | Self::AmqpDeaf
-            | Self::AmqpSlow
-            | Self::AmqpDelay
-            | Self::BrokerFailover
-            | Self::BrokerCutOne
-            | Self::BrokerFlapping
-            | Self::DatabaseReset
-            | Self::DatabaseCut
-            | Self::DatabaseBlackhole
-            | Self::DatabaseFailover
-            | Self::DatabaseFailoverOne
-            | Self::DatabaseCutOne
-            | Self::DatabaseFlapping
-            | Self::DatabaseAnswersLost
-            | Self::DatabaseSlow
-            | Self::HttpReset
-            | Self::HttpCut
-            | Self::HttpAnswersLost
-            | Self::FarSideDown
-            | Self::FarSideDownOne
-            | Self::InFlightCut => network::strike(self, world, lasts).await,
             Self::PoisonMessages | Self::PoisonWork | Self::DuplicateMessages => {
                 messages::strike(self, world, lasts).await
             }

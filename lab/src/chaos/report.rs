@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::{
-    check::{State, Violation},
+    check::{State, Violation, longest_refusal, slowest},
     history::{Outcome, Request},
     schedule::Step,
     webhook::Webhooks,
@@ -52,22 +52,13 @@ pub(super) struct Run {
     pub(super) recovered_in_s: Option<f64>,
     /// From the last request until nothing was left to do.
     pub(super) quiet_in_s: f64,
-    /// The longest from a commit to its end, of those that the far side did not fail itself.
-    pub(super) slowest_s: Option<f64>,
-    /// The longest time without a 202 for anybody.
-    pub(super) longest_refusal_s: f64,
     pub(super) restarts: u64,
-    pub(super) dead_letters: u64,
     /// How often somebody looked at a transaction meanwhile.
     pub(super) looks: u64,
     /// Runs of one id that overlapped; `None` where nobody can see them.
     pub(super) overlapping_runs: Option<u64>,
     /// Calls of the far side that were not the first of their id.
     pub(super) repeated_calls: Option<u64>,
-    /// Transactions that the far side refused for good.
-    pub(super) refused: u64,
-    /// Transactions that have failed.
-    pub(super) failed: u64,
     /// How often a consumer gave everything back, because it could not renew its lease.
     pub(super) lost_leases: u64,
     /// Deaths at each failpoint.
@@ -99,6 +90,15 @@ pub(super) struct Outcomes {
     pub(super) recovered: u64,
     /// The slowest 202, in milliseconds.
     pub(super) slowest_ms: u64,
+    /// The longest from a commit to its end, of those that the far side did not fail itself.
+    pub(super) slowest_s: Option<f64>,
+    /// The longest time without a 202 for anybody.
+    pub(super) longest_refusal_s: f64,
+    /// Transactions that the far side refused for good.
+    pub(super) refused_by_far_side: u64,
+    /// Transactions that have failed.
+    pub(super) failed: u64,
+    pub(super) dead_letters: u64,
 }
 
 impl Run {
@@ -123,7 +123,10 @@ impl Run {
         let recovered = self
             .recovered_in_s
             .map_or("-".into(), |s| format!("{s:.1} s"));
-        let slowest = self.slowest_s.map_or("-".into(), |s| format!("{s:.1} s"));
+        let slowest = self
+            .outcomes
+            .slowest_s
+            .map_or("-".into(), |s| format!("{s:.1} s"));
         let verdict = match self.is_clean() {
             true => "clean".to_owned(),
             false => {
@@ -135,7 +138,7 @@ impl Run {
         format!(
             "{} (seed {}): {requests} requests, {accepted} accepted, {} restarts, recovered in {recovered}, slowest {slowest}, \
              no 202 for {:.1} s: {verdict}",
-            self.fault, self.seed, self.restarts, self.longest_refusal_s
+            self.fault, self.seed, self.restarts, self.outcomes.longest_refusal_s
         )
     }
 }
@@ -145,6 +148,11 @@ impl Outcomes {
         let mut outcomes = Self {
             requests: requests.len() as u64,
             rows: state.rows.len() as u64,
+            slowest_s: slowest(state).map(|took| took.as_secs_f64()),
+            longest_refusal_s: longest_refusal(requests).as_secs_f64(),
+            refused_by_far_side: state.refused.len() as u64,
+            failed: state.failed(),
+            dead_letters: state.dead_letters,
             ..Self::default()
         };
         let mut accepted = std::collections::BTreeSet::new();
@@ -261,15 +269,10 @@ mod tests {
             examples: vec!["txn_1".into()],
             recovered_in_s: None,
             quiet_in_s: 0.0,
-            slowest_s: None,
-            longest_refusal_s: 0.0,
             restarts: 0,
-            dead_letters: 0,
             looks: 0,
             overlapping_runs: None,
             repeated_calls: None,
-            refused: 0,
-            failed: 0,
             lost_leases: 0,
             deaths: BTreeMap::new(),
             behind_ms: 0,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    check::{Bounds, DeadLetters, Findings, State, Violation, check, longest_refusal, slowest},
+    check::{Bounds, DeadLetters, Findings, State, Violation, check},
     far_side::{Call, again, brushed_off, overlaps, refused, repeats, sick, unexplained},
     history::History,
     load::{Habits, Senders},
@@ -91,21 +91,9 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
 
     let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
     let state = state(&world, worst, calls.as_deref()).await?;
-    if let DeadLetters::Exactly(right) = &mut world.dead_letters {
-        // Whether each may have failed is another question.
-        let failed = state.rows.iter().filter(|row| row.status == "FAILED");
-        *right += failed.count() as u64;
-    }
     let (requests, seen) = (history.requests(), history.seen());
-    let dead_letters = world.dead_letters;
-    let mut findings = check(
-        &webhooks,
-        &requests,
-        &seen,
-        &state,
-        dead_letters,
-        &task.bounds,
-    );
+    let right = dead_letters(&world, &state);
+    let mut findings = check(&webhooks, &requests, &seen, &state, right, &task.bounds);
     if let Some(calls) = &calls {
         check_calls(&world, calls, task.overlaps, &mut findings);
     }
@@ -125,19 +113,10 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         examples: findings.examples,
         recovered_in_s: recovered_in,
         quiet_in_s: drained.as_secs_f64(),
-        slowest_s: slowest(&state).map(|took| took.as_secs_f64()),
-        longest_refusal_s: longest_refusal(&requests).as_secs_f64(),
         restarts: world.restarts,
-        dead_letters: state.dead_letters,
         looks: seen.len() as u64,
         overlapping_runs: calls.as_deref().map(overlaps),
         repeated_calls: calls.as_deref().map(repeats),
-        refused: state.refused.len() as u64,
-        failed: state
-            .rows
-            .iter()
-            .filter(|row| row.status == "FAILED")
-            .count() as u64,
         lost_leases: world.lost_leases(),
         deaths: std::mem::take(&mut world.deaths),
         time_lapse: task.lapse,
@@ -147,6 +126,14 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     };
     world.clear().await?;
     Ok(run)
+}
+
+/// How many dead letters are right: each transaction that has failed has one. Whether it may have is another question.
+fn dead_letters(world: &World<'_>, state: &State) -> DeadLetters {
+    match world.dead_letters {
+        DeadLetters::Exactly(poison) => DeadLetters::Exactly(poison + state.failed()),
+        DeadLetters::Any => DeadLetters::Any,
+    }
 }
 
 /// One fault after the other, each mended before the next.

@@ -140,6 +140,24 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Waits until these rows, by their ids, are final, and for no longer than `within`; notes what is not as late.
+    pub(super) async fn finish(&mut self, ids: &[String], within: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        let open = format!(
+            "SELECT count(*) FROM transactions WHERE status = 'PROCESSING' AND id = ANY('{{{}}}')",
+            ids.join(",")
+        );
+        let mut left: i64 = self.db.one(&open).await?;
+        while left > 0 && start.elapsed() < within {
+            self.hold(KEEP_EVERY).await?;
+            left = self.db.one(&open).await?;
+        }
+        let what = format!("{left} of {} were not final within {within:?}", ids.len());
+        self.findings
+            .add(Violation::Late, left.unsigned_abs(), what);
+        Ok(start.elapsed())
+    }
+
     /// Moves the progress bar.
     pub(super) fn tick(&self) {
         self.progress.set_position(self.began.elapsed().as_secs());

@@ -1,6 +1,7 @@
 //! Where PostgreSQL's server is installed, and as whom it may run.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -45,15 +46,29 @@ impl Binaries {
 
     /// A command that runs one of the binaries as the right user.
     pub(super) fn command(&self, program: &str) -> Command {
+        self.command_with(program, &[])
+    }
+
+    /// The same with these variables, for the binary and not for what leads to it.
+    pub(super) fn command_with(&self, program: &str, variables: &[(&str, OsString)]) -> Command {
         let program = self.0.join(program);
         if !self.need_own_user() {
-            return clean(program);
+            let mut command = clean(program);
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
+            return command;
         }
         // setpriv becomes the program, so that the child's number is the server's.
         let mut command = clean("setpriv");
         command
             .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-            .arg(program);
+            .arg("env");
+        for (name, value) in variables {
+            let mut variable = OsString::from(name);
+            variable.push("=");
+            variable.push(value);
+            command.arg(variable);
+        }
+        command.arg(program);
         command
     }
 }

@@ -2,9 +2,9 @@
 //! time (https://github.com/wolfcw/libfaketime).
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
@@ -50,12 +50,13 @@ impl Clock {
         fs::rename(&new, &self.offset).context("cannot set the clock")
     }
 
-    /// Has the server that `command` starts go by it. Its timers go on as they are.
-    pub(super) fn give(&self, command: &mut Command) {
-        command
-            .env("LD_PRELOAD", &self.library)
-            .env("FAKETIME_TIMESTAMP_FILE", &self.offset)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    /// With these variables a process goes by it. Its timers go on as they are.
+    pub(super) fn variables(&self) -> [(&'static str, OsString); 4] {
+        [
+            ("LD_PRELOAD", self.library.clone().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.offset.clone().into()),
+            ("FAKETIME_NO_CACHE", "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ]
     }
 }

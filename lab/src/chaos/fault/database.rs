@@ -28,6 +28,8 @@ const STARTS: u32 = 20;
 const READ_ONLY: &str = "default_transaction_read_only = on";
 /// An hour ahead or behind, in seconds: a clock that was wrong, and its correction.
 const JUMPS: [i32; 4] = [-3600, 0, 3600, 0];
+/// How long what was unfinished at a death may take beyond the fault's own time.
+const FINAL_WITHIN: Duration = Duration::from_secs(15);
 /// A consumer dies so long after each.
 const DEATH_AFTER: Duration = Duration::from_secs(1);
 pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -271,8 +273,11 @@ async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
         world.ground.postgres()?.set_clock(offset)?;
         world.hold(DEATH_AFTER).await?;
         let dead = world.pick(Role::Consumer);
+        let open = "SELECT id::text FROM transactions WHERE status = 'PROCESSING'";
+        let open: Vec<String> = world.db.column(open).await?;
         world.kill_and_start(dead).await?;
         world.hold(lasts).await?;
+        world.finish(&open, FINAL_WITHIN).await?;
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::chaos::{
     world::{CALL_WITHIN, World},
 };
 
+/// Longer than a consumer remembers what was answered.
+const GOOD_TIMES: Duration = Duration::from_secs(12);
 /// Calls per second that a service with a limit takes: fewer than come.
 const RATE_MAX: u32 = 100;
 
@@ -51,6 +53,10 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             ..usual
         },
     };
+    if fault == Fault::FarSideWave {
+        // Who has long been answered well must not be slow to see that he no longer is.
+        world.hold(GOOD_TIMES).await?;
+    }
     behave(world, manners)?;
     world.hold(lasts).await?;
     note_answers(world);

@@ -27,12 +27,15 @@ const FLAPPING: Rhythm = (3000..3001, 3000..3001);
 type Rhythm = (Range<u64>, Range<u64>);
 
 /// How connections break.
-struct Break {
+pub(super) struct Break {
     /// Who is at the other end of them.
     peer: Peer,
     mode: Mode,
     whom: Whom,
     heals: Heals,
+    rhythm: Option<Rhythm>,
+    /// Whether everything is to be in flight first.
+    in_flight: bool,
 }
 
 /// Whose connections break.
@@ -64,6 +67,9 @@ impl Break {
             mode,
             whom: Whom::All,
             heals: Heals::Same,
+            // What hits at once is over at once, so it comes again and again.
+            rhythm: matches!(mode, Mode::Reset | Mode::CutAfter(_)).then_some(NOW_AND_THEN),
+            in_flight: false,
         }
     }
 
@@ -82,20 +88,31 @@ impl Break {
         Self { heals, ..self }
     }
 
-    fn by(fault: Fault, world: &mut World<'_>) -> Self {
+    fn flapping(self) -> Self {
+        let rhythm = Some(FLAPPING);
+        Self { rhythm, ..self }
+    }
+
+    fn in_flight(self) -> Self {
+        let in_flight = true;
+        Self { in_flight, ..self }
+    }
+
+    /// What `fault` does to connections, if it is about them.
+    pub(super) fn by(fault: Fault, world: &mut World<'_>) -> Option<Self> {
         let way = match world.random.random_bool(0.5) {
             true => Way::ToServer,
             false => Way::ToClient,
         };
         let mut cut = |after| Mode::CutAfter(world.random.random_range(after));
-        match fault {
+        Some(match fault {
             Fault::AmqpReset => Self::of(Peer::Broker, Mode::Reset).by_chance(),
-            Fault::InFlightCut => Self::of(Peer::Broker, Mode::Reset).by_chance(),
+            Fault::InFlightCut => Self::of(Peer::Broker, Mode::Reset).by_chance().in_flight(),
             Fault::AmqpCut => Self::of(Peer::Broker, cut(200..20_000)).by_chance(),
             Fault::AmqpBlackhole => Self::of(Peer::Broker, Mode::Blackhole),
             Fault::BrokerCutOne => Self::of(Peer::Broker, Mode::Blackhole).of_one(Role::Consumer),
             Fault::BrokerFailover => Self::of(Peer::Broker, Mode::Pass).healing(Heals::New),
-            Fault::BrokerFlapping => Self::of(Peer::Broker, Mode::Reset),
+            Fault::BrokerFlapping => Self::of(Peer::Broker, Mode::Reset).flapping(),
             Fault::AmqpDeaf => Self::of(Peer::Broker, Mode::Deaf(way)),
             Fault::AmqpSlow => Self::of(Peer::Broker, Mode::Drip(1024)),
             Fault::AmqpDelay => Self::of(Peer::Broker, Mode::Delay(Duration::from_millis(500))),
@@ -109,7 +126,7 @@ impl Break {
             Fault::DatabaseFailoverOne => Self::of(Peer::Database, Mode::Pass)
                 .of_one(Role::Consumer)
                 .healing(Heals::New),
-            Fault::DatabaseFlapping => Self::of(Peer::Database, Mode::Reset),
+            Fault::DatabaseFlapping => Self::of(Peer::Database, Mode::Reset).flapping(),
             // Answers that come late must not come at all: their connections are dead by then.
             Fault::DatabaseAnswersLost => {
                 Self::of(Peer::Database, Mode::Deaf(Way::ToClient)).healing(Heals::Told)
@@ -121,26 +138,19 @@ impl Break {
             Fault::HttpCut => Self::of(Peer::Senders, cut(100..3000)).by_chance(),
             Fault::FarSideDown => Self::of(Peer::FarSide, Mode::Refuse),
             Fault::FarSideDownOne => Self::of(Peer::FarSide, Mode::Refuse).of_one(Role::Consumer),
-            _ => Self::of(Peer::Senders, Mode::Deaf(Way::ToClient)),
-        }
+            Fault::HttpAnswersLost => Self::of(Peer::Senders, Mode::Deaf(Way::ToClient)),
+            _ => return None,
+        })
     }
-}
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let how = Break::by(fault, world);
-    match fault {
-        Fault::InFlightCut => {
+    pub(super) async fn strike(self, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+        if self.in_flight {
             fill(world).await?;
-            again_and_again(world, &how, NOW_AND_THEN, lasts).await
         }
-        Fault::BrokerFlapping | Fault::DatabaseFlapping => {
-            again_and_again(world, &how, FLAPPING, lasts).await
+        match &self.rhythm {
+            Some(rhythm) => again_and_again(world, &self, rhythm, lasts).await,
+            None => once(world, &self, lasts).await,
         }
-        // What hits at once is over at once, so it comes again and again.
-        _ if matches!(how.mode, Mode::Reset | Mode::CutAfter(_)) => {
-            again_and_again(world, &how, NOW_AND_THEN, lasts).await
-        }
-        _ => once(world, &how, lasts).await,
     }
 }
 
@@ -179,7 +189,7 @@ async fn once(world: &mut World<'_>, how: &Break, lasts: Duration) -> Result<()>
 async fn again_and_again(
     world: &mut World<'_>,
     how: &Break,
-    (broken, whole): Rhythm,
+    (broken, whole): &Rhythm,
     lasts: Duration,
 ) -> Result<()> {
     let until = Instant::now() + lasts;

@@ -28,7 +28,8 @@ pub(in crate::chaos) struct About {
 /// In what a fault differs from most.
 pub(in crate::chaos) struct Traits {
     pub(in crate::chaos) ground: Kind,
-    /// What is noted as published may be gone, so the check lets the outbox's quarter of an hour pass at once.
+    /// What is noted as published may be gone without a trace, so the check lets the outbox's quarter of an hour pass at
+    /// once. Where there is a trace, the service is to find it.
     pub(in crate::chaos) loses_messages: bool,
     /// Messages come back so often that the broker may give them up.
     pub(in crate::chaos) dead_letters: bool,
@@ -61,7 +62,7 @@ const USUAL: Traits = Traits {
     bounds: Bounds::NONE,
 };
 
-/// What is noted as published may be gone.
+/// What is noted as published may be gone, and nothing tells so.
 const LOSES_MESSAGES: Traits = Traits {
     loses_messages: true,
     ..USUAL
@@ -69,7 +70,7 @@ const LOSES_MESSAGES: Traits = Traits {
 /// Deliveries are taken from their consumers, again and again.
 const REDELIVERS: Traits = Traits {
     dead_letters: true,
-    ..LOSES_MESSAGES
+    ..USUAL
 };
 /// A consumer cannot know that it has been given up.
 const OVERLAPS: Traits = Traits {

@@ -3,6 +3,12 @@
 use super::{ALONE, About, LOSES_MESSAGES, REDELIVERS, Traits, USUAL};
 use crate::chaos::fault::Fault;
 
+/// The broker drops messages, each of which becomes a dead letter and is published again.
+const DROPS: Traits = Traits {
+    dead_letters: true,
+    ..ALONE
+};
+
 pub(super) const FAULTS: &[About] = &[
     About {
         fault: Fault::BrokerStop,
@@ -96,21 +102,21 @@ pub(super) const FAULTS: &[About] = &[
         row: "B7",
         says: "the queue is deleted with everything in it",
         lasts: (4, 6),
-        traits: LOSES_MESSAGES,
+        traits: USUAL,
     },
     About {
         fault: Fault::QueueReplaced,
         row: "B7",
         says: "the queue is deleted, and another kind stands under its name",
         lasts: (5, 8),
-        traits: LOSES_MESSAGES,
+        traits: USUAL,
     },
     About {
         fault: Fault::Unroutable,
         row: "B8",
         says: "the queue is deleted again and again: what is published cannot be routed",
         lasts: (4, 6),
-        traits: LOSES_MESSAGES,
+        traits: USUAL,
     },
     About {
         fault: Fault::QueueExpires,
@@ -124,14 +130,14 @@ pub(super) const FAULTS: &[About] = &[
         row: "B14",
         says: "a policy lets messages expire while no consumer is there",
         lasts: (8, 10),
-        traits: ALONE.within(60, 5),
+        traits: DROPS.within(60, 5),
     },
     About {
         fault: Fault::QueueMaxLength,
         row: "B14",
         says: "a policy drops what is more than ten messages, while no consumer is there",
         lasts: (8, 10),
-        traits: ALONE.within(60, 5),
+        traits: DROPS.within(60, 5),
     },
     About {
         fault: Fault::QueueRejectsPublish,
@@ -204,6 +210,6 @@ pub(super) const FAULTS: &[About] = &[
         row: "B13",
         says: "the virtual host goes with everything in it, and comes back empty",
         lasts: (4, 6),
-        traits: LOSES_MESSAGES,
+        traits: USUAL,
     },
 ];

@@ -65,7 +65,7 @@ pub(super) const FAULTS: &[About] = &[
         row: "C12",
         says: "every connection to the database is dead without a word, and new ones pass",
         lasts: (18, 22),
-        traits: OVERLAPS.within(20, 10),
+        traits: OVERLAPS.within(30, 10),
     },
     About {
         fault: Fault::DatabaseFailoverOne,

@@ -65,6 +65,6 @@ pub(super) const FAULTS: &[About] = &[
         row: "S6",
         says: "a second process with a queue of its own is refused, whatever becomes of the sessions of the first",
         lasts: (5, 8),
-        traits: EMBEDDED_POSTGRES.within(20, 5),
+        traits: EMBEDDED_POSTGRES.within(30, 10),
     },
 ];

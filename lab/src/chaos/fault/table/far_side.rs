@@ -23,7 +23,7 @@ pub(super) const FAULTS: &[About] = &[
         row: "A6",
         says: "one of two consumers cannot reach the far side",
         lasts: (18, 22),
-        traits: FAR_SIDE.within(30, 5),
+        traits: FAR_SIDE.within(15, 5),
     },
     About {
         fault: Fault::FarSideSlow,

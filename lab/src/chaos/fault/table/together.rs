@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ALONE, About, LOSES_MESSAGES, OVERLAPS, REDELIVERS, Traits, USUAL};
+use super::{ALONE, About, OVERLAPS, REDELIVERS, Traits, USUAL};
 use crate::chaos::{check::Bounds, fault::Fault, world::Kind};
 
 pub(super) const FAULTS: &[About] = &[
@@ -57,7 +57,7 @@ pub(super) const FAULTS: &[About] = &[
             mixes: false,
             delay_ms: 15_000,
             times: 4.0,
-            ..LOSES_MESSAGES
+            ..USUAL
         },
     },
 ];
