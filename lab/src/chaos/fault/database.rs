@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -271,6 +271,13 @@ async fn hold_snapshot(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     for offset in JUMPS {
         world.ground.postgres()?.set_clock(offset)?;
+        let ahead = "SELECT extract(epoch FROM clock_timestamp())::bigint";
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let ahead = world.db.one::<i64>(ahead).await? - now.as_secs().cast_signed();
+        ensure!(
+            ahead.abs_diff(offset.into()) < 60,
+            "the clock is {ahead} s ahead, and not {offset}"
+        );
         world.hold(DEATH_AFTER).await?;
         let dead = world.pick(Role::Consumer);
         let open = "SELECT id::text FROM transactions WHERE status = 'PROCESSING'";
