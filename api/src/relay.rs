@@ -2,10 +2,11 @@
 //! the outbox (after a crash, an outage, a lost hint) it finds by a sweep. Both go the same way.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
+use entity::lifecycle::due::Claimed;
 use failpoint::Point;
 use futures::{FutureExt, future::BoxFuture};
 use queue::{Backoff, Confirmed, Error, Event, Publisher, Queue};
@@ -153,7 +154,7 @@ struct Relay<'a> {
     /// The look under way: at most one.
     looking: Option<Looking>,
     /// Which of the ids on their way are retries.
-    retries: HashSet<Uuid>,
+    retries: HashMap<Uuid, Claimed>,
     /// What has not been published after all, while the sweep is away on a look.
     missed: Vec<Uuid>,
     next_sweep: Interval,
@@ -182,7 +183,7 @@ impl<'a> Relay<'a> {
             publisher,
             state,
             looking: None,
-            retries: HashSet::new(),
+            retries: HashMap::new(),
             missed: Vec::new(),
             next_sweep,
             next_publish: tokio::time::Instant::now(),
@@ -264,8 +265,9 @@ impl<'a> Relay<'a> {
                     lost.extend(self.publisher.unconfirmed_ids());
                     self.missed(&lost);
                 }
-                self.retries.extend(&found.retries);
-                self.hand_over(&found.retries).await?;
+                let retries: Vec<Uuid> = found.retries.iter().map(|one| one.id).collect();
+                (self.retries).extend(found.retries.into_iter().map(|one| (one.id, one)));
+                self.hand_over(&retries).await?;
                 self.hand_over(&found.entries).await?;
                 match found.more {
                     true => Duration::ZERO,
@@ -339,7 +341,13 @@ impl<'a> Relay<'a> {
         if self.retries.is_empty() {
             return self.state.notes.add(acked);
         }
-        let (retries, entries) = acked.into_iter().partition(|id| self.retries.remove(id));
+        let (mut retries, mut entries) = (Vec::new(), Vec::new());
+        for id in acked {
+            match self.retries.remove(&id) {
+                Some(claimed) => retries.push(claimed),
+                None => entries.push(id),
+            }
+        }
         self.state.notes.add(entries);
         self.state.notes.add_retries(retries);
     }

@@ -63,6 +63,37 @@ pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> Stri
     }
 }
 
+/// `ID and NUMBER are one of the pairs from $2 on`, as an SQL condition; bind [`pairs`] there.
+pub(crate) fn is_one_of_the_pairs(db: &DatabaseConnection, id: &str, number: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            format!("({id}, {number}) IN (SELECT * FROM unnest($2::uuid[], $3::bigint[]))")
+        }
+        _ => format!(
+            "({id}, {number}) IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each($2))"
+        ),
+    }
+}
+
+/// Ids with a number each, as parameters.
+pub(crate) fn pairs(
+    db: &DatabaseConnection,
+    pairs: impl Iterator<Item = (Uuid, i64)>,
+) -> Vec<Value> {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let (ids, numbers): (Vec<Uuid>, Vec<i64>) = pairs.unzip();
+            vec![ids.into(), numbers.into()]
+        }
+        _ => vec![json(pairs.map(|(id, number)| {
+            serde_json::Value::from(vec![
+                serde_json::Value::from(id.simple().to_string()),
+                number.into(),
+            ])
+        }))],
+    }
+}
+
 /// Ids as one parameter.
 pub(crate) fn ids(
     db: &DatabaseConnection,

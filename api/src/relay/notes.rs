@@ -3,7 +3,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use entity::lifecycle::{LOOK_AGAIN_IN, due};
+use entity::lifecycle::{
+    LOOK_AGAIN_IN,
+    due::{self, Claimed},
+};
 use failpoint::Point;
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
@@ -27,7 +30,7 @@ pub(super) struct Notes {
     waiting: VecDeque<(Instant, Vec<Uuid>)>,
     count: usize,
     /// Confirmed retries: whether a consumer will take them soon nobody knows, and they are few, so they are noted at once.
-    retries: Vec<Uuid>,
+    retries: Vec<Claimed>,
     /// The note under way: at most one. A task, because a statement must not be dropped half-way.
     writing: Option<JoinHandle<()>>,
     hurry: bool,
@@ -57,8 +60,8 @@ impl Notes {
     }
 
     /// Retries that the broker has confirmed just now.
-    pub(super) fn add_retries(&mut self, ids: Vec<Uuid>) {
-        self.retries.extend(ids);
+    pub(super) fn add_retries(&mut self, claimed: Vec<Claimed>) {
+        self.retries.extend(claimed);
     }
 
     /// The queue has lost what was confirmed: none of it is noted as published. Returns what waited for that.
@@ -107,9 +110,9 @@ impl Notes {
     fn start(&mut self) -> JoinHandle<()> {
         let db = self.db.clone();
         if !self.retries.is_empty() {
-            let ids = std::mem::take(&mut self.retries);
+            let claimed = std::mem::take(&mut self.retries);
             return tokio::spawn(async move {
-                let noted = due::published_retries(&db, &ids, LOOK_AGAIN_IN).await;
+                let noted = due::published_retries(&db, &claimed, LOOK_AGAIN_IN).await;
                 written(noted);
             });
         }

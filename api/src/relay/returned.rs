@@ -12,7 +12,8 @@ use sea_orm::DatabaseConnection;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// What a policy has dropped may go back at once; what came back from its consumers too often, after this.
+/// What has expired may go back at once. What found no room, or came back from its consumers too often, would be dropped
+/// again at once; it goes back after this.
 const COMES_BACK_IN: Duration = Duration::from_secs(10);
 /// Between two lines of the log about it.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -79,10 +80,10 @@ impl ReturnedMessages {
 }
 
 async fn come_back(db: DatabaseConnection, messages: Vec<Returned>) -> Vec<Returned> {
-    let (dropped, worn): (Vec<_>, Vec<_>) = messages
+    let (expired, others): (Vec<_>, Vec<_>) = messages
         .iter()
-        .partition(|message| matches!(message.reason, Reason::Expired | Reason::MaxLength));
-    for (some, after) in [(dropped, Duration::ZERO), (worn, COMES_BACK_IN)] {
+        .partition(|message| message.reason == Reason::Expired);
+    for (some, after) in [(expired, Duration::ZERO), (others, COMES_BACK_IN)] {
         let ids: Vec<Uuid> = some.iter().map(|message| message.id).collect();
         let mut backoff = Backoff::new();
         while !ids.is_empty()

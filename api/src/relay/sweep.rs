@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use entity::lifecycle::{
     Look, Pass,
-    due::{self, Limits, State, Wanted},
+    due::{self, Claimed, Limits, State, Wanted},
 };
 use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -84,7 +84,7 @@ pub(super) struct Found {
     /// From the outbox.
     pub(super) entries: Vec<Uuid>,
     /// From the retries.
-    pub(super) retries: Vec<Uuid>,
+    pub(super) retries: Vec<Claimed>,
     /// There may be more, so there is no need to wait.
     pub(super) more: bool,
     /// The queue has turned out to be new: what was confirmed before is gone from it.

@@ -24,9 +24,9 @@ pub(super) struct Recent {
     began: Option<Instant>,
     /// Which second each bucket is of, counted from `began`.
     buckets: [(u64, Fresh, Counts); BUCKETS],
-    /// How the last fresh ones ended, whenever that was: after a long time in which all went well, the parts of the last
-    /// seconds would tell too late that nothing does.
-    last: VecDeque<Signal>,
+    /// How the last fresh ones ended, and when: after seconds in which much went well, their parts would tell too late that
+    /// nothing does.
+    last: VecDeque<(Instant, Signal)>,
 }
 
 /// Counts of fresh attempts.
@@ -51,7 +51,7 @@ impl Recent {
         }
         if is_fresh {
             bucket.1.add(signal);
-            self.last.push_back(signal);
+            self.last.push_back((now, signal));
             if self.last.len() > LAST {
                 self.last.pop_front();
             }
@@ -59,9 +59,11 @@ impl Recent {
         bucket.2.add(signal);
     }
 
-    /// Whether nearly all of the last fresh attempts ended like that.
-    fn lately(&self, is_like: impl Fn(&Signal) -> bool) -> bool {
-        self.last.iter().filter(|signal| is_like(signal)).count() >= LAST_ALIKE
+    /// Whether nearly all of the last fresh attempts ended like that, none of them longer ago than any counts.
+    fn lately(&self, now: Instant, is_like: impl Fn(Signal) -> bool) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < SPAN;
+        let alike = (self.last.iter()).filter(|(at, signal)| is_recent(*at) && is_like(*signal));
+        alike.count() >= LAST_ALIKE
     }
 
     /// All attempts of the last [`SHORT_SPAN`].
@@ -79,7 +81,7 @@ impl Recent {
     /// What is wrong with the service as a whole, if anything is.
     pub(super) fn verdict(&mut self, now: Instant) -> Option<Reason> {
         let (fresh, all) = self.sum(now, SPAN);
-        if self.lately(|signal| *signal == Signal::Refused)
+        if self.lately(now, |signal| signal == Signal::Refused)
             || fresh.refused >= REFUSALS_MIN
                 && f64::from(fresh.refused) >= REFUSED_PART * f64::from(fresh.all())
         {
@@ -92,7 +94,7 @@ impl Recent {
         };
         let weight = counts.failed + UNREACHABLE_WEIGHT * counts.unreachable;
         let good = counts.succeeded + counts.refused;
-        let lately = self.lately(|s| matches!(s, Signal::Failed | Signal::Unreachable));
+        let lately = self.lately(now, |s| matches!(s, Signal::Failed | Signal::Unreachable));
         let is_bad = counts.bad() >= FAILURES_MIN
             && f64::from(weight) >= FAILED_PART * f64::from(weight + good);
         if !lately && !is_bad {

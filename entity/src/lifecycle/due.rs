@@ -11,7 +11,7 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, millis, query, retrying, returned_ids};
+use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, millis, query, retrying};
 use crate::sql;
 
 /// A time in the outbox that is further ahead than any that is ever set there, which [`LOOK_AGAIN_IN`] bounds, is from
@@ -95,6 +95,13 @@ pub async fn claim(
     look_of(db, sql::statement(db, look, values)).await
 }
 
+/// A retry that a relay has claimed, and when by the database's clock: whatever else becomes of it gives it another time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub id: Uuid,
+    pub set_at: i64,
+}
+
 /// Claims up to `limit` of the retries whose time has come, those that have waited longest first, and puts their time
 /// `again_in` ahead. Whoever takes one from now on may begin on it.
 ///
@@ -105,13 +112,13 @@ pub async fn claim_retries(
     limit: u32,
     again_in: Duration,
     fell_due_within: Option<Duration>,
-) -> Result<Vec<Uuid>, DbErr> {
+) -> Result<Vec<Claimed>, DbErr> {
     let now = sql::now_millis(db);
     let skip_locked = sql::skip_locked(db);
     let claim = format!(
         "UPDATE retries SET due_at = {now} + $1, set_at = {now}, waits = false WHERE id IN \
          (SELECT id FROM retries WHERE due_at <= {now} AND due_at >= {now} - $3 \
-          ORDER BY due_at LIMIT $2 {skip_locked}) RETURNING id"
+          ORDER BY due_at LIMIT $2 {skip_locked}) RETURNING id, set_at"
     );
     let within = fell_due_within.map_or(i64::MAX / 4, millis);
     let values = [
@@ -119,7 +126,13 @@ pub async fn claim_retries(
         i64::from(limit).into(),
         within.into(),
     ];
-    returned_ids(db, sql::statement(db, claim, values)).await
+    let rows = query(db, sql::statement(db, claim, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let (id, set_at) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            Ok(Claimed { id, set_at })
+        })
+        .collect()
 }
 
 /// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
@@ -136,32 +149,29 @@ pub async fn published(
         sql::now_millis(db),
         sql::is_one_of_the_ids(db, "id")
     );
-    note(db, &update, ids, again_in).await
+    retrying(|| {
+        let values = [sql::ids(db, ids), millis(again_in).into()];
+        execute(db, sql::statement(db, update.as_str(), values))
+    })
+    .await?;
+    Ok(())
 }
 
-/// Notes the same of retries that were [claimed](claim_retries).
+/// Notes the same of retries that were [claimed](claim_retries), where nothing else has become of them since.
 pub async fn published_retries(
     db: &DatabaseConnection,
-    ids: &[Uuid],
+    claimed: &[Claimed],
     again_in: Duration,
 ) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let update = format!(
-        "UPDATE retries SET due_at = {now} + $2, set_at = {now} WHERE {} AND NOT waits",
-        sql::is_one_of_the_ids(db, "id")
+        "UPDATE retries SET due_at = {now} + $1, set_at = {now} WHERE {} AND NOT waits",
+        sql::is_one_of_the_pairs(db, "id", "set_at")
     );
-    note(db, &update, ids, again_in).await
-}
-
-async fn note(
-    db: &DatabaseConnection,
-    update: &str,
-    ids: &[Uuid],
-    again_in: Duration,
-) -> Result<(), DbErr> {
+    let pairs = || claimed.iter().map(|one| (one.id, one.set_at));
     retrying(|| {
-        let values = [sql::ids(db, ids), millis(again_in).into()];
-        execute(db, sql::statement(db, update, values))
+        let values = std::iter::once(millis(again_in).into()).chain(sql::pairs(db, pairs()));
+        execute(db, sql::statement(db, update.as_str(), values))
     })
     .await?;
     Ok(())

@@ -141,7 +141,8 @@ fn up_to(read: u64) -> due::Limits {
 }
 
 async fn claim_retries(db: &DatabaseConnection) -> Vec<Uuid> {
-    let mut ids = due::claim_retries(db, 100, LATER, None).await.unwrap();
+    let claimed = due::claim_retries(db, 100, LATER, None).await.unwrap();
+    let mut ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.id).collect();
     ids.sort();
     ids
 }

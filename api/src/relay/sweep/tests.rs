@@ -108,7 +108,8 @@ async fn retries_are_found_under_any_backlog() {
     let retry = scene.retry(0).await;
     // From before anybody looked: longer ago than an ordinary look reaches.
     let old = scene.retry(3_600_000).await;
-    let mut found = scene.look(usize::MAX).await.retries;
+    let found = scene.look(usize::MAX).await.retries;
+    let mut found: Vec<Uuid> = found.iter().map(|claimed| claimed.id).collect();
     found.sort();
     let mut both = [retry, old];
     both.sort();
