@@ -30,7 +30,13 @@ pub(crate) enum Lack {
 /// Asks the database, at most one question at a time.
 pub(crate) struct Probe {
     db: DatabaseConnection,
-    last: Arc<Mutex<Option<(Instant, Result<(), Lack>)>>>,
+    last: Arc<Mutex<Option<Known>>>,
+}
+
+/// An answer, and when it came.
+struct Known {
+    at: Instant,
+    found: Result<(), Lack>,
 }
 
 impl Probe {
@@ -47,14 +53,17 @@ impl Probe {
         // A task, because whoever asks may leave, and a write must not be dropped half-way.
         let asking = tokio::spawn(async move {
             let mut last = last.lock().await;
-            if let Some((at, known)) = &*last
+            if let Some(Known { at, found }) = &*last
                 && at.elapsed() < GOOD_FOR
             {
-                return known.clone();
+                return found.clone();
             }
             let found = ask(&db).await;
-            let was = last.replace((Instant::now(), found.clone()));
-            tell(was.map_or(Ok(()), |(_, was)| was), &found);
+            let was = last.replace(Known {
+                at: Instant::now(),
+                found: found.clone(),
+            });
+            tell(was.map_or(Ok(()), |was| was.found), &found);
             found
         });
         match tokio::time::timeout(WITHIN, asking).await {

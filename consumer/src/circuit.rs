@@ -179,9 +179,7 @@ impl Circuit {
         match &self.state {
             State::Closed { .. } => Appetite::Full,
             State::Open { .. } => Appetite::Nothing,
-            State::HalfOpen {
-                left, under_way, ..
-            } => Appetite::Probes(left + under_way.len()),
+            State::HalfOpen { .. } => Appetite::Probes(self.probes),
         }
     }
 

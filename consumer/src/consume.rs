@@ -1,6 +1,7 @@
 //! From a delivery to its settlement: one loop, which owns everything that is in hand.
 
 mod finish;
+mod subscription;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -32,8 +33,6 @@ use finish::Finished;
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
-/// When the relay publishes what was released, unless the message that goes back brings it sooner.
-pub(super) const RELEASED_FOR: Duration = Duration::from_secs(10);
 /// From one look at whether the queue had to be created to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -189,76 +188,6 @@ impl Consumer {
             Allowed::NoneUntil(_) => false,
         };
         has_room && self.taking.is_empty() && self.lease.holder().is_some()
-    }
-
-    /// Holds as many deliveries as can be worked on. While none can, others may be able to.
-    fn subscribe(&mut self, deliveries: &mut Deliveries) {
-        let appetite = match self.lease.holder() {
-            Some(_) => self.circuit.appetite(),
-            None => Appetite::Nothing,
-        };
-        match appetite {
-            Appetite::Full => deliveries.subscribe(self.settings.prefetch),
-            Appetite::Probes(probes) => {
-                let probes = u32::try_from(probes).unwrap_or(u32::MAX);
-                deliveries.subscribe(probes.min(self.settings.prefetch));
-            }
-            Appetite::Nothing => {
-                self.release_orders();
-                if self.is_at_rest() {
-                    // These wait for their turn, which comes with a new delivery now.
-                    for id in self.suspects.clear_waiting() {
-                        self.in_hand
-                            .release(id, Settlement::Requeue, Settlement::Requeue)
-                            .for_each(drop);
-                    }
-                    deliveries.subscribe(0);
-                }
-            }
-        }
-    }
-
-    /// Whether nothing has been taken that is not at work.
-    fn is_at_rest(&self) -> bool {
-        self.orders.is_empty()
-            && self.held.is_empty()
-            && self.resting.is_empty()
-            && self.taking.is_empty()
-            && self.releasing.is_empty()
-    }
-
-    /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about
-    /// what we still hold would mean nothing to them.
-    fn release_orders(&mut self) {
-        let Some(holder) = self.lease.holder() else {
-            return;
-        };
-        if (self.orders.is_empty() && self.resting.is_empty()) || !self.releasing.is_empty() {
-            return;
-        }
-        let resting = std::mem::take(&mut self.resting).into_iter();
-        self.orders.extend(resting.filter_map(Running::into_job));
-        let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.0.id).collect();
-        let db = self.db.clone();
-        let release = async move {
-            let release = || lifecycle::release(&db, holder, &ids, RELEASED_FOR);
-            persist("release", release).await?;
-            Ok(ids)
-        };
-        self.releasing.push(release.boxed());
-    }
-
-    /// What has been released goes back to the queue.
-    fn hand_back(&mut self, ids: Vec<Uuid>) -> Settled {
-        let mut settled = Vec::new();
-        for id in ids {
-            self.suspects.forget(id);
-            settled.extend(
-                self.in_hand
-                    .release(id, Settlement::Requeue, Settlement::Requeue),
-            );
-        }
-        settled
     }
 
     /// Tells the relays that what they have published is gone.

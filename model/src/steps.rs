@@ -40,6 +40,7 @@ const NOTES: &str = "api/src/relay/notes.rs";
 const SWEEP: &str = "api/src/relay/sweep.rs";
 const RETURNED: &str = "api/src/relay/returned.rs";
 const CONSUME: &str = "consumer/src/consume.rs";
+const SUBSCRIPTION: &str = "consumer/src/consume/subscription.rs";
 const FINISH: &str = "consumer/src/consume/finish.rs";
 const KEEPER: &str = "consumer/src/lease.rs";
 const PEERS: &str = "consumer/src/peers.rs";
@@ -174,15 +175,15 @@ pub const STEPS: &[Step] = &[
         &[(FINISH, "start_finishing"), (CONCLUDE, "conclude")],
         At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
     ),
-    step("GiveUp", &[(CONSUME, "release_orders")], MEMORY),
+    step("GiveUp", &[(SUBSCRIPTION, "release_orders")], MEMORY),
     step(
         "CommitRelease",
-        &[(CONSUME, "release_orders"), (TAKE, "release")],
+        &[(SUBSCRIPTION, "release_orders"), (TAKE, "release")],
         NO_POINT,
     ),
     step(
         "HandBack",
-        &[(CONSUME, "hand_back"), (CONSUME, "subscribe")],
+        &[(SUBSCRIPTION, "hand_back"), (SUBSCRIPTION, "subscribe")],
         Nowhere("the broker takes everything back from the dead anyway"),
     ),
     step(
@@ -207,7 +208,7 @@ pub const STEPS: &[Step] = &[
         "Sicken",
         &[
             ("consumer/src/circuit.rs", "appetite"),
-            (CONSUME, "subscribe"),
+            (SUBSCRIPTION, "subscribe"),
         ],
         FAULT,
     ),

@@ -13,7 +13,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::{CALL_EVERY, Consumer, RELEASED_FOR, Settled, persist};
+use super::{CALL_EVERY, Consumer, Settled, persist, subscription::RELEASED_FOR};
 use crate::{Error, lease::Change, work::Work};
 
 /// Outcomes that are committed together, at most.

@@ -33,7 +33,8 @@ pub(super) type Answer = (u16, Duration);
 
 type Calls = Arc<Mutex<Vec<Call>>>;
 /// By the number of the call and its idempotency key.
-type Answers = Arc<Mutex<Box<dyn Fn(usize, &str) -> Answer + Send>>>;
+type ByCall = Box<dyn Fn(usize, &str) -> Answer + Send>;
+type Answers = Arc<Mutex<ByCall>>;
 
 pub(super) struct FarSide {
     pub(super) url: String,
@@ -52,7 +53,7 @@ impl FarSide {
         Self::listen(Box::new(move |_, key| answer(key))).await
     }
 
-    async fn listen(answer: Box<dyn Fn(usize, &str) -> Answer + Send>) -> Self {
+    async fn listen(answer: ByCall) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/charge", listener.local_addr().unwrap());
         let calls = Calls::default();
