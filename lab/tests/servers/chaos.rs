@@ -60,10 +60,10 @@ fn every_fault_is_listed_and_one_that_does_not_exist_is_refused() {
 
 #[test]
 fn a_fault_that_cannot_be_injected_is_skipped_with_its_reason() {
-    let output = chaos(&["--fault", "failpoint-loop"]);
+    let output = chaos(&["--fault", "poison-work"]);
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(
-        printed.contains("skipped failpoint-loop: needs --failpoints-binary"),
+        printed.contains("skipped poison-work: needs --failpoints-binary"),
         "{printed}"
     );
 }
