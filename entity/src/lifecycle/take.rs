@@ -102,17 +102,7 @@ async fn bring_in(
         sql::now_millis(db),
         sql::this_id(db),
     );
-    let bring_in = match db.get_database_backend() {
-        DbBackend::Postgres => format!(
-            "WITH mine AS (DELETE FROM retries WHERE {these} RETURNING *), \
-             moved AS ({insert} {row} FROM mine RETURNING id) \
-             SELECT count(*) FROM moved"
-        ),
-        _ => format!(
-            "BEGIN IMMEDIATE; {insert} {row} FROM retries WHERE {these}; SELECT changes(); \
-             DELETE FROM retries WHERE {these}; COMMIT"
-        ),
-    };
+    let bring_in = moved(db, "retries", &these, insert, &row);
     retrying(|| {
         let values = [
             sql::ids(db, ids),
@@ -141,17 +131,7 @@ pub async fn release(
     let now = sql::now_millis(db);
     let insert = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
     let row = format!("SELECT id, {now} + $3, {now}, attempts, failures, crashes");
-    let release = match db.get_database_backend() {
-        DbBackend::Postgres => format!(
-            "WITH theirs AS (DELETE FROM outbox WHERE {theirs} RETURNING *), \
-             moved AS ({insert} {row} FROM theirs RETURNING id) \
-             SELECT count(*) FROM moved"
-        ),
-        _ => format!(
-            "BEGIN IMMEDIATE; {insert} {row} FROM outbox WHERE {theirs}; SELECT changes(); \
-             DELETE FROM outbox WHERE {theirs}; COMMIT"
-        ),
-    };
+    let release = moved(db, "outbox", &theirs, insert, &row);
     retrying(|| {
         let values = [
             sql::ids(db, ids),
@@ -161,6 +141,21 @@ pub async fn release(
         count_of(db, sql::statement(db, release.as_str(), values))
     })
     .await
+}
+
+/// The statement that moves rows from a table to the one that `insert` names, and returns how many that is.
+fn moved(db: &DatabaseConnection, from: &str, these: &str, insert: &str, row: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "WITH mine AS (DELETE FROM {from} WHERE {these} RETURNING *), \
+             moved AS ({insert} {row} FROM mine RETURNING id) \
+             SELECT count(*) FROM moved"
+        ),
+        _ => format!(
+            "BEGIN IMMEDIATE; {insert} {row} FROM {from} WHERE {these}; SELECT changes(); \
+             DELETE FROM {from} WHERE {these}; COMMIT"
+        ),
+    }
 }
 
 /// How many of them the only process there is may work on.
