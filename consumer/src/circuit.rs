@@ -30,16 +30,23 @@ const UNREACHABLE_WEIGHT: u32 = 2;
 /// Refusals within [`recent::SPAN`], and their part of the attempts, that are no longer about single transactions.
 const REFUSALS_MIN: u32 = 10;
 const REFUSED_PART: f64 = 0.5;
+/// First refusals within [`recent::SHORT_SPAN`] that are believed. When there are more, each is asked again before it is
+/// final: an ordinary deployment refuses everything for a moment, and until the circuit opens nobody can tell.
+const REFUSALS_BELIEVED: u32 = 5;
 /// Answers that ask for fewer calls, and their part of all answers, within [`recent::SHORT_SPAN`], from which on no call
 /// begins for a moment.
 const LIMITED_MIN: u32 = 5;
 const LIMITED_PART: f64 = 0.5;
 /// How long the service is left alone at first, and at most: where it answers, and where it does not.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
-const WAIT_ANSWERED_MAX: Duration = Duration::from_secs(5);
+const WAIT_ANSWERED_MAX: Duration = Duration::from_secs(2);
 const WAIT_UNREACHABLE_MAX: Duration = Duration::from_secs(30);
 /// A circuit that opens again so soon after it closed goes on with the waits where it was.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
+/// The part of the probes that must be answered well. Where the service answers, that is the part below which it would not
+/// have opened, and a little more; where it does not, or refuses, most of them.
+const GOOD_PART_FAILING: f64 = 0.25;
+const GOOD_PART: f64 = 0.5;
 /// Probes of the first half-open stage.
 const PROBES_FIRST: usize = 5;
 /// Probes, at most. Where the service answers, badly, there are twice as many each time: behind many transactions that
@@ -258,7 +265,7 @@ impl Circuit {
         }
     }
 
-    /// Returns whether this one has opened the circuit.
+    /// Returns whether this one is charged to the service.
     fn ended_closed(&mut self, called: &Called, is_fresh: bool, now: Instant) -> bool {
         let began = now.checked_sub(called.attempt.took);
         let is_of_before = (self.closed_at).is_some_and(|at| began.is_none_or(|began| began < at));
@@ -310,7 +317,9 @@ impl Circuit {
             return false;
         }
         let Some(reason) = self.recent.verdict(now) else {
-            return false;
+            return called.signal == Signal::Refused
+                && is_fresh
+                && self.recent.short(now).refused > REFUSALS_BELIEVED;
         };
         if self.closed_at.is_none_or(|at| now > at + STABLE_AFTER) {
             self.times_open = 0;
@@ -385,9 +394,14 @@ impl Circuit {
             | Signal::Here
             | Signal::Panicked => *bad += 1,
         }
-        let all = under_way.len() + *left + *good + *bad;
+        let all = (under_way.len() + *left + *good + *bad) as f64;
+        let ended = (*good + *bad) as f64;
+        let good_part = match reason {
+            Reason::Failing => GOOD_PART_FAILING,
+            Reason::Unreachable | Reason::Refusing => GOOD_PART,
+        };
         let is_last = under_way.is_empty();
-        if *good * 2 > all || (is_last && *good > *bad) {
+        if *good as f64 > good_part * all || (is_last && *good as f64 > good_part * ended) {
             tracing::info!(
                 event = "circuit_closed",
                 "circuit breaker closed: downstream works again"
@@ -397,7 +411,7 @@ impl Circuit {
                 paused_until: None,
             };
             self.closed_at = Some(now);
-        } else if *bad * 2 >= all || (is_last && *bad > 0) {
+        } else if *bad as f64 >= (1.0 - good_part) * all || (is_last && *bad > 0) {
             let reason = match (*reason, called.signal) {
                 (Reason::Refusing, Signal::Refused) => Reason::Refusing,
                 _ if *unreachable * 2 > *bad => Reason::Unreachable,

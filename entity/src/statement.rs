@@ -3,16 +3,16 @@
 //! A connection can be dead without a word: its server has failed over, a firewall has forgotten it. Then no error
 //! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one, autocommitted and
 //! repeatable, so one that takes too long is given up together with its connection, and tried again on another.
-//! SQLite's statements are transactions in a file that is ours, and are never cut short.
+//! SQLite's statements are transactions in a file that is ours, and are never cut short by a limit. One that fails in the
+//! middle leaves its transaction open, and everything after it would fail on that connection: it is rolled back.
 
 use std::time::Duration;
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr,
-    Statement,
+    ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
     sqlx::{
-        self, AssertSqlSafe, PgPool, Postgres, error::Error as SqlxError, pool::PoolConnection,
-        postgres::PgRow,
+        self, AssertSqlSafe, Database, Executor as _, PgPool, Postgres, Sqlite, SqlitePool,
+        error::Error as SqlxError, pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
     },
 };
 use sea_query_sqlx::SqlxValues;
@@ -38,7 +38,11 @@ pub(crate) async fn query(
 /// Runs a statement; returns how many rows it changed.
 pub(crate) async fn execute(db: &DatabaseConnection, statement: Statement) -> Result<u64, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
-        return Ok(db.execute_raw(statement).await?.rows_affected());
+        let run = async |connection: &mut PoolConnection<Sqlite>| {
+            let done = bind(statement).execute(&mut **connection).await?;
+            Ok(done.rows_affected())
+        };
+        return on_sqlite(db.get_sqlite_connection_pool(), run).await;
     }
     let run = async |connection: &mut PoolConnection<Postgres>| {
         let done = bind(statement).execute(&mut **connection).await?;
@@ -64,7 +68,11 @@ async fn query_within(
     limit: Duration,
 ) -> Result<Vec<QueryResult>, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
-        return db.query_all_raw(statement).await;
+        let run = async |connection: &mut PoolConnection<Sqlite>| {
+            bind(statement).fetch_all(&mut **connection).await
+        };
+        let rows: Vec<SqliteRow> = on_sqlite(db.get_sqlite_connection_pool(), run).await?;
+        return Ok(rows.into_iter().map(QueryResult::from).collect());
     }
     let run = async |connection: &mut PoolConnection<Postgres>| {
         bind(statement).fetch_all(&mut **connection).await
@@ -73,9 +81,12 @@ async fn query_within(
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }
 
-fn bind(
+fn bind<D: Database>(
     Statement { sql, values, .. }: Statement,
-) -> sqlx::query::Query<'static, Postgres, SqlxValues> {
+) -> sqlx::query::Query<'static, D, SqlxValues>
+where
+    SqlxValues: sqlx::IntoArguments<D>,
+{
     let values = values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
     // Every text comes from this crate, and what callers pass is bound.
     sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values))
@@ -86,14 +97,10 @@ async fn on_postgres<T>(
     limit: Duration,
     run: impl AsyncFnOnce(&mut PoolConnection<Postgres>) -> Result<T, SqlxError>,
 ) -> Result<T, DbErr> {
-    let connection = acquire(pool).await?;
-    let mut borrowed = Borrowed(Some(connection));
-    let Some(connection) = &mut borrowed.0 else {
-        unreachable!("it was put there just now")
-    };
-    let outcome = match tokio::time::timeout(limit, run(connection)).await {
+    let mut borrowed = Borrowed(Some(acquire(pool).await?));
+    let outcome = match tokio::time::timeout(limit, run(borrowed.connection())).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(DbErr::Query(RuntimeErr::SqlxError(error.into()))),
+        Ok(Err(error)) => Err(failed(error)),
         Err(_) => Err(timed_out(limit)),
     };
     match &outcome {
@@ -106,6 +113,20 @@ async fn on_postgres<T>(
     outcome
 }
 
+async fn on_sqlite<T>(
+    pool: &SqlitePool,
+    run: impl AsyncFnOnce(&mut PoolConnection<Sqlite>) -> Result<T, SqlxError>,
+) -> Result<T, DbErr> {
+    let mut borrowed = Borrowed(Some(pool.acquire().await.map_err(not_acquired)?));
+    let outcome = run(borrowed.connection()).await;
+    if outcome.is_err() {
+        // Where no transaction is open that is one more error, and tells nothing.
+        let _ = borrowed.connection().execute("ROLLBACK").await;
+    }
+    borrowed.give_back();
+    outcome.map_err(failed)
+}
+
 /// A connection from the pool. One that has rested is tried first, and if it is dead, sqlx says goodbye to it: that may hang
 /// as long as anything on it.
 async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbErr> {
@@ -116,10 +137,18 @@ async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbErr> {
             pool.acquire().await
         }
     };
-    acquired.map_err(|error| match error {
+    acquired.map_err(not_acquired)
+}
+
+fn not_acquired(error: SqlxError) -> DbErr {
+    match error {
         SqlxError::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
-    })
+    }
+}
+
+fn failed(error: SqlxError) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 /// What hangs or has lost its right to write is seldom alone: the others came from the same server.
@@ -132,9 +161,16 @@ fn give_up_idle(pool: &PgPool) {
 
 /// A connection while a statement runs on it. Whatever ends that early (an error, a limit, a future that is dropped)
 /// ends the connection, too: nobody knows what it is in the middle of.
-struct Borrowed(Option<PoolConnection<Postgres>>);
+struct Borrowed<D: Database>(Option<PoolConnection<D>>);
 
-impl Borrowed {
+impl<D: Database> Borrowed<D> {
+    fn connection(&mut self) -> &mut PoolConnection<D> {
+        let Some(connection) = &mut self.0 else {
+            unreachable!("only give_back takes it, and ends this")
+        };
+        connection
+    }
+
     /// Puts it back into the pool. The pool tries it first, which may hang as any statement may.
     fn give_back(mut self) {
         if let Some(mut connection) = self.0.take() {
@@ -144,7 +180,7 @@ impl Borrowed {
     }
 }
 
-impl Drop for Borrowed {
+impl<D: Database> Drop for Borrowed<D> {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             // Closes the socket without a word that could hang.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::Value;
 
 use crate::{
@@ -28,6 +28,7 @@ on_both! {
     a_far_side_that_is_down_costs_few_attempts
     a_part_that_always_fails_holds_nobody_up
     a_wave_of_refusals_fails_hardly_anything
+    an_outcome_that_the_database_refuses_holds_nobody_up
     a_far_side_that_limits_the_rate_gets_everything_in_time
 }
 
@@ -53,7 +54,10 @@ async fn attempts(house: &House, api: &str, transaction_id: &str) -> Vec<Value> 
 /// Waits until a transaction is given up and returns it.
 async fn failed(house: &House, api: &str, transaction_id: &str) -> Value {
     let is_failed = async || house.transaction(api, transaction_id).await["status"] == "FAILED";
-    until(is_failed, || format!("{transaction_id} is not FAILED")).await;
+    until(is_failed, || {
+        format!("{transaction_id} is not FAILED\n{}", house.running_log())
+    })
+    .await;
     house.transaction(api, transaction_id).await
 }
 
@@ -204,11 +208,10 @@ async fn a_part_that_always_fails_holds_nobody_up(house: &mut House) {
     for i in 0..30 {
         house.processed(&api, &format!("good{i}")).await;
     }
-    assert!(
-        since.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        since.elapsed()
-    );
+    // The circuit opens, for they come one after the other, and has found the others after 1 + 2 + 2 + 2 s at most; the
+    // rest is for a busy machine. The last of the others is tried no later.
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
     far_side.answer(ok);
     for i in 0..60 {
         house.processed(&api, &format!("bad{i}")).await;
@@ -243,8 +246,49 @@ async fn a_wave_of_refusals_fails_hardly_anything(house: &mut House) {
     until(all_final, || "not all of them are final".into()).await;
     // Those that came before anybody could know.
     let (_, failed) = statuses().await;
-    assert_eq!(failed, 9);
-    (house.failed, house.dead_letters) = (9, 9);
+    assert_eq!(failed, 5);
+    (house.failed, house.dead_letters) = (5, 5);
+}
+
+/// They are committed together, and a refused statement refuses all of them.
+async fn an_outcome_that_the_database_refuses_holds_nobody_up(house: &mut House) {
+    (house.failed, house.dead_letters) = (1, 1);
+    let far_side = FarSide::start_by_key(|key| match key {
+        "odd" => (418, AT_ONCE),
+        _ => (200, AT_ONCE),
+    })
+    .await;
+    let api = start(house, &far_side, "100ms").await;
+    let db = house.database().await;
+    let refuse = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            "ALTER TABLE attempts ADD CONSTRAINT no_teapots CHECK (status <> 418)"
+        }
+        _ => {
+            "CREATE TRIGGER no_teapots BEFORE INSERT ON attempts WHEN NEW.status = 418 \
+             BEGIN SELECT RAISE(ABORT, 'no teapots'); END"
+        }
+    };
+    db.execute_unprepared(refuse).await.unwrap();
+    house.send(&api, "odd").await;
+    let ids = || (0..50).map(|i| format!("t{i}"));
+    house.send_all(&api, ids()).await;
+    for id in ids() {
+        house.processed(&api, &id).await;
+    }
+    let is_told = async || {
+        house
+            .running_log()
+            .contains("an outcome cannot be recorded")
+    };
+    until(is_told, || house.running_log()).await;
+    assert_eq!(house.transaction(&api, "odd").await["status"], "PROCESSING");
+    let allow = match db.get_database_backend() {
+        DbBackend::Postgres => "ALTER TABLE attempts DROP CONSTRAINT no_teapots",
+        _ => "DROP TRIGGER no_teapots",
+    };
+    db.execute_unprepared(allow).await.unwrap();
+    failed(house, &api, "odd").await;
 }
 
 async fn a_far_side_that_limits_the_rate_gets_everything_in_time(house: &mut House) {

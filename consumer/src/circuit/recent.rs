@@ -9,11 +9,15 @@ use crate::work::signal::Signal;
 
 /// How long an attempt counts.
 pub(super) const SPAN: Duration = Duration::from_secs(10);
-/// How long an answer counts that asks for fewer calls.
+/// How long an answer counts that asks for fewer calls, and a refusal against the next one.
 pub(super) const SHORT_SPAN: Duration = Duration::from_secs(2);
-/// So many of the last fresh attempts are looked at, and so many of them alike are no longer about single transactions.
+/// Of so many of the last fresh attempts, so many that were refused are no longer about single transactions.
+const LAST_REFUSED: (usize, usize) = (18, 20);
+/// The same of those that failed. It takes all: of a service that fails for 7 in 10, at random, 18 of 20 fail sooner or
+/// later.
+const LAST_FAILED: (usize, usize) = (20, 20);
+/// How many are kept for it.
 const LAST: usize = 20;
-const LAST_ALIKE: usize = 18;
 /// Attempts are counted by the second in which they ended.
 const BUCKETS: usize = SPAN.as_secs() as usize;
 
@@ -59,11 +63,17 @@ impl Recent {
         bucket.2.add(signal);
     }
 
-    /// Whether nearly all of the last fresh attempts ended like that, none of them longer ago than any counts.
-    fn lately(&self, now: Instant, is_like: impl Fn(Signal) -> bool) -> bool {
+    /// Whether so many of so many of the last fresh attempts ended like that, none of them longer ago than any counts.
+    fn lately(
+        &self,
+        (enough, of): (usize, usize),
+        now: Instant,
+        is_like: impl Fn(Signal) -> bool,
+    ) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < SPAN;
-        let alike = (self.last.iter()).filter(|(at, signal)| is_recent(*at) && is_like(*signal));
-        alike.count() >= LAST_ALIKE
+        let alike = self.last.iter().rev().take(of);
+        let alike = alike.filter(|(at, signal)| is_recent(*at) && is_like(*signal));
+        alike.count() >= enough
     }
 
     /// All attempts of the last [`SHORT_SPAN`].
@@ -81,7 +91,7 @@ impl Recent {
     /// What is wrong with the service as a whole, if anything is.
     pub(super) fn verdict(&mut self, now: Instant) -> Option<Reason> {
         let (fresh, all) = self.sum(now, SPAN);
-        if self.lately(now, |signal| signal == Signal::Refused)
+        if self.lately(LAST_REFUSED, now, |signal| signal == Signal::Refused)
             || fresh.refused >= REFUSALS_MIN
                 && f64::from(fresh.refused) >= REFUSED_PART * f64::from(fresh.all())
         {
@@ -94,7 +104,10 @@ impl Recent {
         };
         let weight = counts.failed + UNREACHABLE_WEIGHT * counts.unreachable;
         let good = counts.succeeded + counts.refused;
-        let lately = self.lately(now, |s| matches!(s, Signal::Failed | Signal::Unreachable));
+        let lately = self.lately(LAST_FAILED, now, |signal| {
+            matches!(signal, Signal::Failed | Signal::Unreachable)
+        });
+
         let is_bad = counts.bad() >= FAILURES_MIN
             && f64::from(weight) >= FAILED_PART * f64::from(weight + good);
         if !lately && !is_bad {

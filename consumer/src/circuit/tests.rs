@@ -135,6 +135,45 @@ fn a_part_that_is_sick_does_not_open_it() {
 }
 
 #[test]
+fn a_part_that_is_sick_at_random_does_not_keep_it_open() {
+    // Seven of ten fail: what opens it by chance closes at the next probes.
+    let mut scene = Scene::new();
+    let mut closed = 0;
+    for _ in 0..10_000 {
+        match scene.allowed() {
+            Allowed::Calls(_) => {
+                let mut call = called(Signal::Succeeded);
+                if rand::random_bool(0.7) {
+                    call.signal = Signal::Failed;
+                }
+                scene.circuit.started(call.attempt.id);
+                scene.end(&call, true);
+                closed += usize::from(matches!(scene.circuit.state, State::Closed { .. }));
+            }
+            Allowed::NoneUntil(until) => scene.now = until,
+            Allowed::NoneYet => panic!("nothing is under way"),
+        }
+        scene.pass(Duration::from_millis(2));
+    }
+    assert!(closed > 9_000, "{closed} of 10,000 calls");
+}
+
+#[test]
+fn it_closes_when_a_quarter_of_the_probes_succeed_where_the_others_are_answered() {
+    let mut scene = Scene::open(Signal::Failed);
+    scene.half_open();
+    let mut probes = scene.probe();
+    for probe in &mut probes[..3] {
+        probe.signal = Signal::Failed;
+        scene.end(probe, true);
+    }
+    for probe in &probes[3..] {
+        scene.end(probe, true);
+    }
+    assert_eq!(scene.circuit.appetite(), Appetite::Full);
+}
+
+#[test]
 fn it_opens_soon_however_long_all_went_well_before() {
     for (signal, reason) in [
         (Signal::Refused, Reason::Refusing),
@@ -145,6 +184,31 @@ fn it_opens_soon_however_long_all_went_well_before() {
         let spent = scene.fresh(signal, 1000);
         assert!(spent < 20, "{spent} attempts were spent");
         assert!(matches!(scene.circuit.state, State::Open { reason: r, .. } if r == reason));
+    }
+}
+
+#[test]
+fn a_wave_is_charged_to_nobody_while_what_began_before_still_succeeds() {
+    let mut scene = Scene::new();
+    scene.fresh(Signal::Succeeded, 1000);
+    let mut spent = 0;
+    for _ in 0..500 {
+        scene.fresh(Signal::Succeeded, 1);
+        scene.pass(Duration::from_millis(1));
+        spent += scene.fresh(Signal::Refused, 1);
+    }
+    assert_eq!(scene.circuit.appetite(), Appetite::Full);
+    assert_eq!(spent, REFUSALS_BELIEVED as usize);
+    // What is refused again is refused.
+    assert_eq!(
+        scene.end(&called(Signal::Refused), false),
+        Charge::Transaction
+    );
+    // And so are those that come one by one.
+    for _ in 0..100 {
+        scene.pass(recent::SHORT_SPAN);
+        assert_eq!(scene.fresh(Signal::Refused, 1), 1);
+        scene.fresh(Signal::Succeeded, 2);
     }
 }
 
@@ -187,10 +251,8 @@ fn what_is_long_ago_no_longer_counts() {
 #[test]
 fn a_wave_of_refusals_opens_it_and_is_charged_to_nobody_from_then_on() {
     let mut scene = Scene::new();
-    assert_eq!(
-        scene.fresh(Signal::Refused, 2000),
-        REFUSALS_MIN as usize - 1
-    );
+    let spent = scene.fresh(Signal::Refused, 2000);
+    assert_eq!(spent, REFUSALS_BELIEVED as usize);
     let (_, probes) = scene.half_open();
     assert_eq!(probes, PROBES_FIRST);
     for mut probe in scene.probe() {

@@ -217,3 +217,24 @@ async fn after_a_move_to_a_broker_and_back_what_was_in_hand_begins_within_second
         }
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn what_no_repetition_can_mend_ends_the_consumer_in_a_sentence() {
+    let mut house = migrated().await;
+    let mut consumer = house.process("consumer").await;
+    let api = house.start("api").await.url();
+    let db = house.database().await;
+    db.execute_unprepared("ALTER TABLE outbox RENAME COLUMN holder TO keeper")
+        .await
+        .unwrap();
+    house.send(&api, "t1").await;
+    assert_eq!(consumer.ended().await, Some(1));
+    let log = consumer.log();
+    assert!(log.contains("column \"holder\" does not exist"), "{log}");
+    db.execute_unprepared("ALTER TABLE outbox RENAME COLUMN keeper TO holder")
+        .await
+        .unwrap();
+    house.start("consumer").await;
+    house.processed(&api, "t1").await;
+}
