@@ -199,12 +199,14 @@ impl<'a> Relay<'a> {
             let early = tokio::time::Instant::now() < self.next_publish;
             let has_room = self.publisher.unconfirmed() < WINDOW;
             let is_refused = self.state.refused.is_some();
-            // What should have been noted by now would fall due for nothing.
+            // What should have been noted by now would fall due for nothing. And a recovery would not see what is in the
+            // middle of being noted as published, to a queue that has lost it.
             let may_sweep = has_room
                 && !hints_end
                 && !(is_refused && early)
                 && self.looking.is_none()
-                && !self.state.notes.are_late();
+                && !self.state.notes.are_late()
+                && !self.state.notes.are_being_written();
             tokio::select! {
                 count = hints.recv_many(&mut batch, HINTS_AT_ONCE), if has_room && !hints_end && !early => {
                     if count == 0 {

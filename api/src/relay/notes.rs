@@ -86,6 +86,11 @@ impl Notes {
         first.is_some_and(|(at, _)| *at <= Instant::now())
     }
 
+    /// Whether a note is under way.
+    pub(super) fn are_being_written(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// Writes the next note when its time has come; returns when it is written. May be dropped and
     /// called again.
     pub(super) async fn write(&mut self) {

@@ -7,16 +7,19 @@
 //!   has lost it. While much waits in the queue it claims nothing, for that may be among it.
 //! - **a recovery** goes through the whole outbox at once, when the queue is known to have lost what it had.
 
+mod overdue;
+
 use std::time::{Duration, Instant};
 
 use entity::lifecycle::{
-    Look, Pass,
-    due::{self, Claimed, Limits, State, Wanted},
+    Look, Pass, Range,
+    due::{self, Claimed, FellDue, Limits, State, Wanted},
 };
 use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
+use self::overdue::Overdue;
 use super::DUE_IN;
 
 /// Ids that one look claims, of each kind.
@@ -47,8 +50,7 @@ const RECOVERY_BACKLOG_MAX: usize = 500_000;
 const FRONTIER_AGE_MS: u64 = DUE_IN.as_millis() as u64 + 5000;
 /// How far back the frontier begins: longer than a restart takes. What is older the walk finds.
 const FRONTIER_BACK_MS: u64 = 15 * 60 * 1000;
-/// An ordinary look at the retries is for those that fell due within this time; now and then, and when there are many, one
-/// is for all.
+/// Every look is for the retries that fell due within this time; what was due before is [`Overdue`].
 const FELL_DUE_WITHIN: Duration = Duration::from_secs(60);
 /// What another process has noted so short a time before our first look concerns us, too.
 const CREATED_JUST_NOW_MS: i64 = 60_000;
@@ -64,14 +66,13 @@ pub(super) struct Sweep {
     frontier: Pass,
     /// When and where the frontier began, until it has passed twice.
     again: Option<(Instant, u64)>,
-    walk: Pass,
+    walk: Round,
     recovery: Option<Recovery>,
     /// Whether other relays have yet to be told that the queue is new.
     to_note: bool,
     /// Retries whose waits may have become too long.
-    shortening: Option<Pass>,
-    /// When all retries were last looked at.
-    full_look: Option<Instant>,
+    shortening: Option<Round>,
+    overdue: Overdue,
     /// What the database last said of when the queue was created.
     created_at: Option<i64>,
     /// What its clock said, and when.
@@ -100,12 +101,12 @@ impl Sweep {
             embedded: queue.is_inside_the_process(),
             frontier: Pass::since(from),
             again: Some((Instant::now(), from)),
-            walk: Pass::default(),
+            walk: Round::new(),
             recovery: None,
             to_note: false,
             // The clock may have been set back while nobody looked.
-            shortening: Some(Pass::default()),
-            full_look: None,
+            shortening: Some(Round::new()),
+            overdue: Overdue::new(FELL_DUE_WITHIN),
             created_at: None,
             clock: None,
         }
@@ -137,7 +138,10 @@ impl Sweep {
         if !no_room {
             self.look_at_frontier(&mut found).await?;
         }
-        if self.recovery.is_some() {
+        if found.queue_is_new {
+            // First what was confirmed before is no longer noted: a note that is just being written would hide its ids.
+            found.more = true;
+        } else if self.recovery.is_some() {
             if !no_room {
                 self.look_for_lost(&mut found).await?;
             }
@@ -194,45 +198,61 @@ impl Sweep {
                     by_ms = expected - now,
                     "the database's clock was set back: waits begin anew"
                 );
-                self.shortening = Some(Pass::default());
+                self.shortening = Some(Round::new());
             }
         }
         Ok(is_news)
     }
 
     async fn shorten_waits(&mut self) -> Result<(), DbErr> {
-        let Some(mut pass) = self.shortening.take() else {
+        let Some(mut round) = self.shortening.take() else {
             return Ok(());
         };
         for _ in 0..SHORTEN_STATEMENTS {
-            let Some(range) = pass.range(Pass::now()) else {
+            let Some(range) = round.range() else {
                 return Ok(());
             };
             let began = Instant::now();
             match due::shorten_waits(&self.db, range, READ_MAX).await {
-                Ok(look) => pass.looked(range, &look, READ_MAX, began.elapsed()),
+                Ok(look) => (round.pass).looked(range, &look, READ_MAX, began.elapsed()),
                 Err(error) => {
-                    pass.failed();
-                    self.shortening = Some(pass);
+                    round.pass.failed();
+                    self.shortening = Some(round);
                     return Err(error);
                 }
             }
         }
-        self.shortening = Some(pass);
+        self.shortening = Some(round);
         Ok(())
     }
 
     async fn look_at_retries(&mut self, found: &mut Found) -> Result<(), DbErr> {
-        let is_full = (self.full_look).is_none_or(|at| at.elapsed() > FELL_DUE_WITHIN / 2);
-        let within = (!is_full).then_some(FELL_DUE_WITHIN);
-        found.retries = due::claim_retries(&self.db, CLAIM_MAX as u32, DUE_IN, within).await?;
-        let more = found.retries.len() as u64 == CLAIM_MAX;
-        found.more |= more;
-        if more {
-            // Then they may have waited for longer.
-            self.full_look = None;
-        } else if is_full {
-            self.full_look = Some(Instant::now());
+        let lately = FellDue {
+            at_least: Duration::ZERO,
+            at_most: Some(FELL_DUE_WITHIN),
+        };
+        let limit = CLAIM_MAX as u32;
+        found.retries = due::claim_retries(&self.db, limit, DUE_IN, lately).await?;
+        found.more |= found.retries.len() as u64 == CLAIM_MAX;
+        let Some(overdue) = self.overdue.next(Instant::now()) else {
+            return Ok(());
+        };
+        let began = Instant::now();
+        match due::claim_retries(&self.db, limit, DUE_IN, overdue).await {
+            Ok(claimed) => {
+                let is_full = claimed.len() as u64 == CLAIM_MAX;
+                found.more |= self.overdue.looked(is_full, began, Instant::now());
+                found.retries.extend(claimed);
+            }
+            // What falls due now must not wait for it.
+            Err(error) => {
+                tracing::warn!(
+                    event = "overdue_look_failed",
+                    %error,
+                    "relay could not look for retries that were due long ago; it looks at fewer of them at a time"
+                );
+                self.overdue.failed(Instant::now());
+            }
         }
         Ok(())
     }
@@ -258,18 +278,18 @@ impl Sweep {
     }
 
     async fn walk(&mut self, found: &mut Found) -> Result<(), DbErr> {
-        let Some(range) = self.walk.range(Pass::now()) else {
+        let Some(range) = self.walk.range() else {
             self.walk.restart();
             return Ok(());
         };
         let began = Instant::now();
         let claim = due::claim(&self.db, range, Wanted::Due, LIMITS, DUE_IN);
-        let look = claimed(&mut self.walk, claim.await)?;
-        self.walk.looked(range, &look, LIMITS.read, began.elapsed());
+        let look = claimed(&mut self.walk.pass, claim.await)?;
+        (self.walk.pass).looked(range, &look, LIMITS.read, began.elapsed());
         // Where some are due there may be many.
         found.more |= !look.ids.is_empty();
         found.entries.extend(look.ids);
-        if self.walk.range(Pass::now()).is_none() {
+        if self.walk.range().is_none() {
             self.walk.restart();
         }
         Ok(())
@@ -294,11 +314,34 @@ impl Sweep {
     }
 }
 
-/// One pass over everything that was there when the queue turned out to be new.
-struct Recovery {
+/// A pass over everything that was there when it began. What has come since is none of its business: it would never end.
+struct Round {
     pass: Pass,
-    /// Where it ends, in milliseconds since 1970.
+    /// When it began, in milliseconds since 1970.
     end: u64,
+}
+
+impl Round {
+    fn new() -> Self {
+        Self {
+            pass: Pass::default(),
+            end: Pass::now(),
+        }
+    }
+
+    fn range(&self) -> Option<Range> {
+        self.pass.range(self.end)
+    }
+
+    fn restart(&mut self) {
+        self.pass.restart();
+        self.end = Pass::now();
+    }
+}
+
+/// Everything that was there when the queue turned out to be new.
+struct Recovery {
+    round: Round,
     /// What is about to be published anyway is left alone.
     not_within: Duration,
 }
@@ -307,8 +350,7 @@ impl Recovery {
     /// Where the queue is inside this process, nobody else publishes.
     fn begin(embedded: bool) -> Self {
         Self {
-            pass: Pass::default(),
-            end: Pass::now(),
+            round: Round::new(),
             not_within: match embedded {
                 true => Duration::ZERO,
                 false => DUE_IN,
@@ -320,7 +362,7 @@ impl Recovery {
     async fn look(&mut self, db: &DatabaseConnection, found: &mut Found) -> Result<bool, DbErr> {
         let more_retries = due::republish_retries(db, self.not_within).await?;
         found.more |= more_retries;
-        let Some(range) = self.pass.range(self.end) else {
+        let Some(range) = self.round.range() else {
             return Ok(!more_retries);
         };
         found.more = true;
@@ -329,9 +371,8 @@ impl Recovery {
         };
         let began = Instant::now();
         let look = due::claim(db, range, lost, RECOVERY_LIMITS, DUE_IN).await;
-        let look = claimed(&mut self.pass, look)?;
-        self.pass
-            .looked(range, &look, RECOVERY_LIMITS.read, began.elapsed());
+        let look = claimed(&mut self.round.pass, look)?;
+        (self.round.pass).looked(range, &look, RECOVERY_LIMITS.read, began.elapsed());
         found.entries.extend(look.ids);
         Ok(false)
     }

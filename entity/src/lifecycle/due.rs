@@ -102,29 +102,45 @@ pub struct Claimed {
     pub set_at: i64,
 }
 
+/// When retries fell due: at least so long ago, and at most; `None`: however long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FellDue {
+    pub at_least: Duration,
+    pub at_most: Option<Duration>,
+}
+
+impl FellDue {
+    /// All that is due.
+    pub const EVER: Self = Self {
+        at_least: Duration::ZERO,
+        at_most: None,
+    };
+}
+
 /// Claims up to `limit` of the retries whose time has come, those that have waited longest first, and puts their time
 /// `again_in` ahead. Whoever takes one from now on may begin on it.
 ///
-/// Looks at those that fell due within `fell_due_within`; `None`: at all of them. The index may hold any number of
-/// entries of rows that are gone, before those of rows that are there.
+/// Looks only at those that fell due when `fell_due` says. Before the entries of rows that are there, the index may hold
+/// any number of those of rows that are gone: nothing can remove them while somebody holds an old snapshot.
 pub async fn claim_retries(
     db: &DatabaseConnection,
     limit: u32,
     again_in: Duration,
-    fell_due_within: Option<Duration>,
+    fell_due: FellDue,
 ) -> Result<Vec<Claimed>, DbErr> {
     let now = sql::now_millis(db);
     let skip_locked = sql::skip_locked(db);
     let claim = format!(
         "UPDATE retries SET due_at = {now} + $1, set_at = {now}, waits = false WHERE id IN \
-         (SELECT id FROM retries WHERE due_at <= {now} AND due_at >= {now} - $3 \
+         (SELECT id FROM retries WHERE due_at <= {now} - $4 AND due_at >= {now} - $3 \
           ORDER BY due_at LIMIT $2 {skip_locked}) RETURNING id, set_at"
     );
-    let within = fell_due_within.map_or(i64::MAX / 4, millis);
+    let at_most = fell_due.at_most.map_or(i64::MAX / 4, millis);
     let values = [
         millis(again_in).into(),
         i64::from(limit).into(),
-        within.into(),
+        at_most.into(),
+        millis(fell_due.at_least).into(),
     ];
     let rows = query(db, sql::statement(db, claim, values)).await?;
     rows.iter()

@@ -1,6 +1,9 @@
 //! What the relay claims and notes.
 
-use entity::lifecycle::{Next, due::Wanted};
+use entity::lifecycle::{
+    Next,
+    due::{FellDue, Wanted},
+};
 use sea_orm::ConnectionTrait;
 
 use crate::*;
@@ -16,7 +19,7 @@ on_both! {
     what_has_left_the_queue_comes_back
     a_late_note_does_not_put_off_what_has_come_back
     retries_are_claimed_in_the_order_of_their_time
-    an_old_due_time_is_found_by_a_full_look
+    a_look_is_for_what_fell_due_when_it_says
     a_clock_that_was_set_back_puts_nothing_off
 }
 
@@ -128,7 +131,9 @@ async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) 
         },
     };
     lifecycle::conclude(&db, holder, &[failed]).await.unwrap();
-    let claimed = due::claim_retries(&db, 9, NOW, None).await.unwrap();
+    let claimed = due::claim_retries(&db, 9, NOW, FellDue::EVER)
+        .await
+        .unwrap();
     assert_eq!(claimed[0].id, ids[0]);
     let quarter = Duration::from_secs(900);
     due::published_retries(&db, &claimed, quarter)
@@ -176,7 +181,9 @@ async fn now(db: &DatabaseConnection) -> i64 {
 
 async fn a_late_note_does_not_put_off_what_has_come_back(db: DatabaseConnection) {
     let ids = waiting(&db, &[0]).await;
-    let claimed = due::claim_retries(&db, 9, LATER, None).await.unwrap();
+    let claimed = due::claim_retries(&db, 9, LATER, FellDue::EVER)
+        .await
+        .unwrap();
     while now(&db).await <= claimed[0].set_at {}
     // Confirmed, and dropped by the broker before the note of that is written.
     due::come_back(&db, &ids, NOW).await.unwrap();
@@ -204,7 +211,9 @@ async fn waiting(db: &DatabaseConnection, seconds: &[i64]) -> Vec<Uuid> {
 
 async fn retries_are_claimed_in_the_order_of_their_time(db: DatabaseConnection) {
     let ids = waiting(&db, &[-10, -30, 60, -20]).await;
-    let claimed = due::claim_retries(&db, 2, LATER, None).await.unwrap();
+    let claimed = due::claim_retries(&db, 2, LATER, FellDue::EVER)
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 2);
     assert!(
         [1, 3]
@@ -216,12 +225,21 @@ async fn retries_are_claimed_in_the_order_of_their_time(db: DatabaseConnection) 
     assert!(claim_retries(&db).await.is_empty());
 }
 
-async fn an_old_due_time_is_found_by_a_full_look(db: DatabaseConnection) {
-    let ids = waiting(&db, &[-600]).await;
-    let minute = Some(Duration::from_secs(60));
-    let claimed = due::claim_retries(&db, 9, LATER, minute).await.unwrap();
-    assert!(claimed.is_empty());
-    assert_eq!(claim_retries(&db).await, ids);
+async fn a_look_is_for_what_fell_due_when_it_says(db: DatabaseConnection) {
+    let ids = waiting(&db, &[-5, -600, -6000]).await;
+    let look = async |at_least, at_most: Option<u64>| {
+        let fell_due = FellDue {
+            at_least: Duration::from_secs(at_least),
+            at_most: at_most.map(Duration::from_secs),
+        };
+        let claimed = due::claim_retries(&db, 9, LATER, fell_due).await.unwrap();
+        let ids: Vec<_> = claimed.iter().map(|one| one.id).collect();
+        ids
+    };
+    assert!(look(60, Some(500)).await.is_empty());
+    assert_eq!(look(0, Some(60)).await, ids[..1]);
+    assert_eq!(look(60, Some(900)).await, ids[1..2]);
+    assert_eq!(look(900, None).await, ids[2..]);
 }
 
 async fn a_clock_that_was_set_back_puts_nothing_off(db: DatabaseConnection) {

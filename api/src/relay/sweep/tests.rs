@@ -158,7 +158,29 @@ async fn a_queue_that_is_new_gets_everything_under_any_backlog() {
         .execute_unprepared("UPDATE outbox SET due_at = due_at + 600000")
         .await
         .unwrap();
+    // What they have confirmed before must not be noted any more, so first they stop that.
+    let heard = other.look(usize::MAX).await.unwrap();
+    assert!(heard.queue_is_new && heard.more && heard.entries.is_empty());
     assert_eq!(other.look(usize::MAX).await.unwrap().entries, [old, recent]);
+}
+
+#[tokio::test]
+async fn what_the_broker_has_lost_is_found_by_each_walk_anew() {
+    let mut scene = Scene::new().await;
+    let id = scene.entry(QUARTER * 8, QUARTER).await;
+    for _ in 0..3 {
+        // However long a look takes, and whatever has come meanwhile.
+        for _ in 0..3 {
+            assert!(scene.look(0).await.entries.is_empty());
+            scene.entry(Duration::ZERO, QUARTER).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let lost = "UPDATE outbox SET due_at = 0 WHERE id = (SELECT min(id) FROM outbox)";
+        scene.db.execute_unprepared(lost).await.unwrap();
+        let mut found = scene.look(0).await.entries;
+        found.extend(scene.look(0).await.entries);
+        assert_eq!(found, [id]);
+    }
 }
 
 #[tokio::test]
