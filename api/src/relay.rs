@@ -205,8 +205,7 @@ impl<'a> Relay<'a> {
                 && !hints_end
                 && !(is_refused && early)
                 && self.looking.is_none()
-                && !self.state.notes.are_late()
-                && !self.state.notes.are_being_written();
+                && self.state.notes.are_settled();
             tokio::select! {
                 count = hints.recv_many(&mut batch, HINTS_AT_ONCE), if has_room && !hints_end && !early => {
                     if count == 0 {

@@ -118,9 +118,7 @@ impl Controller {
         }
         // One that is overdue is expected to take as long again as it is overdue: a database that hangs must not seem
         // to be nearly done for ever.
-        self.batch_time
-            .likely()
-            .abs_diff(now.duration_since(*oldest))
+        self.batch_time.mean().abs_diff(now.duration_since(*oldest))
     }
 
     fn wait_max(&self, now: Instant) -> Duration {
@@ -165,6 +163,11 @@ impl Controller {
             self.under_way.remove(index);
         }
         self.batch_time.record(now, now.duration_since(began));
+    }
+
+    /// How long to keep those who are turned away before they are told so.
+    pub(crate) fn hold(&self, now: Instant) -> Duration {
+        self.threads.hold(now)
     }
 
     /// Seconds after which a sender may come again; to be chosen from at random.

@@ -25,6 +25,9 @@ use crate::{
 /// is better off with a new connection.
 const BODY_WITHIN: Duration = Duration::from_millis(100);
 
+/// Nobody is kept for less.
+const HOLD_MIN: Duration = Duration::from_millis(10);
+
 /// Asks the [`Admission`] about every webhook.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -50,7 +53,8 @@ impl Door {
         request.uri().path() == webhooks::PATH && !self.admission.lets_in(self.writer.waiting())
     }
 
-    /// The answer for whom it turns away. The connection is left in good order: either what the request announced has been
+    /// The answer for whom it turns away, which comes the later, the busier the threads are: whoever sends again as soon as
+    /// there is one would otherwise leave no time for anything else. The connection is left in good order: either what the request announced has been
     /// read, or the answer says that the connection ends with it. The sender would otherwise send the next webhook into a
     /// connection that is just being closed.
     pub(crate) async fn refuse(
@@ -58,6 +62,11 @@ impl Door {
         request: Request<impl Body>,
     ) -> Response<BoxBody<Bytes, io::Error>> {
         let is_read = discard(request).await;
+        let hold = self.admission.with(|controller, now| controller.hold(now));
+        // A timer's grain is a millisecond: less is not worth one.
+        if hold >= HOLD_MIN {
+            tokio::time::sleep(hold).await;
+        }
         let body = Full::new(self.refusal.clone()).map_err(|never| match never {});
         let mut response = Response::new(body.boxed());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -18,6 +18,13 @@ const LESS: f64 = 0.9;
 const MORE: f64 = 0.03;
 /// The least part.
 const LEAST: f64 = 0.1;
+/// Who is turned away is told so after this many lags, and after [`HOLD_MAX`] at most. A sender that comes again at once
+/// costs a little work each time, and a thousand of them can take all there is: they come the less often, the later the
+/// threads are.
+const HOLD_LAGS: u32 = 4;
+const HOLD_MAX: Duration = Duration::from_millis(250);
+/// What is left of it after a window in which the threads were not late.
+const HOLD_LEFT: f64 = 0.8;
 /// A lag measured so long ago says nothing any more: the probe rests while no webhooks come.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -28,6 +35,7 @@ pub(super) struct Threads {
     lag: Duration,
     measured: Instant,
     minimum: Minimum,
+    hold: Duration,
     /// The part that is let in.
     part: f64,
     /// What the last webhooks have left over of their parts: at 1, the next one is let in. So the part is kept exactly,
@@ -42,6 +50,7 @@ impl Threads {
             lag: Duration::ZERO,
             measured: now,
             minimum: Minimum::new(now),
+            hold: Duration::ZERO,
             part: 1.0,
             credit: 0.0,
         }
@@ -59,10 +68,13 @@ impl Threads {
         };
         if self.is_stale(now) {
             self.part = 1.0;
+            self.hold = Duration::ZERO;
         }
         self.lag = now.duration_since(due);
         self.measured = now;
         if let Some(least) = self.minimum.record(now, self.lag) {
+            let hold = (least * HOLD_LAGS).min(HOLD_MAX);
+            self.hold = hold.max(self.hold.mul_f64(HOLD_LEFT));
             self.part = match least > BEARABLE {
                 true => (self.part * LESS).max(LEAST),
                 false => (self.part + MORE).min(1.0),
@@ -98,6 +110,14 @@ impl Threads {
         let_in
     }
 
+    /// How long to keep those who are turned away.
+    pub(super) fn hold(&self, now: Instant) -> Duration {
+        match self.is_stale(now) {
+            true => Duration::ZERO,
+            false => self.hold,
+        }
+    }
+
     fn is_stale(&self, now: Instant) -> bool {
         now.duration_since(self.measured) >= STALE
     }
@@ -107,7 +127,7 @@ impl Threads {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{BEARABLE, LEAST, STALE, Threads};
+    use super::{BEARABLE, HOLD_MAX, LEAST, STALE, Threads};
     use crate::admission::minimum::WINDOW;
 
     const MS: Duration = Duration::from_millis(1);
@@ -161,6 +181,21 @@ mod tests {
         assert!(let_in(&mut threads, now) < 110);
         let now = probes(&mut threads, now, Duration::from_secs(4), MS);
         assert_eq!(let_in(&mut threads, now), 1000);
+    }
+
+    #[test]
+    fn the_later_the_threads_are_the_longer_are_those_kept_who_are_turned_away() {
+        let start = Instant::now();
+        let mut threads = Threads::new(start);
+        let now = probes(&mut threads, start, 3 * WINDOW, MS);
+        assert_eq!(threads.hold(now), 4 * MS);
+        let now = probes(&mut threads, now, 3 * WINDOW, 50 * MS);
+        assert_eq!(threads.hold(now), 200 * MS);
+        let now = probes(&mut threads, now, 3 * WINDOW, 400 * MS);
+        assert_eq!(threads.hold(now), HOLD_MAX);
+        let now = probes(&mut threads, now, 20 * WINDOW, MS);
+        assert!(threads.hold(now) < 10 * MS, "{:?}", threads.hold(now));
+        assert_eq!(threads.hold(now + STALE), Duration::ZERO);
     }
 
     #[test]

@@ -80,15 +80,10 @@ impl Notes {
         self.waiting.is_empty() && self.retries.is_empty() && self.writing.is_none()
     }
 
-    /// Whether something waits whose time has come.
-    pub(super) fn are_late(&self) -> bool {
+    /// Whether what should have been noted by now is noted, and no note is under way.
+    pub(super) fn are_settled(&self) -> bool {
         let first = self.waiting.front();
-        first.is_some_and(|(at, _)| *at <= Instant::now())
-    }
-
-    /// Whether a note is under way.
-    pub(super) fn are_being_written(&self) -> bool {
-        self.writing.is_some()
+        self.writing.is_none() && first.is_none_or(|(at, _)| *at > Instant::now())
     }
 
     /// Writes the next note when its time has come; returns when it is written. May be dropped and
