@@ -34,7 +34,7 @@ mod receive;
 mod take;
 
 pub use conclude::{Attempt, Conclusion, Next, Order, conclude, orders};
-pub use pass::{Look, Pass, Range};
+pub use pass::{Look, Pass, Range, Span};
 pub use read::{attempts, failure, find};
 pub use receive::{Receipt, Received, receive};
 pub use take::{Taken, release, take};

@@ -159,8 +159,8 @@ fn give_up_idle(pool: &PgPool) {
     }
 }
 
-/// A connection while a statement runs on it. Whatever ends that early (an error, a limit, a future that is dropped)
-/// ends the connection, too: nobody knows what it is in the middle of.
+/// A connection while a statement runs on it. Whatever ends that early (a connection that broke, a limit, a future that is
+/// dropped) ends the connection, too: nobody knows what it is in the middle of.
 struct Borrowed<D: Database>(Option<PoolConnection<D>>);
 
 impl<D: Database> Borrowed<D> {

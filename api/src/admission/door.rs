@@ -24,7 +24,6 @@ use crate::{
 /// From a refused request's head to the end of its body. Usually that is here already, or in a moment; whoever is slower
 /// is better off with a new connection.
 const BODY_WITHIN: Duration = Duration::from_millis(100);
-
 /// Nobody is kept for less.
 const HOLD_MIN: Duration = Duration::from_millis(10);
 
@@ -54,9 +53,11 @@ impl Door {
     }
 
     /// The answer for whom it turns away, which comes the later, the busier the threads are: whoever sends again as soon as
-    /// there is one would otherwise leave no time for anything else. The connection is left in good order: either what the request announced has been
-    /// read, or the answer says that the connection ends with it. The sender would otherwise send the next webhook into a
-    /// connection that is just being closed.
+    /// there is one would otherwise leave no time for anything else.
+    ///
+    /// The connection is left in good order: either what the request announced has been read, or the answer says that the
+    /// connection ends with it. The sender would otherwise send the next webhook into a connection that is just being
+    /// closed.
     pub(crate) async fn refuse(
         &self,
         request: Request<impl Body>,

@@ -278,8 +278,10 @@ impl Sweep {
     }
 
     async fn walk(&mut self, found: &mut Found) -> Result<(), DbErr> {
-        let Some(range) = self.walk.range() else {
+        if self.walk.range().is_none() {
             self.walk.restart();
+        }
+        let Some(range) = self.walk.range() else {
             return Ok(());
         };
         let began = Instant::now();
@@ -289,9 +291,6 @@ impl Sweep {
         // Where some are due there may be many.
         found.more |= !look.ids.is_empty();
         found.entries.extend(look.ids);
-        if self.walk.range().is_none() {
-            self.walk.restart();
-        }
         Ok(())
     }
 

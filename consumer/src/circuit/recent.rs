@@ -16,8 +16,8 @@ const LAST_REFUSED: (usize, usize) = (18, 20);
 /// The same of those that failed. It takes all: of a service that fails for 7 in 10, at random, 18 of 20 fail sooner or
 /// later.
 const LAST_FAILED: (usize, usize) = (20, 20);
-/// How many are kept for it.
-const LAST: usize = 20;
+/// How many are kept for both.
+const LAST: usize = LAST_FAILED.1;
 /// Attempts are counted by the second in which they ended.
 const BUCKETS: usize = SPAN.as_secs() as usize;
 

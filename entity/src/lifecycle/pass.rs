@@ -9,16 +9,43 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-/// The span of a look, at most.
-const SPAN_MAX_MS: u64 = 32 * 24 * 60 * 60 * 1000;
-/// The span of a look, at least.
-const SPAN_MIN_MS: u64 = 1000;
 /// After a look that took less the next one may span twice as much.
 const QUICK: Duration = Duration::from_millis(50);
 /// After a look that took more the next one spans a quarter.
 const SLOW: Duration = Duration::from_millis(250);
 /// A key's bits below its milliseconds.
 const BELOW_MS: u32 = 80;
+
+/// How much time one look may span: it follows from how long the looks take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(Duration);
+
+impl Span {
+    pub const MAX: Self = Self(Duration::from_secs(32 * 24 * 60 * 60));
+    const MIN: Self = Self(Duration::from_secs(1));
+
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+
+    /// A look has taken so long.
+    pub fn took(&mut self, took: Duration) {
+        if took > SLOW {
+            self.narrow();
+        } else if took < QUICK {
+            self.0 = (self.0 * 2).min(Self::MAX.0);
+        }
+    }
+
+    /// A look has failed, perhaps because it took too long.
+    pub fn narrow(&mut self) {
+        self.0 = (self.0 / 4).max(Self::MIN.0);
+    }
+
+    const fn millis(self) -> u64 {
+        self.0.as_millis() as u64
+    }
+}
 
 /// The keys from `from` on, and below `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +69,7 @@ pub struct Look {
 #[derive(Clone, Debug)]
 pub struct Pass {
     next: u128,
-    span_ms: u64,
+    span: Span,
 }
 
 impl Default for Pass {
@@ -50,7 +77,7 @@ impl Default for Pass {
     fn default() -> Self {
         Self {
             next: 0,
-            span_ms: SPAN_MAX_MS,
+            span: Span::MAX,
         }
     }
 }
@@ -77,8 +104,8 @@ impl Pass {
             return None;
         }
         // What is older than the longest span goes with the first look.
-        let began = ((self.next >> BELOW_MS) as u64).max(end.saturating_sub(SPAN_MAX_MS));
-        let to = began.saturating_add(self.span_ms).min(end);
+        let began = ((self.next >> BELOW_MS) as u64).max(end.saturating_sub(Span::MAX.millis()));
+        let to = began.saturating_add(self.span.millis()).min(end);
         Some(Range {
             from: Uuid::from_u128(self.next),
             to: Uuid::from_u128(first_of(to)),
@@ -91,16 +118,12 @@ impl Pass {
             Some(last) if look.read >= limit => last.as_u128().saturating_add(1),
             _ => range.to.as_u128(),
         };
-        if took > SLOW {
-            self.narrow();
-        } else if took < QUICK {
-            self.span_ms = self.span_ms.saturating_mul(2).min(SPAN_MAX_MS);
-        }
+        self.span.took(took);
     }
 
     /// A look has failed; perhaps because it took too long.
     pub fn failed(&mut self) {
-        self.narrow();
+        self.span.narrow();
     }
 
     /// Begins anew, from the oldest entry on.
@@ -111,10 +134,6 @@ impl Pass {
     /// Goes back to this id, if it has passed it.
     pub fn go_back_to(&mut self, id: Uuid) {
         self.next = self.next.min(id.as_u128());
-    }
-
-    fn narrow(&mut self) {
-        self.span_ms = (self.span_ms / 4).max(SPAN_MIN_MS);
     }
 }
 
@@ -174,12 +193,12 @@ mod tests {
         for _ in 0..5 {
             pass.failed();
         }
-        let narrow = SPAN_MAX_MS / 4u64.pow(5);
+        let narrow = Span::MAX.millis() / 4u64.pow(5);
         // The first one covers what is very old, too.
         let first = pass.range(NOW).unwrap();
         assert_eq!(
             first.to.as_u128() >> BELOW_MS,
-            u128::from(NOW - SPAN_MAX_MS + narrow)
+            u128::from(NOW - Span::MAX.millis() + narrow)
         );
         pass.looked(first, &Look::default(), LIMIT, SLOW * 2);
         let second = pass.range(NOW).unwrap();
@@ -189,7 +208,7 @@ mod tests {
         for _ in 0..100 {
             pass.failed();
         }
-        assert_eq!(span(pass.range(NOW).unwrap()), SPAN_MIN_MS);
+        assert_eq!(span(pass.range(NOW).unwrap()), Span::MIN.millis());
     }
 
     #[test]

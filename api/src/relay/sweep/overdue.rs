@@ -4,27 +4,19 @@
 
 use std::time::{Duration, Instant};
 
-use entity::lifecycle::due::FellDue;
+use entity::lifecycle::{Span, due::FellDue};
 
 /// After a pass that has found nothing more the next one begins so much later.
 const REST: Duration = Duration::from_secs(30);
 /// The same after a look that failed: it has kept everything else waiting.
 const REST_FAILED: Duration = Duration::from_secs(10);
-/// After a look that took less the next one goes back twice as far.
-const QUICK: Duration = Duration::from_millis(50);
-/// After a look that took more the next one goes back a quarter as far.
-const SLOW: Duration = Duration::from_millis(250);
-/// A look that may go back so far goes back for ever.
-const FOR_EVER: Duration = Duration::from_secs(32 * 24 * 60 * 60);
-/// A look goes back at least so far.
-const SPAN_MIN: Duration = Duration::from_secs(1);
-
 /// How far back a pass has come.
 pub(super) struct Overdue {
     /// A pass begins with what fell due so long ago.
     after: Duration,
     at_least: Duration,
-    span: Duration,
+    /// How far the next look goes back; for ever if it may go as far as any.
+    span: Span,
     rests_until: Option<Instant>,
 }
 
@@ -33,7 +25,7 @@ impl Overdue {
         Self {
             after,
             at_least: after,
-            span: FOR_EVER,
+            span: Span::MAX,
             rests_until: None,
         }
     }
@@ -43,29 +35,26 @@ impl Overdue {
         let rests = self.rests_until.is_some_and(|until| now < until);
         (!rests).then(|| FellDue {
             at_least: self.at_least,
-            at_most: self.is_bounded().then(|| self.at_least + self.span),
+            at_most: self
+                .is_bounded()
+                .then(|| self.at_least + self.span.duration()),
         })
     }
 
     fn is_bounded(&self) -> bool {
-        self.span < FOR_EVER && self.at_least < FOR_EVER
+        self.span != Span::MAX && self.at_least < Span::MAX.duration()
     }
 
     /// That look, from `began` until `now`, has found something; `is_full`: as much as it could. Returns whether there is
     /// more to look at.
     pub(super) fn looked(&mut self, is_full: bool, began: Instant, now: Instant) -> bool {
-        let took = now.duration_since(began);
         let (span, is_bounded) = (self.span, self.is_bounded());
-        if took > SLOW {
-            self.span = (span / 4).max(SPAN_MIN);
-        } else if took < QUICK {
-            self.span = (span * 2).min(FOR_EVER);
-        }
+        self.span.took(now.duration_since(began));
         if is_full {
             return true;
         }
         if is_bounded {
-            self.at_least += span;
+            self.at_least += span.duration();
             return true;
         }
         self.at_least = self.after;
@@ -75,7 +64,7 @@ impl Overdue {
 
     /// That look has failed, perhaps because it took too long.
     pub(super) fn failed(&mut self, now: Instant) {
-        self.span = (self.span / 4).max(SPAN_MIN);
+        self.span.narrow();
         self.rests_until = Some(now + REST_FAILED);
     }
 }
