@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use api::Databases;
+use api::{Databases, Slots};
 use consumer::{
     Tenancy, Work,
     work::http::{self, FarSide},
@@ -25,11 +25,9 @@ use crate::{
     signals::Signals,
 };
 
-/// Batches that the group commit may have under way on PostgreSQL.
-const COMMITS_AT_ONCE: usize = 2;
 /// The API's connections for commits, the relay's for its notes (of what is published and what has come back) and looks, and
 /// one for readiness.
-const WRITE_CONNECTIONS: u32 = COMMITS_AT_ONCE as u32 + 4;
+const WRITE_CONNECTIONS: u32 = Slots::POSTGRES.most as u32 + 4;
 /// Connections for look-ups.
 const READ_CONNECTIONS: u32 = 4;
 /// The consumer's: one takes while another commits and a third gives back, and neither the lease nor the look for dead
@@ -180,7 +178,7 @@ async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::R
         let api = Databases {
             read: database::sqlite_readers(url).await?,
             write: write.clone(),
-            commits_at_once: 1,
+            slots: Slots::SQLITE,
             file: file.map(Claim::file),
         };
         return Ok(Pools {
@@ -196,7 +194,7 @@ async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::R
         pools.api = Some(Databases {
             write: database::connect(url, "api", WRITE_CONNECTIONS).await?,
             read: database::connect(url, "look-up", READ_CONNECTIONS).await?,
-            commits_at_once: COMMITS_AT_ONCE,
+            slots: Slots::POSTGRES,
             file: None,
         });
     }

@@ -25,7 +25,8 @@ use std::{
 use tokio::sync::Notify;
 
 use self::controller::Controller;
-pub(crate) use self::{controller::ANSWER_WITHIN, door::Door};
+pub(crate) use self::door::Door;
+use crate::writer::Slots;
 
 /// Without a webhook for so long, nobody measures how late the threads are.
 const QUIET: Duration = Duration::from_secs(1);
@@ -42,10 +43,9 @@ struct Shared {
 }
 
 impl Admission {
-    /// `commits_at_once` is how many batches the group commit may have under way.
-    pub(crate) fn new(commits_at_once: usize) -> Self {
+    pub(crate) fn new(slots: Slots) -> Self {
         Self(Arc::new(Shared {
-            controller: Mutex::new(Controller::new(Instant::now(), commits_at_once)),
+            controller: Mutex::new(Controller::new(Instant::now(), slots)),
             is_resting: AtomicBool::new(false),
             wake: Notify::new(),
         }))

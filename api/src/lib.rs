@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use admission::{Admission, Door};
 pub use file_watch::FileWatch;
 pub use routes::openapi;
+pub use writer::Slots;
 
 /// Where the API keeps and finds transactions.
 #[derive(Clone)]
@@ -39,8 +40,8 @@ pub struct Databases {
     pub write: DatabaseConnection,
     /// For look-ups. May be the same.
     pub read: DatabaseConnection,
-    /// Batches that may be committed at the same time. SQLite has one writer: 1.
-    pub commits_at_once: usize,
+    /// Batches that may be committed at the same time.
+    pub slots: Slots,
     /// The SQLite file that both are in, if they are. Nobody is answered with 202 unless it is in its place.
     pub file: Option<FileWatch>,
 }
@@ -58,14 +59,11 @@ pub async fn run(
 ) {
     let (writer, inbox) = writer::channel();
     let (committed_in, committed) = relay::channel();
-    let admission = Admission::new(databases.commits_at_once);
+    let admission = Admission::new(databases.slots);
     let door = Door::new(admission.clone(), writer.clone());
     let endpoint = routes::routes(writer, admission.clone(), &databases, &queue);
     let Databases {
-        write,
-        commits_at_once,
-        file,
-        ..
+        write, slots, file, ..
     } = databases;
     // Each part ends when the part before it has ended and dropped its end of the channel between.
     tokio::join!(
@@ -75,7 +73,7 @@ pub async fn run(
             inbox,
             committed_in,
             admission.clone(),
-            commits_at_once,
+            slots,
             file,
         ),
         relay::run(write, queue, committed, stop),

@@ -17,7 +17,7 @@ use crate::{
     problem,
     transactions::Transactions,
     webhooks::{self, Webhooks},
-    writer::Writer,
+    writer::{Slots, Writer},
 };
 
 #[derive(Tags)]
@@ -61,13 +61,13 @@ pub fn openapi() -> String {
     let databases = Databases {
         write: nowhere.clone(),
         read: nowhere,
-        commits_at_once: 1,
+        slots: Slots::SQLITE,
         file: None,
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
     let webhooks = Webhooks {
         writer: crate::writer::channel().0,
-        admission: Admission::new(databases.commits_at_once),
+        admission: Admission::new(databases.slots),
     };
     service(webhooks, &databases, &queue).spec()
 }

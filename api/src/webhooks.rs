@@ -167,9 +167,8 @@ impl Webhooks {
             Err(invalid) => return invalid.into(),
         };
         let transaction_id = webhook.transaction_id.clone();
-        let arrived =
-            (self.admission).with(|controller, _| controller.arrived(body.asked, body.read));
-        match self.writer.receive(webhook, arrived).await {
+        let due = (self.admission).with(|controller, _| controller.due(body.asked, body.read));
+        match self.writer.receive(webhook, due).await {
             Ok(receipt) => accepted(transaction_id, receipt),
             Err(why) => not_committed(why, self.admission.retry_after()),
         }

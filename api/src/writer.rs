@@ -17,12 +17,15 @@ use entity::{
 use failpoint::Point;
 use sea_orm::{DatabaseConnection, DbErr};
 use thiserror::Error;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout_at,
+};
 use uuid::Uuid;
 
 use crate::{
     FileWatch,
-    admission::{ANSWER_WITHIN, Admission},
+    admission::Admission,
     relay::{self, Committed},
 };
 
@@ -36,8 +39,26 @@ const COMPANY: usize = 4;
 /// After such a batch its slot rests, so that company gathers while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
 const REST: Duration = Duration::from_millis(3);
-/// From a webhook's arrival to its answer, for one whose commit began in time and then took longer than was to be expected.
-const COMMIT_WITHIN: Duration = ANSWER_WITHIN;
+
+/// Batches that may be committed at once.
+#[derive(Clone, Copy)]
+pub struct Slots {
+    /// While commits are quick.
+    pub count: usize,
+    /// While they are slow: another begins [`Slots::WAIT_MAX`] after the last, whatever is under way. Commits that take so
+    /// long wait for the disk and share its flushes, so more of them cost nothing, and nobody waits for a slot *and* for
+    /// two flushes.
+    pub most: usize,
+}
+
+impl Slots {
+    /// A connection for each. So many cover a flush of 200 ms.
+    pub const POSTGRES: Self = Self { count: 2, most: 12 };
+    /// It takes one writer at a time.
+    pub const SQLITE: Self = Self { count: 1, most: 1 };
+    /// For a slot, while less than `most` are under way.
+    pub(crate) const WAIT_MAX: Duration = Duration::from_millis(40);
+}
 
 /// Why a webhook got no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -80,15 +101,13 @@ impl Writer {
         self.0.max_capacity() - self.0.capacity()
     }
 
-    /// Waits until the webhook, which arrived at `arrived`, is committed, and says what became of it within
-    /// [`COMMIT_WITHIN`] of that.
+    /// Waits until the webhook is committed, and says at `due` at the latest what became of it.
     pub(crate) async fn receive(
         &self,
         webhook: Webhook,
-        arrived: Instant,
+        due: Instant,
     ) -> Result<Receipt, NotCommitted> {
         let (answer, answered) = oneshot::channel();
-        let due = arrived + COMMIT_WITHIN;
         let received = Received {
             id: Uuid::now_v7(),
             webhook,
@@ -115,13 +134,17 @@ pub(crate) async fn run(
     Inbox(mut inbox): Inbox,
     committed: Committed,
     admission: Admission,
-    commits_at_once: usize,
+    slots: Slots,
     file: Option<FileWatch>,
 ) {
-    let slots = Arc::new(Semaphore::new(commits_at_once));
+    let free = Arc::new(Semaphore::new(slots.count));
+    let places = Arc::new(Semaphore::new(slots.most));
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut last_began = tokio::time::Instant::now();
     // First the slot, then the batch: what comes while all slots are taken makes the batch larger.
-    while let Ok(slot) = slots.clone().acquire_owned().await {
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let slot = free.clone().acquire_owned();
+        let slot = timeout_at(last_began + Slots::WAIT_MAX, slot).await.ok();
         if inbox.recv_many(&mut batch, BATCH_MAX).await == 0 {
             break;
         }
@@ -130,24 +153,26 @@ pub(crate) async fn run(
             continue;
         }
         // With a single slot a rest would be idleness.
-        let rest = (commits_at_once > 1 && batch.len() >= COMPANY).then_some(REST);
+        let rest = (slots.count > 1 && batch.len() >= COMPANY).then_some(REST);
         let (db, committed, file) = (db.clone(), committed.clone(), file.clone());
         let admission = admission.clone();
         let began = admission.with(|controller, now| {
             controller.begins(now);
             now
         });
+        last_began = began.into();
         tokio::spawn(async move {
             commit(db, batch, committed, file).await;
             admission.with(|controller, now| controller.ended(now, began));
-            if let Some(rest) = rest {
+            drop(place);
+            if let (Some(slot), Some(rest)) = (slot, rest) {
                 tokio::time::sleep(rest).await;
+                drop(slot);
             }
-            drop(slot);
         });
     }
-    // The commits still under way give their slots back.
-    let _ = slots.acquire_many(commits_at_once as u32).await;
+    // The commits still under way give their places back.
+    let _ = places.acquire_many(slots.most as u32).await;
 }
 
 /// Those of a batch whose answer can be in time. The others are told now that they were not committed, which is better

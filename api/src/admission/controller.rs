@@ -18,7 +18,7 @@ use super::{
     minimum::{Minimum, WINDOW},
     threads::Threads,
 };
-use crate::writer::BATCH_MAX;
+use crate::writer::{BATCH_MAX, Slots};
 
 /// From a webhook's arrival to its answer, as well as we can tell. What is left of the 500 ms that senders are promised
 /// is for what we cannot: the way to us and back, and how long the kernel kept it.
@@ -41,9 +41,9 @@ const MOST: f64 = 0.7;
 
 /// Whom to let in.
 pub(crate) struct Controller {
-    commits_at_once: usize,
+    slots: Slots,
     batch_time: BatchTime,
-    /// When each commit under way began, the oldest first. At most as many as are allowed at once.
+    /// When each commit under way began, the oldest first. At most [`Slots::most`].
     under_way: Vec<Instant>,
     /// How long the last of each batch had waited for it.
     waits: Minimum,
@@ -57,12 +57,11 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// `commits_at_once` is how many batches may be under way.
-    pub(crate) fn new(now: Instant, commits_at_once: usize) -> Self {
+    pub(crate) fn new(now: Instant, slots: Slots) -> Self {
         Self {
-            commits_at_once,
+            slots,
             batch_time: BatchTime::new(now),
-            under_way: Vec::with_capacity(commits_at_once),
+            under_way: Vec::with_capacity(slots.most),
             waits: Minimum::new(now),
             threads: Threads::new(now),
             came: now,
@@ -103,22 +102,28 @@ impl Controller {
 
     /// How long the next webhook waits until its commit begins, while `waiting` others wait before it.
     fn wait(&self, now: Instant, waiting: usize) -> Duration {
-        let batches_before = (waiting / BATCH_MAX) as f64;
-        let each = self.batch_time.mean().div_f64(self.commits_at_once as f64);
-        self.until_next(now) + each.mul_f64(batches_before)
+        let batches_before = (waiting / BATCH_MAX) as u32;
+        let mean = self.batch_time.mean();
+        let of_slots = (mean / self.slots.count as u32).min(Slots::WAIT_MAX);
+        let each = of_slots.max(mean / self.slots.most as u32);
+        self.until_next(now) + each * batches_before
     }
 
     /// How long until the next commit can begin.
     fn until_next(&self, now: Instant) -> Duration {
-        let Some(oldest) = self.under_way.first() else {
+        let (Some(oldest), Some(last)) = (self.under_way.first(), self.under_way.last()) else {
             return Duration::ZERO;
         };
-        if self.under_way.len() < self.commits_at_once {
+        if self.under_way.len() < self.slots.count {
             return Duration::ZERO;
         }
         // One that is overdue is expected to take as long again as it is overdue: a database that hangs must not seem
         // to be nearly done for ever.
-        self.batch_time.mean().abs_diff(now.duration_since(*oldest))
+        let until_one_ends = self.batch_time.mean().abs_diff(now.duration_since(*oldest));
+        if self.under_way.len() >= self.slots.most {
+            return until_one_ends;
+        }
+        until_one_ends.min(Slots::WAIT_MAX.saturating_sub(now.duration_since(*last)))
     }
 
     fn wait_max(&self, now: Instant) -> Duration {
@@ -128,22 +133,25 @@ impl Controller {
         }
     }
 
-    /// When a webhook arrived whose body was waited for since `asked` and was there at `read`, as well as can be told.
-    /// It had to wait for a thread before that; if the body came later, twice. What is longer was its sender's time.
-    pub(crate) fn arrived(&self, asked: Instant, read: Instant) -> Instant {
+    /// By when the answer to a webhook must be known whose body was waited for since `asked` and was there at `read`, as
+    /// well as can be told. It had to wait for a thread before that; if the body came later, twice; what is longer was its
+    /// sender's time. And the answer waits for a thread, too.
+    pub(crate) fn due(&self, asked: Instant, read: Instant) -> Instant {
         let lag = self.threads.lag(read);
-        let head = asked.checked_sub(lag).unwrap_or(asked);
-        head.max(read.checked_sub(2 * lag).unwrap_or(read))
+        let arrived = asked.max(read.checked_sub(lag).unwrap_or(read));
+        let left = ANSWER_WITHIN.saturating_sub(2 * lag);
+        arrived + left
     }
 
-    /// Whether an answer that is owed at `due` would come too late if its commit began `now`.
+    /// Whether an answer that must be known at `due` would come too late if its commit began `now`.
     pub(crate) fn is_too_late(&self, now: Instant, due: Instant) -> bool {
         now + self.batch_time.likely() > due
     }
 
-    /// Whether a commit should be tried even if it comes too late for all who wait for it.
+    /// Whether a commit should be tried even if it comes too late for all who wait for it. Several at once: where each takes
+    /// long, one after the other would take long to tell that they are quicker again.
     pub(crate) fn must_try(&self, now: Instant) -> bool {
-        self.under_way.is_empty() && is_due(self.began, now)
+        self.under_way.len() <= self.slots.most / 2 && is_due(self.began, now)
     }
 
     /// A batch has been taken, the last of which had waited for `wait`.
@@ -165,9 +173,10 @@ impl Controller {
         self.batch_time.record(now, now.duration_since(began));
     }
 
-    /// How long to keep those who are turned away before they are told so.
+    /// How long to keep those who are turned away before they are told so. They waited for a thread, and will again.
     pub(crate) fn hold(&self, now: Instant) -> Duration {
-        self.threads.hold(now)
+        let left = ANSWER_WITHIN.saturating_sub(2 * self.threads.lag(now));
+        self.threads.hold(now).min(left)
     }
 
     /// Seconds after which a sender may come again; to be chosen from at random.

@@ -51,14 +51,14 @@ mod tests {
     };
 
     use super::run;
-    use crate::admission::Admission;
+    use crate::{admission::Admission, writer::Slots};
 
     const WITHIN: Duration = Duration::from_secs(10);
 
     /// This test has a thread of its own and may block it; the probe runs on the only worker.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_thread_that_is_kept_busy_is_seen_while_it_is_and_forgotten_after() {
-        let admission = Admission::new(1);
+        let admission = Admission::new(Slots::SQLITE);
         let lag = || admission.with(|controller, now| controller.threads().lag(now));
         let until = |is: &dyn Fn(Duration) -> bool| {
             let start = Instant::now();

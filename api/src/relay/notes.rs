@@ -138,3 +138,34 @@ fn written(note: Result<(), DbErr>) {
         tracing::warn!(%error, "relay could not note what is published; it may publish it again");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use migration::{Migrator, MigratorTrait as _};
+    use sea_orm::{ConnectOptions, Database, TransactionTrait as _};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_note_is_settled_when_it_is_written_and_not_when_it_has_begun() {
+        let mut options = ConnectOptions::new("sqlite::memory:");
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        let mut notes = Notes::new(&db);
+        notes.add(vec![Uuid::now_v7()]);
+        assert!(notes.are_settled(), "its time has not come");
+        notes.hurry();
+        // Whoever holds the only connection makes the database as slow as can be.
+        let held = db.begin().await.unwrap();
+        let begun = timeout(Duration::from_millis(50), notes.write()).await;
+        assert!(begun.is_err() && notes.waiting.is_empty());
+        assert!(!notes.are_settled());
+        held.rollback().await.unwrap();
+        notes.write().await;
+        assert!(notes.are_settled());
+    }
+}

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{ANSWER_WITHIN, Controller, ONE_IN};
-use crate::writer::BATCH_MAX;
+use crate::writer::{BATCH_MAX, Slots};
 
 const MS: Duration = Duration::from_millis(1);
-const COMMITS_AT_ONCE: usize = 2;
+const SLOTS: Slots = Slots::POSTGRES;
 
 struct World {
     controller: Controller,
@@ -17,8 +17,8 @@ struct World {
     /// How long a commit takes.
     commit: Duration,
     queue: VecDeque<Instant>,
-    /// When each commit under way began and whom it will answer.
-    under_way: Vec<(Instant, Vec<Instant>)>,
+    /// When each commit under way began and ends, and whom it will answer.
+    under_way: Vec<(Instant, Instant, Vec<Instant>)>,
     /// Since the last [`World::told`].
     told: Told,
 }
@@ -39,7 +39,7 @@ impl World {
     fn new(commit: Duration) -> Self {
         let now = Instant::now();
         Self {
-            controller: Controller::new(now, COMMITS_AT_ONCE),
+            controller: Controller::new(now, SLOTS),
             now,
             commit,
             queue: VecDeque::new(),
@@ -62,16 +62,22 @@ impl World {
                     self.told.turned_away += 1;
                 }
             }
-            while self.under_way.len() < COMMITS_AT_ONCE && !self.queue.is_empty() {
+            while self.has_slot() && !self.queue.is_empty() {
                 self.begin_commit();
             }
         }
         std::mem::take(&mut self.told)
     }
 
+    fn has_slot(&self) -> bool {
+        let last = self.under_way.last().map(|(began, ..)| self.now - *began);
+        self.under_way.len() < SLOTS.count
+            || self.under_way.len() < SLOTS.most && last >= Some(Slots::WAIT_MAX)
+    }
+
     fn end_commits(&mut self) {
-        let (now, commit) = (self.now, self.commit);
-        for (began, batch) in self.under_way.extract_if(.., |(at, _)| *at + commit <= now) {
+        let now = self.now;
+        for (began, _, batch) in self.under_way.extract_if(.., |(_, ends, _)| *ends <= now) {
             self.controller.ended(now, began);
             for arrived in batch {
                 self.told.committed += 1;
@@ -92,14 +98,17 @@ impl World {
         self.told.late += count - batch.len();
         if !batch.is_empty() {
             self.controller.begins(self.now);
-            self.under_way.push((self.now, batch));
+            let ends = self.now + self.commit;
+            self.under_way.push((self.now, ends, batch));
         }
     }
 }
 
-/// Webhooks per millisecond that two commits at once of this length can carry.
+/// Webhooks per millisecond that can be carried if a commit takes so long.
 fn carried(commit: Duration) -> usize {
-    COMMITS_AT_ONCE * BATCH_MAX * 1000 / commit.as_micros() as usize
+    let of_slots = (commit / SLOTS.count as u32).min(Slots::WAIT_MAX);
+    let every = of_slots.max(commit / SLOTS.most as u32);
+    (BATCH_MAX as f64 * 0.001 / every.as_secs_f64()) as usize
 }
 
 #[test]
@@ -175,6 +184,9 @@ fn a_database_that_has_hung_is_used_to_the_full_soon_after_it_is_back() {
     // Whoever waited for it has long been answered by the backstop.
     world.queue.clear();
     world.commit = 10 * MS;
+    for (_, ends, _) in &mut world.under_way {
+        *ends = world.now;
+    }
     world.run(Duration::from_secs(3), rate);
     let told = world.run(Duration::from_secs(1), rate);
     assert_eq!(told.turned_away + told.late, 0, "{told:?}");
@@ -195,7 +207,7 @@ fn a_commit_too_slow_for_any_answer_is_tried_all_the_same() {
 #[test]
 fn a_late_thread_counts_as_time_that_has_passed() {
     let start = Instant::now();
-    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    let mut controller = Controller::new(start, SLOTS);
     let mut at = |lag: Duration| {
         controller.threads().probe_left(start);
         let now = start + lag;
@@ -210,19 +222,64 @@ fn a_late_thread_counts_as_time_that_has_passed() {
 #[test]
 fn a_body_that_comes_later_is_its_senders_time_but_for_two_lags() {
     let start = Instant::now();
-    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    let mut controller = Controller::new(start, SLOTS);
     controller.threads().probe_left(start);
     controller.threads().probe_is_back(start + 30 * MS);
     let now = start + 200 * MS;
-    assert_eq!(controller.arrived(now, now), now - 30 * MS);
-    assert_eq!(controller.arrived(now - 20 * MS, now), now - 50 * MS);
-    assert_eq!(controller.arrived(now - 150 * MS, now), now - 60 * MS);
+    // The answer waits for a thread as well.
+    let within = ANSWER_WITHIN - 30 * MS;
+    let due = |asked| controller.due(asked, now);
+    assert_eq!(due(now), now - 30 * MS + within);
+    assert_eq!(due(now - 20 * MS), now - 50 * MS + within);
+    assert_eq!(due(now - 150 * MS), now - 60 * MS + within);
+}
+
+#[test]
+fn who_is_turned_away_hears_it_in_time_however_late_the_threads_are() {
+    for lag in [50, 150, 200, 300] {
+        let start = Instant::now();
+        let mut controller = Controller::new(start, SLOTS);
+        let mut now = start;
+        for _ in 0..100 {
+            now += 5 * MS;
+            controller.threads().probe_left(now - lag * MS);
+            controller.threads().probe_is_back(now);
+        }
+        let hold = controller.hold(now);
+        assert!(hold > Duration::ZERO || 2 * lag * MS >= ANSWER_WITHIN);
+        assert!(hold.is_zero() || 2 * lag * MS + hold <= ANSWER_WITHIN);
+    }
+}
+
+/// A flush takes 200 ms, and the next begins as soon as it has ended: a commit waits for the end of one and for the whole
+/// of another. Everybody waits for two at most, however few come.
+#[test]
+fn commits_that_share_slow_flushes_do_not_wait_for_each_other() {
+    const FLUSH: Duration = Duration::from_millis(200);
+    let mut world = World::new(FLUSH);
+    let start = world.now;
+    let mut run = |seconds: u64| {
+        let mut all = Told::default();
+        for _ in 0..seconds * 1000 {
+            let flushed = (world.now - start).as_millis() % FLUSH.as_millis();
+            world.commit = 2 * FLUSH - Duration::from_millis(flushed as u64);
+            let told = world.run(MS, usize::from(flushed % 3 == 0));
+            all.came += told.came;
+            all.turned_away += told.turned_away + told.late;
+            all.slowest = all.slowest.max(told.slowest);
+        }
+        all
+    };
+    run(5);
+    let told = run(20);
+    assert!(told.turned_away * 20 < told.came, "{told:?}");
+    assert!(told.slowest <= ANSWER_WITHIN, "{told:?}");
 }
 
 #[test]
 fn senders_come_back_at_different_times_and_later_while_most_are_turned_away() {
     let start = Instant::now();
-    let mut controller = Controller::new(start, COMMITS_AT_ONCE);
+    let mut controller = Controller::new(start, SLOTS);
     assert_eq!(controller.retry_after(), 1..=3);
     for n in 0..300 {
         controller.turned_away.count(start + n * MS, n % 10 != 0);

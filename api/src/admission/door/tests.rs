@@ -9,10 +9,14 @@ use hyper::{
 use poem::http::StatusCode;
 
 use super::Door;
-use crate::{admission::Admission, webhooks, writer};
+use crate::{
+    admission::Admission,
+    webhooks,
+    writer::{self, Slots},
+};
 
 fn door() -> (Admission, Door) {
-    let admission = Admission::new(1);
+    let admission = Admission::new(Slots::SQLITE);
     let (writer, _) = writer::channel();
     (admission.clone(), Door::new(admission, writer))
 }
