@@ -49,8 +49,9 @@ const GOOD_PART_FAILING: f64 = 0.25;
 const GOOD_PART: f64 = 0.5;
 /// Probes of the first half-open stage.
 const PROBES_FIRST: usize = 5;
-/// Probes, at most. Where the service answers, badly, there are twice as many each time: behind many transactions that
-/// are refused or fail there may be others that would not.
+/// Where the service answers, badly, there are so many times as many each time, and so many at most: behind many
+/// transactions that are refused or fail there may be others that would not.
+const PROBES_TIMES: usize = 4;
 const PROBES_MAX: usize = 80;
 /// Probes at transactions that had failed before and fail again, for each other probe, before they count: where the
 /// service answers, and where it does not.
@@ -400,8 +401,10 @@ impl Circuit {
             Reason::Failing => GOOD_PART_FAILING,
             Reason::Unreachable | Reason::Refusing => GOOD_PART,
         };
-        let is_last = under_way.is_empty();
-        if *good as f64 > good_part * all || (is_last && *good as f64 > good_part * ended) {
+        // What comes drop by drop may close it one by one. To open it again takes all probes: the first few may be the
+        // oldest of what waits, and bad for the same reason.
+        let is_alone = under_way.is_empty();
+        if *good as f64 > good_part * all || (is_alone && *good as f64 > good_part * ended) {
             tracing::info!(
                 event = "circuit_closed",
                 "circuit breaker closed: downstream works again"
@@ -411,7 +414,7 @@ impl Circuit {
                 paused_until: None,
             };
             self.closed_at = Some(now);
-        } else if *bad as f64 >= (1.0 - good_part) * all || (is_last && *bad > 0) {
+        } else if *bad as f64 >= (1.0 - good_part) * all {
             let reason = match (*reason, called.signal) {
                 (Reason::Refusing, Signal::Refused) => Reason::Refusing,
                 _ if *unreachable * 2 > *bad => Reason::Unreachable,
@@ -420,7 +423,7 @@ impl Circuit {
             };
             self.probes = match reason {
                 Reason::Unreachable => PROBES_FIRST,
-                Reason::Failing | Reason::Refusing => (self.probes * 2).min(PROBES_MAX),
+                Reason::Failing | Reason::Refusing => (self.probes * PROBES_TIMES).min(PROBES_MAX),
             };
             self.open(reason, None, now);
         }

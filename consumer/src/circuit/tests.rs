@@ -262,7 +262,7 @@ fn a_wave_of_refusals_opens_it_and_is_charged_to_nobody_from_then_on() {
     assert_eq!(scene.circuit.appetite(), Appetite::Nothing);
     // Nobody knows what is behind those that are refused: the next time there are more of them.
     let (_, probes) = scene.half_open();
-    assert_eq!(probes, 2 * PROBES_FIRST);
+    assert_eq!(probes, PROBES_TIMES * PROBES_FIRST);
     scene.probes_end(Signal::Succeeded);
     assert_eq!(scene.circuit.appetite(), Appetite::Full);
     assert_eq!(scene.fresh(Signal::Refused, 1), 1);
@@ -335,7 +335,24 @@ fn a_service_that_answers_badly_is_asked_sooner_and_more() {
         asked.push(probes);
         scene.probes_end(Signal::Failed);
     }
-    assert_eq!(asked, [5, 10, 20, 40, 80, 80]);
+    assert_eq!(asked, [5, 20, 80, 80, 80, 80]);
+}
+
+#[test]
+fn probes_that_come_one_by_one_are_all_made_before_it_opens_again() {
+    let mut scene = Scene::open(Signal::Failed);
+    let (_, probes) = scene.half_open();
+    for left in (0..probes).rev() {
+        let probe = called(Signal::Failed);
+        scene.circuit.started(probe.attempt.id);
+        scene.end(&probe, true);
+        let is_open = scene.circuit.appetite() == Appetite::Nothing;
+        let cannot_close = left as f64 <= GOOD_PART_FAILING * probes as f64;
+        assert_eq!(is_open, cannot_close, "{left} left");
+        if is_open {
+            break;
+        }
+    }
 }
 
 #[test]
@@ -431,7 +448,7 @@ fn probes_that_fail_as_they_did_before_hide_none_that_would_succeed() {
     // Where all of them fail again, that is the answer.
     let mut scene = Scene::open(Signal::Failed);
     scene.half_open();
-    for _ in 0..=STALE_ANSWERED_TIMES * PROBES_FIRST {
+    for _ in 0..(STALE_ANSWERED_TIMES + 1) * PROBES_FIRST {
         let probe = called(Signal::Failed);
         scene.circuit.started(probe.attempt.id);
         scene.end(&probe, false);
