@@ -206,8 +206,11 @@ pub async fn come_back(
     let mine = format!("FROM outbox WHERE {these} AND {is_free} AND NOT waits");
     let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
     let row = format!("SELECT id, {now} + $2, {now}, attempts, failures, crashes");
+    // Also what is due sooner is set anew: a note that it was published, which is on its way, is about the message that has
+    // left, and would put it off.
     let again = format!(
-        "UPDATE retries SET due_at = {now} + $2, set_at = {now} WHERE {these} AND NOT waits AND due_at > {now} + $2"
+        "UPDATE retries SET due_at = CASE WHEN due_at > {now} + $2 THEN {now} + $2 ELSE due_at END, set_at = {now} \
+         WHERE {these} AND NOT waits"
     );
     let values = || [sql::ids(db, ids), millis(after).into()];
     let back = match db.get_database_backend() {

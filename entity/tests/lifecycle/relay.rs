@@ -18,6 +18,7 @@ on_both! {
     a_queue_that_has_lost_everything_gets_it_again
     what_has_left_the_queue_comes_back
     a_late_note_does_not_put_off_what_has_come_back
+    a_late_note_does_not_put_off_what_was_due_sooner
     retries_are_claimed_in_the_order_of_their_time
     a_look_is_for_what_fell_due_when_it_says
     a_clock_that_was_set_back_puts_nothing_off
@@ -189,6 +190,20 @@ async fn a_late_note_does_not_put_off_what_has_come_back(db: DatabaseConnection)
     due::come_back(&db, &ids, NOW).await.unwrap();
     due::published_retries(&db, &claimed, LATER).await.unwrap();
     assert_eq!(claim_retries(&db).await, ids);
+}
+
+async fn a_late_note_does_not_put_off_what_was_due_sooner(db: DatabaseConnection) {
+    let ids = waiting(&db, &[0]).await;
+    let soon = Duration::from_secs(5);
+    let claimed = due::claim_retries(&db, 9, soon, FellDue::EVER)
+        .await
+        .unwrap();
+    while now(&db).await <= claimed[0].set_at {}
+    due::come_back(&db, &ids, 2 * soon).await.unwrap();
+    due::published_retries(&db, &claimed, LATER).await.unwrap();
+    let row = retry::Entity::find_by_id(ids[0]).one(&db).await.unwrap();
+    let due_in = row.unwrap().due_at - claimed[0].set_at;
+    assert!((4900..=5100).contains(&due_in), "{due_in} ms");
 }
 
 /// Retries with these due times, in seconds from now.
