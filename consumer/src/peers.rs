@@ -16,6 +16,8 @@ use crate::Tenancy;
 const LOOKS: u32 = 4;
 /// Entries of the outbox that one statement reads.
 const READ_MAX: u64 = 10_000;
+/// Looks of one pass that fail one after the other, each at less than the one before: then it is not for their length.
+const FAILURES_MAX: u32 = 8;
 /// How far ahead of ours the clock of whoever made an id may be.
 const AHEAD_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a dead consumer is remembered, and what it holds looked for again: a statement of its own that was under
@@ -134,7 +136,7 @@ impl Reclaimer {
     /// One pass over the outbox.
     async fn free(&mut self, dead: &[Uuid], stop: &CancellationToken) -> Result<(), DbErr> {
         let end = Pass::now() + AHEAD_MAX_MS;
-        let mut freed = 0;
+        let (mut freed, mut failures) = (0, 0);
         self.pass.restart();
         while let Some(range) = self.pass.range(end)
             && !stop.is_cancelled()
@@ -144,10 +146,15 @@ impl Reclaimer {
                 Ok(look) => {
                     self.pass.looked(range, &look, READ_MAX, began.elapsed());
                     freed += look.ids.len();
+                    failures = 0;
                 }
                 Err(error) => {
                     self.pass.failed();
-                    return Err(error);
+                    failures += 1;
+                    // To begin anew would be to come here anew, with a span that has grown meanwhile.
+                    if failures > FAILURES_MAX {
+                        return Err(error);
+                    }
                 }
             }
         }

@@ -22,6 +22,8 @@ use sea_query_sqlx::SqlxValues;
 const STATEMENT_WITHIN: Duration = Duration::from_secs(6);
 /// A look-up, by our clock: it is made once more on a new connection, and somebody waits for it.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
+/// A look at what is due, by our clock: a shorter one is made next, and others wait for it.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// Getting a connection that is there. After that it is better to make a new one.
 const IDLE_WITHIN: Duration = Duration::from_millis(500);
 /// Trying a connection and putting it back into the pool after a statement.
@@ -33,6 +35,14 @@ pub(crate) async fn query(
     statement: Statement,
 ) -> Result<Vec<QueryResult>, DbErr> {
     query_within(db, statement, STATEMENT_WITHIN).await
+}
+
+/// Runs a statement that may read more than there is time for; returns its rows.
+pub(crate) async fn look(
+    db: &DatabaseConnection,
+    statement: Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    query_within(db, statement, LOOK_WITHIN).await
 }
 
 /// Runs a statement; returns how many rows it changed.

@@ -131,24 +131,37 @@ impl Sweep {
             queue_is_new: self.ask().await?,
             ..Found::default()
         };
-        self.shorten_waits().await?;
         self.pass_again();
         self.look_at_retries(&mut found).await?;
+        if let Err(error) = self.look_through(ready, &mut found).await {
+            // What has been found must not wait for it, nor what falls due meanwhile.
+            tracing::warn!(
+                event = "look_failed",
+                %error,
+                "relay could not look through what is unfinished; it looks at less of it at a time"
+            );
+        }
+        Ok(found)
+    }
+
+    /// The looks that go through tables: these may find more dead entries on their way than there is time for.
+    async fn look_through(&mut self, ready: usize, found: &mut Found) -> Result<(), DbErr> {
         let no_room = self.embedded && ready > RECOVERY_BACKLOG_MAX;
         if !no_room {
-            self.look_at_frontier(&mut found).await?;
+            self.look_at_frontier(found).await?;
         }
+        self.shorten_waits().await?;
         if found.queue_is_new {
             // First what was confirmed before is no longer noted: a note that is just being written would hide its ids.
             found.more = true;
         } else if self.recovery.is_some() {
             if !no_room {
-                self.look_for_lost(&mut found).await?;
+                self.look_for_lost(found).await?;
             }
         } else if ready <= BACKLOG_MAX {
-            self.walk(&mut found).await?;
+            self.walk(found).await?;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Once: what a relay that has died since had claimed was not due when the frontier passed it first.

@@ -12,7 +12,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, millis, query, retrying};
-use crate::sql;
+use crate::{sql, statement};
 
 /// A time in the outbox that is further ahead than any that is ever set there, which [`LOOK_AGAIN_IN`] bounds, is from
 /// before the clock was set back, and has come.
@@ -142,7 +142,7 @@ pub async fn claim_retries(
         at_most.into(),
         millis(fell_due.at_least).into(),
     ];
-    let rows = query(db, sql::statement(db, claim, values)).await?;
+    let rows = statement::look(db, sql::statement(db, claim, values)).await?;
     rows.iter()
         .map(|row| {
             let (id, set_at) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
@@ -335,7 +335,7 @@ pub(super) async fn look_of(
     statement: sea_orm::Statement,
 ) -> Result<Look, DbErr> {
     let mut look = Look::default();
-    for row in query(db, statement).await? {
+    for row in statement::look(db, statement).await? {
         let (id, read): (Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         match read {
             0 => look.ids.push(id),
