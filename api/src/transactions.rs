@@ -177,6 +177,9 @@ impl Amount {
     }
 }
 
+/// As [`Amount`], or a string that is exactly such a number.
+pub(crate) struct SentAmount(Amount);
+
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.json().serialize(serializer)
@@ -233,5 +236,60 @@ impl ParseFromJSON for Amount {
 impl Example for Amount {
     fn example() -> Self {
         Self(entity::Amount::from(1500))
+    }
+}
+
+impl Type for SentAmount {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "number(decimal) or string(decimal)".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let string = MetaSchema {
+            description: Some("Exactly such a number: for whom numbers are binary floating point."),
+            // RFC 8259, section 6.
+            pattern: Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$".into()),
+            ..MetaSchema::new_with_format("string", "decimal")
+        };
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            one_of: vec![
+                Amount::schema_ref(),
+                MetaSchemaRef::Inline(Box::new(string)),
+            ],
+            example: Some(Value::from(1500)),
+            ..MetaSchema::ANY
+        }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ToJSON for SentAmount {
+    fn to_json(&self) -> Option<Value> {
+        self.0.to_json()
+    }
+}
+
+impl ParseFromJSON for SentAmount {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        Amount::parse_from_json(value)
+            .map(Self)
+            .map_err(ParseError::propagate)
+    }
+}
+
+impl Example for SentAmount {
+    fn example() -> Self {
+        Self(Amount::example())
     }
 }

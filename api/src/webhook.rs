@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use entity::{Amount, Webhook};
+use entity::{Amount, ParseAmountError, Webhook};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -108,10 +108,21 @@ fn currency(raw: &RawValue) -> Result<String, String> {
     }
 }
 
+/// A number, or a string that is exactly one: where numbers are binary floating point (in JavaScript, and in many a
+/// client that was generated), only a string carries all digits.
 fn amount(raw: &RawValue) -> Result<Amount, String> {
-    raw.get()
-        .parse::<Amount>()
-        .map_err(|error| error.to_string())
+    let amount = match raw.get().starts_with('"') {
+        false => raw.get().parse(),
+        true => {
+            let text = string(raw)?;
+            // It has not been read as JSON yet, and `1_000`, `01` or `1 ` are numbers elsewhere.
+            match serde_json::from_str::<&RawValue>(&text) {
+                Ok(number) if number.get() == text => text.parse::<Amount>(),
+                _ => Err(ParseAmountError::NotANumber),
+            }
+        }
+    };
+    amount.map_err(|error| error.to_string())
 }
 
 fn string(raw: &RawValue) -> Result<String, String> {
@@ -245,6 +256,27 @@ mod tests {
     }
 
     #[test]
+    fn a_string_that_is_exactly_a_number_is_an_amount() {
+        for (text, kept) in [
+            ("\"123456789012345.6789\"", "123456789012345.6789"),
+            ("\"-1.50\"", "-1.5"),
+            ("\"1\\u0030e1\"", "100"),
+        ] {
+            let webhook = parse(with("amount", text).as_bytes()).unwrap();
+            assert_eq!(webhook.amount.to_string(), kept, "{text}");
+        }
+        for text in [
+            "", " 1", "1 ", "1,5", "+1", "01", "1.", "1_000", "NaN", r#"\"1\""#, r"1\u0000",
+        ] {
+            assert_eq!(
+                faults(&with("amount", &format!("\"{text}\""))),
+                [("amount", "must be a number".to_owned())],
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn members_that_we_do_not_know_are_ignored_however_deep() {
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(parse(with("note", &deep).as_bytes()).is_ok());
@@ -254,7 +286,7 @@ mod tests {
     fn all_faults_are_named_at_once() {
         assert_eq!(
             faults(
-                r#"{"source_account":"","destination_account":7,"amount":"1","currency":"inr"}"#
+                r#"{"source_account":"","destination_account":7,"amount":"1 ","currency":"inr"}"#
             ),
             [
                 ("transaction_id", "is required".to_owned()),

@@ -11,7 +11,7 @@ use crate::{
     json::{Body, Json},
     problem::Problem,
     routes::Tag,
-    transactions::Amount,
+    transactions::SentAmount,
     webhook::{self, Invalid},
     writer::{NotCommitted, Writer},
 };
@@ -45,7 +45,7 @@ pub(crate) struct WebhookSchema {
     #[oai(validator(min_length = 1, max_length = 255))]
     destination_account: String,
     /// How much. Kept exactly.
-    amount: Amount,
+    amount: SentAmount,
     /// Three capital letters (ISO 4217).
     #[oai(validator(min_length = 3, max_length = 3))]
     currency: String,
@@ -57,7 +57,7 @@ impl poem_openapi::types::Example for WebhookSchema {
             transaction_id: "txn_abc123".into(),
             source_account: "acc_user_1".into(),
             destination_account: "acc_merchant_1".into(),
-            amount: Amount::example(),
+            amount: SentAmount::example(),
             currency: "INR".into(),
         }
     }

@@ -15,7 +15,7 @@ mod sql;
 mod statement;
 pub mod transaction;
 
-pub use amount::Amount;
+pub use amount::{Amount, ParseAmountError};
 pub use attempt::Outcome;
 pub use failure::Verdict;
 pub use transaction::{Status, Webhook};

@@ -263,7 +263,7 @@ fn commits_that_share_slow_flushes_do_not_wait_for_each_other() {
         for _ in 0..seconds * 1000 {
             let flushed = (world.now - start).as_millis() % FLUSH.as_millis();
             world.commit = 2 * FLUSH - Duration::from_millis(flushed as u64);
-            let told = world.run(MS, usize::from(flushed % 3 == 0));
+            let told = world.run(MS, usize::from(flushed.is_multiple_of(3)));
             all.came += told.came;
             all.turned_away += told.turned_away + told.late;
             all.slowest = all.slowest.max(told.slowest);
