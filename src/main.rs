@@ -13,8 +13,12 @@ mod migrate;
 mod serve;
 mod signals;
 
-use std::process::ExitCode;
+use std::{
+    io::{Write as _, stdout},
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use cli::{Cli, Command};
 use mimalloc::MiMalloc;
 
@@ -51,16 +55,17 @@ fn main() -> ExitCode {
         return fail(2, &sentence);
     }
     files.log();
-    match run(cli) {
+    let code = match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &sentence(&error)),
-    }
+    };
+    logging::end();
+    code
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     if matches!(cli.command, Some(Command::Openapi)) {
-        println!("{}", api::openapi());
-        return Ok(());
+        return print(&api::openapi());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -94,8 +99,13 @@ fn sentence(error: &anyhow::Error) -> String {
     sentence.replace('\n', " ")
 }
 
+/// What a command was asked for, to standard output. That may be full, or a pipe that nobody reads to its end.
+fn print(line: &str) -> anyhow::Result<()> {
+    writeln!(stdout(), "{line}").context("standard output cannot be written")
+}
+
 /// One sentence, and no panic text.
 fn fail(code: u8, sentence: &str) -> ExitCode {
-    eprintln!("hookline: {sentence}");
+    logging::say(sentence);
     ExitCode::from(code)
 }

@@ -53,9 +53,9 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
         Command::Reset => Migrator::reset(&db).await,
         Command::Status => {
             for migration in Migrator::get_migration_with_status_read_only(&db).await? {
-                println!("{:<8} {}", migration.status(), migration.name());
+                crate::print(&format!("{:<8} {}", migration.status(), migration.name()))?;
             }
-            Ok(())
+            return Ok(());
         }
     }
     .context("the schema could not be changed")

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     claim::{self, Claim, Guarded, Use},
     config::Config,
-    database,
+    database, logging,
     signals::Signals,
 };
 
@@ -317,7 +317,7 @@ async fn run_until_signal(
             Ok(ended) => ended?,
             Err(_) => tracing::warn!("the grace period is over; what is in hand will be redelivered"),
         },
-        () = signals.next() => std::process::exit(LEFT_AT_ONCE),
+        () = signals.next() => logging::exit(LEFT_AT_ONCE),
     }
     tracing::info!("stopped");
     Ok(())

@@ -92,5 +92,5 @@ async fn end(
             tracing::error!(%error, "what was in the log was not saved");
         }
     }
-    std::process::exit(1)
+    crate::logging::exit(1)
 }

@@ -14,6 +14,8 @@ mod faults;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod receive;

@@ -34,7 +34,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-fn command(folder: &Path, arguments: &[&str], environment: &Environment) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str], environment: &Environment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookline"));
     command
         .args(arguments)
