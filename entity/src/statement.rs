@@ -217,9 +217,11 @@ fn is_lost(error: &DbErr) -> bool {
     };
     match &**error {
         // PostgreSQL's appendix A: 08 connection exception, 25006 read-only transaction, 57P01 to 57P05 the server ends
-        // the session, F0 configuration file error, XX internal error.
+        // the session, F0 configuration file error, XX internal error. And 0A000 feature not supported, which a statement
+        // that was prepared before a migration may be from then on ("cached plan must not change result type").
         SqlxError::Database(error) => error.code().is_some_and(|code| {
             code == "25006"
+                || code == "0A000"
                 || ["08", "57P", "F0", "XX"]
                     .iter()
                     .any(|class| code.starts_with(class))

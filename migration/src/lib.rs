@@ -13,6 +13,7 @@ mod m20261123_000001_transactions;
 mod m20261123_000002_leases;
 mod m20261123_000003_attempts;
 mod m20261127_000004_retries;
+mod m20261127_000005_byte_order;
 mod migrator;
 
 pub use migrator::{Migrator, needed, pending};
@@ -28,6 +29,7 @@ impl MigratorTrait for History {
             Box::new(m20261123_000002_leases::Migration),
             Box::new(m20261123_000003_attempts::Migration),
             Box::new(m20261127_000004_retries::Migration),
+            Box::new(m20261127_000005_byte_order::Migration),
         ]
     }
 }

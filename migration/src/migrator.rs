@@ -1,24 +1,40 @@
-//! How the history is applied: by one process at a time.
+//! How the history is changed: as a whole or not at all, by one process at a time, and without anybody waiting for it.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use sea_orm_migration::{
     prelude::*,
-    sea_orm::{DatabaseConnection, DbBackend, EntityTrait, TransactionTrait},
+    sea_orm::{
+        DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, EntityTrait,
+        RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    },
     seaql_migrations,
 };
 
 use crate::History;
 
-/// Every migration, in the order of time.
-///
-/// [`up`](MigratorTrait::up) may be called by several processes at once: on PostgreSQL all of it
-/// happens in one transaction behind an advisory lock, so one process migrates and the others find
-/// nothing left to do.
-pub struct Migrator;
-
 /// Names the advisory lock. Any constant will do that nobody else in the database uses.
 const LOCK: i64 = 0x686f_6f6b_6c69_6e65; // "hookline"
+/// On PostgreSQL whoever comes after a change that waits for a table waits behind it: for so long a webhook can, and is still
+/// answered in time.
+const LOCK_WITHIN: Duration = Duration::from_millis(300);
+/// Each of so many tries waits longer: PostgreSQL ends an autovacuum that is in the way, after a second (deadlock_timeout).
+const LONG_TRY_EVERY: u32 = 10;
+const LOCK_WITHIN_LONG: Duration = Duration::from_millis(1500);
+/// Between tries.
+const PAUSE: Duration = Duration::from_secs(2);
+/// From the first try to the beginning of the last.
+const TRY_FOR: Duration = Duration::from_secs(300);
+
+/// Every migration, in the order of time.
+///
+/// A change happens in one transaction, so that a death in the middle of it leaves what was there. On PostgreSQL several
+/// processes may make it at once: behind an advisory lock one does, and the others find nothing left to do. While others
+/// use what it needs, it gives up soon and tries again, for five minutes.
+pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
@@ -26,23 +42,122 @@ impl MigratorTrait for Migrator {
         History::migrations()
     }
 
+    async fn fresh<'c, C>(db: C) -> Result<(), DbErr>
+    where
+        C: IntoSchemaManagerConnection<'c>,
+    {
+        make(Change::Fresh, &db.into_database_executor()).await
+    }
+
+    async fn refresh<'c, C>(db: C) -> Result<(), DbErr>
+    where
+        C: IntoSchemaManagerConnection<'c>,
+    {
+        make(Change::Refresh, &db.into_database_executor()).await
+    }
+
+    async fn reset<'c, C>(db: C) -> Result<(), DbErr>
+    where
+        C: IntoSchemaManagerConnection<'c>,
+    {
+        make(Change::Reset, &db.into_database_executor()).await
+    }
+
     async fn up<'c, C>(db: C, steps: Option<u32>) -> Result<(), DbErr>
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        let db = db.into_database_executor();
-        if db.get_database_backend() != DbBackend::Postgres {
-            return History::up(db, steps).await;
-        }
-        // sea-orm-migration takes no lock of its own. This one belongs to the transaction, so the
-        // death of this process releases it.
-        let transaction = db.begin().await?;
-        transaction
-            .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
-            .await?;
-        History::up(&transaction, steps).await?;
-        transaction.commit().await
+        make(Change::Up(steps), &db.into_database_executor()).await
     }
+
+    async fn down<'c, C>(db: C, steps: Option<u32>) -> Result<(), DbErr>
+    where
+        C: IntoSchemaManagerConnection<'c>,
+    {
+        make(Change::Down(steps), &db.into_database_executor()).await
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Fresh,
+    Refresh,
+    Reset,
+    Up(Option<u32>),
+    Down(Option<u32>),
+}
+
+async fn make(change: Change, db: &DatabaseExecutor<'_>) -> Result<(), DbErr> {
+    let began = Instant::now();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let lock_within = match tries % LONG_TRY_EVERY {
+            0 => LOCK_WITHIN_LONG,
+            _ => LOCK_WITHIN,
+        };
+        match try_to_make(change, db, lock_within).await {
+            Err(error) if is_in_the_way(&error) && began.elapsed() < TRY_FOR => {
+                tracing::warn!(
+                    %error,
+                    "others use what the schema's change needs; trying again in {} s",
+                    PAUSE.as_secs()
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+            made => return made,
+        }
+    }
+}
+
+async fn try_to_make(
+    change: Change,
+    db: &DatabaseExecutor<'_>,
+    lock_within: Duration,
+) -> Result<(), DbErr> {
+    let transaction = db
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        })
+        .await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // sea-orm-migration takes no lock of its own. This one belongs to the transaction, so the death of this process
+        // releases it.
+        let first = format!(
+            "SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({LOCK})",
+            lock_within.as_millis()
+        );
+        transaction.execute_unprepared(&first).await?;
+    }
+    apply(change, &transaction).await?;
+    transaction.commit().await
+}
+
+async fn apply(change: Change, db: &DatabaseTransaction) -> Result<(), DbErr> {
+    match change {
+        Change::Fresh => History::fresh(db).await,
+        Change::Refresh => History::refresh(db).await,
+        Change::Reset => History::reset(db).await,
+        Change::Up(steps) => History::up(db, steps).await,
+        Change::Down(steps) => History::down(db, steps).await,
+    }
+}
+
+/// Whether others hold a lock, which passes: lock_not_available and deadlock_detected on PostgreSQL (its appendix A), and
+/// SQLITE_BUSY and its kinds.
+fn is_in_the_way(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(
+        code.as_deref(),
+        Some("55P03" | "40P01" | "5" | "261" | "517")
+    )
 }
 
 /// The names of the migrations that this version needs, in the order of time.

@@ -16,6 +16,8 @@ mod house;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod receive;

@@ -178,50 +178,6 @@ async fn a_queue_with_other_arguments_is_named() {
 }
 
 #[tokio::test]
-async fn migrations_go_up_down_and_tell_their_status() {
-    let house = House::embedded();
-    let folder = house.folder.path();
-    // The newest is the last, and the first that goes down.
-    let status = async || {
-        let told = run(folder, &["migrate", "status"], &house.environment).await;
-        told.stdout.lines().last().unwrap_or_default().to_owned()
-    };
-    assert!(status().await.starts_with("Pending"));
-    for (command, expected) in [
-        ("up", "Applied"),
-        ("down", "Pending"),
-        ("fresh", "Applied"),
-        ("refresh", "Applied"),
-        ("reset", "Pending"),
-    ] {
-        let ended = run(folder, &["migrate", command], &house.environment).await;
-        assert_eq!(ended.code, Some(0), "{command}: {}", ended.stderr);
-        assert!(status().await.starts_with(expected), "{command}");
-    }
-}
-
-/// An upgrade migrates first and replaces the processes one by one: the old ones must not mind.
-#[tokio::test]
-async fn a_migration_of_a_newer_version_is_minded_by_nobody() {
-    use sea_orm::ConnectionTrait;
-    let mut house = House::embedded();
-    let folder = house.folder.path();
-    run(folder, &["migrate", "up"], &house.environment).await;
-    let newer =
-        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_newer', 0)";
-    house
-        .database()
-        .await
-        .execute_unprepared(newer)
-        .await
-        .unwrap();
-    let api = house.start("").await.url();
-    let ready = house.get(&format!("{api}/readyz")).await;
-    assert_eq!(ready.status(), 200);
-    house.send(&api, "t1").await;
-}
-
-#[tokio::test]
 async fn logs_for_machines_are_json_lines_and_hold_no_secret() {
     let mut house = House::embedded();
     house.environment.insert("LOG_FORMAT", "json".into());
