@@ -53,6 +53,8 @@ pub(crate) struct Controller {
     /// When the last webhook was let in, and when the last commit began.
     let_in: Option<Instant>,
     began: Option<Instant>,
+    /// When the newest of the commits that have ended began.
+    known_from: Option<Instant>,
     turned_away: Share,
 }
 
@@ -67,6 +69,7 @@ impl Controller {
             came: now,
             let_in: None,
             began: None,
+            known_from: None,
             turned_away: Share::new(now),
         }
     }
@@ -151,7 +154,10 @@ impl Controller {
     /// Whether a commit should be tried even if it comes too late for all who wait for it. Several at once: where each takes
     /// long, one after the other would take long to tell that they are quicker again.
     pub(crate) fn must_try(&self, now: Instant) -> bool {
-        self.under_way.len() <= self.slots.most / 2 && is_due(self.began, now)
+        // Those that everybody has stopped waiting for may hang on connections that are dead.
+        let is_awaited = |began: &&Instant| now.duration_since(**began) < ANSWER_WITHIN;
+        let awaited = self.under_way.iter().filter(is_awaited).count();
+        awaited <= self.slots.most / 2 && is_due(self.began, now)
     }
 
     /// A batch has been taken, the last of which had waited for `wait`.
@@ -170,7 +176,14 @@ impl Controller {
         if let Some(index) = self.under_way.iter().position(|at| *at == began) {
             self.under_way.remove(index);
         }
-        self.batch_time.record(now, now.duration_since(began));
+        let took = now.duration_since(began);
+        let is_old_news = self.known_from.is_some_and(|known_from| began < known_from);
+        if took > ANSWER_WITHIN && is_old_news {
+            // It hung, on a connection that is dead now, say: one that began after it has told how the database is since.
+            return;
+        }
+        self.known_from = self.known_from.max(Some(began));
+        self.batch_time.record(now, took);
     }
 
     /// How long to keep those who are turned away before they are told so. They waited for a thread, and will again.

@@ -78,11 +78,9 @@ async fn after_a_failover_without_a_word_webhooks_are_taken_again_within_seconds
         assert_eq!(status, 404);
     }
     assert_eq!(house.get(&format!("{api}/readyz")).await.status(), 200);
-    assert!(
-        process.log().contains("no answer within"),
-        "{}",
-        process.log()
-    );
+    // What hangs may still do so when others have long found new connections.
+    let is_told = async || process.log().contains("no answer within");
+    until(is_told, || process.log()).await;
     house.processed(&api, "after").await;
     process.kill().await;
     house.environment.insert("DATABASE_URL", direct);

@@ -192,6 +192,25 @@ fn a_database_that_has_hung_is_used_to_the_full_soon_after_it_is_back() {
     assert_eq!(told.turned_away + told.late, 0, "{told:?}");
 }
 
+/// A failover without a word: commits on the old connections hang until they are given up, and those on new ones do not.
+#[test]
+fn those_that_still_hang_say_nothing_about_a_database_that_does_not() {
+    let mut world = World::new(10 * MS);
+    world.run(Duration::from_secs(2), 1);
+    world.commit = Duration::from_secs(6);
+    // One after the other, so that all places are taken in the end.
+    for _ in 0..SLOTS.most + 2 {
+        world.run(MS, 1);
+        world.run(449 * MS, 0);
+    }
+    world.queue.clear();
+    assert!(world.under_way.len() > SLOTS.most / 2);
+    world.commit = 10 * MS;
+    world.run(Duration::from_secs(1), 1);
+    let told = world.run(Duration::from_secs(2), 1);
+    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+}
+
 #[test]
 fn a_commit_too_slow_for_any_answer_is_tried_all_the_same() {
     let mut world = World::new(600 * MS);
