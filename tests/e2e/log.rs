@@ -5,13 +5,13 @@ use std::{
     io::{PipeReader, Read as _, pipe},
     net::{Ipv4Addr, TcpListener},
     process::Stdio,
-    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::{
+    faults::until,
     house::House,
     processes::{SOON, command},
 };
@@ -40,11 +40,11 @@ impl Service {
             child,
             url: format!("http://127.0.0.1:{port}"),
         };
-        let start = Instant::now();
-        while !service.serves().await {
-            assert!(start.elapsed() < SOON, "it does not serve");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(
+            async || service.serves().await,
+            || "it does not serve".into(),
+        )
+        .await;
         service
     }
 
