@@ -1,8 +1,8 @@
 //! How a statement is run: within a time of our own, on a connection that is given up if it broke.
 //!
 //! A connection can be dead without a word: its server has failed over, a firewall has forgotten it. Then no error
-//! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one, autocommitted and
-//! repeatable, so one that takes too long is given up together with its connection, and tried again on another.
+//! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one (a look stands in a
+//! transaction of its own, for its limit's sake), and repeatable, so one that takes too long is given up together with its connection, and tried again on another.
 //! SQLite's statements are transactions in a file that is ours, and are never cut short by a limit. One that fails in the
 //! middle leaves its transaction open, and everything after it would fail on that connection: it is rolled back.
 
@@ -22,8 +22,10 @@ use sea_query_sqlx::SqlxValues;
 const STATEMENT_WITHIN: Duration = Duration::from_secs(6);
 /// A look-up, by our clock: it is made once more on a new connection, and somebody waits for it.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
-/// A look at what is due, by our clock: a shorter one is made next, and others wait for it.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// A look at what is due, by our clock, and by the server's, which ends it first: a shorter one is made next, and others wait
+/// for it.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
+const BEGIN_LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '2s'";
 /// Getting a connection that is there. After that it is better to make a new one.
 const IDLE_WITHIN: Duration = Duration::from_millis(500);
 /// Trying a connection and putting it back into the pool after a statement.
@@ -37,12 +39,28 @@ pub(crate) async fn query(
     query_within(db, statement, STATEMENT_WITHIN).await
 }
 
-/// Runs a statement that may read more than there is time for; returns its rows.
+/// Runs a statement that may read more than there is time for; returns its rows. PostgreSQL ends it after 2 s, and the
+/// connection is as good as before.
 pub(crate) async fn look(
     db: &DatabaseConnection,
     statement: Statement,
 ) -> Result<Vec<QueryResult>, DbErr> {
-    query_within(db, statement, LOOK_WITHIN).await
+    if db.get_database_backend() != DbBackend::Postgres {
+        return query(db, statement).await;
+    }
+    let run = async |connection: &mut PoolConnection<Postgres>| {
+        connection.execute(BEGIN_LOOK).await?;
+        let outcome = bind(statement).fetch_all(&mut **connection).await;
+        let end = if outcome.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        connection.execute(end).await?;
+        outcome
+    };
+    let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), LOOK_WITHIN, run).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
 }
 
 /// Runs a statement; returns how many rows it changed.

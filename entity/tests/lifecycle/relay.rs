@@ -4,7 +4,7 @@ use entity::lifecycle::{
     Next,
     due::{FellDue, Wanted},
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::*;
 
@@ -285,4 +285,39 @@ async fn a_clock_that_was_set_back_puts_nothing_off(db: DatabaseConnection) {
     // Once is enough.
     let again = due::shorten_waits(&db, ALL, 100).await.unwrap();
     assert!(again.ids.is_empty());
+}
+
+/// What takes too long is no sign of a dead connection: the server ends it, and the next look goes through the same one.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn a_look_that_takes_too_long_costs_no_connection() {
+    let server = lab::given::postgres().unwrap();
+    let url = lab::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    let one = Database::connect(ConnectOptions::new(&url).max_connections(1).to_owned())
+        .await
+        .unwrap();
+    let before = session(&one).await;
+    let blocker = db.begin().await.unwrap();
+    blocker
+        .execute_unprepared("LOCK TABLE retries")
+        .await
+        .unwrap();
+    let looked = due::claim_retries(&one, 100, LATER, due::FellDue::EVER).await;
+    looked.unwrap_err();
+    blocker.rollback().await.unwrap();
+    assert_eq!(session(&one).await, before);
+    assert!(claim_retries(&one).await.is_empty());
+    one.close().await.unwrap();
+    db.close().await.unwrap();
+    lab::postgres::drop_database(&url).await.unwrap();
+}
+
+/// The number of the server's process behind the connection.
+async fn session(db: &DatabaseConnection) -> i32 {
+    let asked = db.query_one_raw(sea_orm::Statement::from_string(
+        db.get_database_backend(),
+        "SELECT pg_backend_pid()",
+    ));
+    asked.await.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
