@@ -1,8 +1,8 @@
 //! How a statement is run: within a time of our own, on a connection that is given up if it broke.
 //!
 //! A connection can be dead without a word: its server has failed over, a firewall has forgotten it. Then no error
-//! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one (a look stands in a
-//! transaction of its own, for its limit's sake), and repeatable, so one that takes too long is given up together with its connection, and tried again on another.
+//! comes, and nobody but us ends the wait. On PostgreSQL every statement of ours is a single one, autocommitted and
+//! repeatable, so one that takes too long is given up together with its connection, and tried again on another.
 //! SQLite's statements are transactions in a file that is ours, and are never cut short by a limit. One that fails in the
 //! middle leaves its transaction open, and everything after it would fail on that connection: it is rolled back.
 
@@ -25,11 +25,23 @@ const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
 /// A look at what is due, by our clock, and by the server's, which ends it first: a shorter one is made next, and others wait
 /// for it.
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
-const BEGIN_LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '2s'";
+const LIMIT_LOOK: &str = "SET LOCAL statement_timeout = '2s'";
 /// Getting a connection that is there. After that it is better to make a new one.
 const IDLE_WITHIN: Duration = Duration::from_millis(500);
 /// Trying a connection and putting it back into the pool after a statement.
 const RETURN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Ending what hangs in the server.
+const END_WITHIN: Duration = Duration::from_secs(2);
+/// PostgreSQL's own limits hang on the wall clock (its `timeout.c`): if that is set back while a statement waits for a lock,
+/// then neither its `statement_timeout` nor the deadlock that it may be in is noticed before the clock has caught up. What it
+/// has locked stays locked until then, also when its client is gone. So, when one of ours has not ended by our clock, all of
+/// ours that wait for a lock longer than they may, or since a time that is still to come, are ended.
+const END_WHAT_HANGS: &str = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+    WHERE datname = current_database() AND usename = current_user \
+    AND application_name LIKE 'hookline %' AND application_name <> 'hookline migrate' \
+    AND state = 'active' AND wait_event_type = 'Lock' \
+    AND clock_timestamp() - query_start NOT BETWEEN interval '0' AND interval '5.5 s'";
 
 /// Runs a statement; returns its rows.
 pub(crate) async fn query(
@@ -48,16 +60,11 @@ pub(crate) async fn look(
     if db.get_database_backend() != DbBackend::Postgres {
         return query(db, statement).await;
     }
+    // As text, for only so the server gets both at once, as one transaction (PostgreSQL's docs, 55.2.2.1): nothing stays open
+    // there, whatever becomes of the connection.
+    let limited = format!("{LIMIT_LOOK}; {statement}");
     let run = async |connection: &mut PoolConnection<Postgres>| {
-        connection.execute(BEGIN_LOOK).await?;
-        let outcome = bind(statement).fetch_all(&mut **connection).await;
-        let end = if outcome.is_ok() {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        };
-        connection.execute(end).await?;
-        outcome
+        (sqlx::raw_sql(AssertSqlSafe(limited)).fetch_all(&mut **connection)).await
     };
     let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), LOOK_WITHIN, run).await?;
     Ok(rows.into_iter().map(QueryResult::from).collect())
@@ -129,7 +136,12 @@ async fn on_postgres<T>(
     let outcome = match tokio::time::timeout(limit, run(borrowed.connection())).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(failed(error)),
-        Err(_) => Err(timed_out(limit)),
+        Err(_) => {
+            let pool = pool.clone();
+            let end = async move { pool.execute(END_WHAT_HANGS).await };
+            tokio::spawn(tokio::time::timeout(END_WITHIN, end));
+            Err(timed_out(limit))
+        }
     };
     match &outcome {
         Err(error) if is_lost(error) => {

@@ -140,7 +140,7 @@ pub async fn reclaim(
 ) -> Result<Look, DbErr> {
     let now = sql::now_millis(db);
     let is_theirs = match db.get_database_backend() {
-        DbBackend::Postgres => "holder = ANY($4)",
+        DbBackend::Postgres => "holder = ANY($4::uuid[])",
         _ => "holder IN (SELECT unhex(value) FROM json_each($4))",
     };
     let seen = "SELECT id, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";

@@ -313,6 +313,47 @@ async fn a_look_that_takes_too_long_costs_no_connection() {
     lab::postgres::drop_database(&url).await.unwrap();
 }
 
+/// As when the server's clock was set back while they waited: it notices neither their deadlock nor that their time is up.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn statements_that_the_server_does_not_end_are_ended() {
+    let server = lab::given::postgres().unwrap();
+    let url = lab::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    let ids = three(&db).await;
+    let named = format!("{url}{}application_name=hookline%20test", separator(&url));
+    let hanging: Vec<_> = [(ids[0], ids[1]), (ids[1], ids[0])]
+        .map(|(first, second)| {
+            let named = named.clone();
+            tokio::spawn(async move {
+                let one =
+                    Database::connect(ConnectOptions::new(named).max_connections(1).to_owned());
+                let one = one.await.unwrap();
+                one.execute_unprepared("SET deadlock_timeout = '1h'")
+                    .await
+                    .unwrap();
+                let lock = |id| format!("UPDATE outbox SET due_at = due_at WHERE id = '{id}'");
+                let transaction = one.begin().await.unwrap();
+                transaction.execute_unprepared(&lock(first)).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                transaction.execute_unprepared(&lock(second)).await
+            })
+        })
+        .into();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    due::published(&db, &ids, LATER).await.unwrap_err();
+    due::published(&db, &ids, LATER).await.unwrap();
+    for hanging in hanging {
+        hanging.await.unwrap().unwrap_err();
+    }
+    db.close().await.unwrap();
+    lab::postgres::drop_database(&url).await.unwrap();
+}
+
+fn separator(url: &str) -> char {
+    if url.contains('?') { '&' } else { '?' }
+}
+
 /// The number of the server's process behind the connection.
 async fn session(db: &DatabaseConnection) -> i32 {
     let asked = db.query_one_raw(sea_orm::Statement::from_string(
