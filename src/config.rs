@@ -67,6 +67,15 @@ pub struct Config {
     )]
     pub port: u16,
 
+    /// How long a connection may rest between two requests
+    ///
+    /// Longer than the balancer before it keeps one: the one that closes it must be the balancer.
+    #[arg(
+        long, env, global = true, value_name = "KEEP_ALIVE", default_value = "620s",
+        value_parser = timeout
+    )]
+    pub keep_alive: Duration,
+
     /// Where each transaction is posted to, and the answer decides; without it the external call is
     /// simulated
     ///
@@ -136,7 +145,15 @@ pub struct Config {
     )]
     pub lease: Duration,
 
-    /// How long a stop may take: after it, what is still in hand is left to be redelivered
+    /// How long /readyz says 503 before a stop, while all else goes on [default: until whoever asks every
+    /// 3s or oftener has been told three times, 10s at most]
+    #[arg(
+        long, env, global = true, value_name = "SHUTDOWN_DELAY",
+        value_parser = length_of_time
+    )]
+    pub shutdown_delay: Option<Duration>,
+
+    /// How long a stop may take after that: after it, what is still in hand is left to be redelivered
     #[arg(
         long, env, global = true, value_name = "SHUTDOWN_GRACE", default_value = "10s",
         value_parser = length_of_time

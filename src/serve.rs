@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use api::{Databases, Slots};
+use api::{Databases, Drain, Slots};
 use consumer::{
     Tenancy, Work,
     work::http::{self, FarSide},
@@ -22,7 +22,7 @@ use crate::{
     claim::{self, Claim, Guarded, Use},
     config::Config,
     database, logging,
-    signals::Signals,
+    signals::{self, Signals},
 };
 
 /// The API's connections for commits, the relay's for its notes (of what is published and what has come back) and looks, and
@@ -56,16 +56,23 @@ pub enum Role {
 /// Runs a role until it is told to stop.
 pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    signals::reap_orphans()?;
     let stop = CancellationToken::new();
+    let drain = Drain::default();
+    let delay = match role {
+        // Nobody sends it anything.
+        Role::Consumer => Some(Duration::ZERO),
+        Role::Everything | Role::Api => config.shutdown_delay,
+    };
     let grace = config.shutdown_grace;
     let (parts, file) = tokio::select! {
-        started = start(role, config, &stop) => started?,
+        started = start(role, config, &drain, &stop) => started?,
         () = signals.next() => {
             tracing::info!("stopped before it had started");
             return Ok(());
         }
     };
-    run_until_signal(parts, stop, grace, signals).await?;
+    run_until_signal(parts, (drain, delay), (stop, grace), signals).await?;
     match file {
         Some(file) => file.release().await,
         None => Ok(()),
@@ -79,6 +86,7 @@ type Parts = JoinSet<anyhow::Result<()>>;
 async fn start(
     role: Role,
     config: Config,
+    drain: &Drain,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Parts, Option<Guarded>)> {
     let queue = queue(role, &config)?;
@@ -110,10 +118,13 @@ async fn start(
     let mut parts = Parts::new();
     if let Some(databases) = db.api {
         let listener = listen(&config).await?;
-        let (queue, stop) = (queue.clone(), stop.clone());
-        let grace = config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS);
+        let (queue, drain, stop) = (queue.clone(), drain.clone(), stop.clone());
+        let settings = api::Settings {
+            keep_alive: config.keep_alive,
+            grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
+        };
         parts.spawn(async move {
-            api::run(listener, databases, queue, grace, stop).await;
+            api::run(listener, databases, queue, settings, drain, stop).await;
             Ok(())
         });
     }
@@ -289,11 +300,11 @@ fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// First signal: stop, within the grace period. Second: leave at once.
+/// First signal: take leave of whoever sends, then stop, within the grace period. Second: leave at once.
 async fn run_until_signal(
     mut parts: Parts,
-    stop: CancellationToken,
-    grace: Duration,
+    (drain, delay): (Drain, Option<Duration>),
+    (stop, grace): (CancellationToken, Duration),
     mut signals: Signals,
 ) -> anyhow::Result<()> {
     tokio::select! {
@@ -305,6 +316,10 @@ async fn run_until_signal(
         }
     }
     tracing::info!(?grace, "stopping");
+    tokio::select! {
+        () = drain.run(delay) => {}
+        () = signals.next() => logging::exit(LEFT_AT_ONCE),
+    }
     stop.cancel();
     let all_ended = async {
         while let Some(ended) = parts.join_next().await {

@@ -1,5 +1,6 @@
-//! What tells the process to stop.
+//! What the system tells the process: to stop, and, where it is the first one, that another has ended.
 
+use rustix::process::{WaitOptions, wait};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT (Ctrl-C), from the moment this is made on.
@@ -24,4 +25,23 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// The first process of a container inherits whatever loses its parent there (what a health check has left, say), and has to
+/// take note of its end: until then it stays in the table of processes, which may be small. Any other process does nothing.
+pub fn reap_orphans() -> std::io::Result<()> {
+    if std::process::id() != 1 {
+        return Ok(());
+    }
+    let mut ended = signal(SignalKind::child())?;
+    tokio::spawn(async move {
+        loop {
+            // One signal may stand for several. This process starts none whose end anybody else here waits for.
+            while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+            if ended.recv().await.is_none() {
+                return;
+            }
+        }
+    });
+    Ok(())
 }

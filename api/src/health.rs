@@ -1,6 +1,6 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
-use poem::http::StatusCode;
+use poem::{http::StatusCode, web::RemoteAddr};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
@@ -8,26 +8,36 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
-    FileWatch,
+    Drain, FileWatch,
     json::Json,
     probe::Probe,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     routes::Tag,
 };
 
+/// Where balancers and orchestrators ask.
+pub(crate) const PATHS: [&str; 3] = ["/", "/healthz", "/readyz"];
+
 pub(crate) struct Health {
     database: Probe,
     queue: Queue,
     file: Option<FileWatch>,
+    drain: Drain,
 }
 
 impl Health {
     /// Of the database that webhooks are written to, of its file if it is one, and of the queue.
-    pub(crate) fn new(db: DatabaseConnection, file: Option<FileWatch>, queue: Queue) -> Self {
+    pub(crate) fn new(
+        db: DatabaseConnection,
+        file: Option<FileWatch>,
+        queue: Queue,
+        drain: Drain,
+    ) -> Self {
         Self {
             database: Probe::new(db),
             queue,
             file,
+            drain,
         }
     }
 }
@@ -104,15 +114,23 @@ impl Health {
 
     /// Readiness
     ///
-    /// Whether a write to the database succeeds, its schema is the one this version needs, and the queue is
-    /// connected.
+    /// Whether a write to the database succeeds, its schema is the one this version needs, the queue is
+    /// connected, and the process is not about to stop.
     #[oai(
         path = "/readyz",
         method = "get",
         tag = "Tag::Health",
         operation_id = "readiness"
     )]
-    async fn readiness(&self) -> ReadyAnswer {
+    async fn readiness(&self, peer: &RemoteAddr) -> ReadyAnswer {
+        if self
+            .drain
+            .asked(peer.as_socket_addr().map(|peer| peer.ip()))
+        {
+            let stopping = vec![lacks("process", "is stopping")];
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "send no more to this one");
+            return ReadyAnswer::NotReady(problem.with_errors(stopping).json(), RETRY_AFTER_SECS);
+        }
         let mut missing = Vec::new();
         if let Err(lack) = self.database.look().await {
             missing.push(lack.into());

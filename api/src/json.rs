@@ -7,7 +7,11 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use poem::{IntoResponse, Request, RequestBody, Response, error::ReadBodyError, http::StatusCode};
+use poem::{
+    IntoResponse, Request, RequestBody, Response,
+    error::{ReadBodyError, ResponseError},
+    http::{HeaderMap, StatusCode, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     error::ContentTypeError,
@@ -24,6 +28,20 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// From the end of the headers to the end of the body.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The only content coding that is taken: none.
+pub(crate) const CODING: &str = "identity";
+
+/// The content is coded (compressed, mostly), which nobody has agreed upon.
+#[derive(Debug, thiserror::Error)]
+#[error("the content must not be encoded")]
+pub(crate) struct Coded;
+
+impl ResponseError for Coded {
+    fn status(&self) -> StatusCode {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    }
+}
 
 /// A JSON document that answers a request.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -100,6 +118,11 @@ impl<T: Type> ParsePayload for Body<T> {
     }
 }
 
+fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).into_iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(CODING.as_bytes()))
+}
+
 async fn read(body: poem::Body) -> Result<Vec<u8>, ReadBodyError> {
     let mut chunks = pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
@@ -143,6 +166,9 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
+        if is_coded(request.headers()) {
+            return Err(Coded.into());
+        }
         match request.content_type() {
             Some(content_type) if Self::check_content_type(content_type) => {
                 <Self as ParsePayload>::from_request(request, body).await

@@ -1,12 +1,15 @@
 //! Ingress. Owns everything from the socket to the broker's confirm: HTTP, the group commit, and the
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
-//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`routes`](mod@routes),
-//! [`admission`] (the door), [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
+//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`admission`] (the
+//! door), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
 //! [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file.
 
 mod admission;
 mod attempts;
+mod docs;
+mod drain;
+mod edge;
 pub mod file_watch;
 mod health;
 mod json;
@@ -21,16 +24,16 @@ mod webhook;
 mod webhooks;
 mod writer;
 
-use std::time::Duration;
-
 use queue::Queue;
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use admission::{Admission, Door};
+pub use drain::Drain;
 pub use file_watch::FileWatch;
 pub use routes::openapi;
+pub use serve::Settings;
 pub use writer::Slots;
 
 /// Where the API keeps and finds transactions.
@@ -49,25 +52,34 @@ pub struct Databases {
 /// Serves HTTP on `listener` and publishes what is committed, until `stop`.
 ///
 /// On `stop` it accepts no more connections, answers what it has accepted, publishes what that has
-/// committed, and returns; open connections get at most `grace`.
+/// committed, and returns; open connections get at most their grace. Whoever wants it to take its leave of balancers first
+/// runs `drain` before that.
 pub async fn run(
     listener: TcpListener,
     databases: Databases,
     queue: Queue,
-    grace: Duration,
+    settings: Settings,
+    drain: Drain,
     stop: CancellationToken,
 ) {
     let (writer, inbox) = writer::channel();
     let (committed_in, committed) = relay::channel();
     let admission = Admission::new(databases.slots);
     let door = Door::new(admission.clone(), writer.clone());
-    let endpoint = routes::routes(writer, admission.clone(), &databases, &queue);
+    let endpoint = routes::routes(writer, admission.clone(), &databases, &queue, drain.clone());
     let Databases {
         write, slots, file, ..
     } = databases;
     // Each part ends when the part before it has ended and dropped its end of the channel between.
     tokio::join!(
-        admission.beside(serve::run(listener, door, endpoint, grace, stop.clone())),
+        admission.beside(serve::run(
+            listener,
+            settings,
+            door,
+            endpoint,
+            drain,
+            stop.clone(),
+        )),
         writer::run(
             write.clone(),
             inbox,

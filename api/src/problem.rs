@@ -1,7 +1,7 @@
 //! What is answered when something is wrong: problem details (RFC 9457).
 
 use poem::{
-    Endpoint, IntoResponse, Request, Response,
+    IntoResponse, Response,
     http::{StatusCode, header},
 };
 use poem_openapi::Object;
@@ -92,46 +92,6 @@ impl IntoResponse for Problem {
         response.set_status(status);
         response.set_content_type(CONTENT_TYPE)
     }
-}
-
-/// Turns every error that reaches the outside into a problem, whether poem returns it or has made
-/// plain text of it already.
-pub(crate) async fn outermost<E: Endpoint>(
-    endpoint: std::sync::Arc<E>,
-    request: Request,
-) -> poem::Result<Response> {
-    let path = request.uri().path().to_owned();
-    let response = match endpoint.call(request).await {
-        Ok(response) => response.into_response(),
-        Err(error) => {
-            if error.status().is_server_error() {
-                tracing::error!(%error, path, "a request failed");
-            }
-            error.into_response()
-        }
-    };
-    let status = response.status();
-    let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || response.content_type() == Some(CONTENT_TYPE) {
-        return Ok(response);
-    }
-    // Where no body is read, poem's one reason for a 400 is a path whose percent-encoding is no text:
-    // there is nothing under that.
-    let status = match status {
-        StatusCode::BAD_REQUEST if path != crate::webhooks::PATH => StatusCode::NOT_FOUND,
-        status => status,
-    };
-    let mut response = Problem::of(status).into_response();
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        // RFC 9110, section 15.5.6: a 405 names the methods that would do.
-        let allow = match path.as_str() {
-            crate::webhooks::PATH => "POST",
-            _ => "GET, HEAD",
-        };
-        let allow = poem::http::HeaderValue::from_static(allow);
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    Ok(response)
 }
 
 /// The answer after a handler has panicked; the panic itself has been printed.

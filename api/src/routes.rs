@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make_sync, get,
-    middleware::CatchPanic, web::Html,
+    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
 };
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use queue::Queue;
 
 use crate::{
-    Databases,
+    Databases, Drain,
     admission::Admission,
     attempts::Attempts,
+    docs::Document,
+    edge,
     health::Health,
     problem,
     transactions::Transactions,
@@ -30,9 +31,12 @@ pub(crate) enum Tag {
     Health,
 }
 
+/// The content type of `/docs`.
+const HTML: &str = "text/html; charset=utf-8";
+
 type Service = OpenApiService<(Webhooks, Transactions, Attempts, Health), ()>;
 
-fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service {
+fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
     let transactions = Transactions {
         db: databases.read.clone(),
     };
@@ -43,6 +47,7 @@ fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service 
         databases.write.clone(),
         databases.file.clone(),
         queue.clone(),
+        drain,
     );
     OpenApiService::new(
         (webhooks, transactions, attempts, health),
@@ -69,7 +74,7 @@ pub fn openapi() -> String {
         writer: crate::writer::channel().0,
         admission: Admission::new(databases.slots),
     };
-    service(webhooks, &databases, &queue).spec()
+    service(webhooks, &databases, &queue, Drain::default()).spec()
 }
 
 /// Everything that answers.
@@ -78,22 +83,24 @@ pub(crate) fn routes(
     admission: Admission,
     databases: &Databases,
     queue: &Queue,
+    drain: Drain,
 ) -> impl Endpoint<Output = Response> + use<> {
     let webhooks = || Webhooks {
         writer: writer.clone(),
         admission: admission.clone(),
     };
-    let service = service(webhooks(), databases, queue);
-    let docs = service.swagger_ui_html();
+    let service = service(webhooks(), databases, queue, drain);
+    let docs = Document::new(HTML, service.swagger_ui_html());
+    let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
-        .at("/docs", get(make_sync(move |_| Html(docs.clone()))))
-        .at("/openapi.json", get(service.spec_endpoint()))
+        .at("/docs", get(docs))
+        .at("/openapi.json", get(openapi))
         .nest("/", service);
     Doors {
         webhooks: operations(webhooks(), webhooks::PATH),
         others,
     }
-    .around(problem::outermost)
+    .around(edge::around)
     .with(CatchPanic::new().with_handler(problem::panicked))
 }
 

@@ -1,71 +1,89 @@
-//! The socket: accepts connections and gives each a time to say what it wants.
+//! The socket: accepts connections and gives each a time to say what it wants, and to hear the answer.
 //!
-//! poem's own server gives hyper no timer, so a client that never finishes its request headers would
-//! keep its connection for ever, and retries a failing `accept` without a pause. This loop is what is
-//! left when both are mended; the endpoint behind it is poem's.
+//! poem's own server gives hyper no timer, so a client that never finishes its request headers, or never reads its answer, would
+//! keep its connection for ever; and it retries a failing `accept` without a pause. This loop is what is
+//! left when that is mended; the endpoint behind it is poem's.
+
+mod places;
+mod socket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use poem::{
     Addr, Endpoint,
-    http::{Response, uri::Scheme},
+    http::{HeaderValue, Response, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Door;
+use crate::{Drain, admission::Door};
+use places::{Guest, Places};
+use socket::Socket;
 
-/// Connections at once; more wait in the kernel's queue.
+/// Connections at once. When more want to, those that rest make room; the others wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
-/// From the first byte of a request, or the end of the one before, to the end of its headers. Longer than proxies keep a
-/// connection that rests (60 s by default in nginx and in AWS's load balancers): the one that closes it must be theirs, or
-/// they send a webhook into a connection that we are just closing, and answer 502 for us.
-const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// Bytes of a request's first line and headers.
 const HEADERS_BYTES_MAX: usize = 32 * 1024;
 /// After `accept` failed (out of file descriptors, mostly): time for others to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `endpoint` until `stop`; then lets open requests end, for at most `grace`.
+/// How the API's connections are kept and ended.
+pub struct Settings {
+    /// How long a connection may rest between two requests.
+    pub keep_alive: Duration,
+    /// How long open requests may take to end when the API stops.
+    pub grace: Duration,
+}
+
+/// Serves `endpoint` until `stop`; then lets open requests end.
 pub(crate) async fn run(
     listener: TcpListener,
+    settings: Settings,
     door: Door,
     endpoint: impl Endpoint + 'static,
-    grace: Duration,
+    drain: Drain,
     stop: CancellationToken,
 ) {
-    let endpoint = Arc::new(endpoint);
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::new(CONNECTIONS_MAX);
     let graceful = GracefulShutdown::new();
     let local = listener.local_addr();
     if let Ok(address) = &local {
         tracing::info!("listening on http://{address}");
     }
-    let local = local.map_or_else(
-        |_| LocalAddr::default(),
-        |address| LocalAddr(address.into()),
-    );
-    while let Some((stream, peer, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = connection(stream, peer, local.clone(), door.clone(), endpoint.clone());
+    let answers = Arc::new(Answers {
+        local: local.map_or_else(
+            |_| LocalAddr::default(),
+            |address| LocalAddr(address.into()),
+        ),
+        door,
+        endpoint,
+        drain,
+    });
+    while let Some((stream, peer)) = accept(&listener, &stop).await {
+        let place = tokio::select! {
+            place = places.take() => place,
+            () = stop.cancelled() => break,
+        };
+        // Answers are small and written whole: Nagle's algorithm could only delay them.
+        let _ = stream.set_nodelay(true);
+        let socket = Socket::new(stream, place.guest.clone(), settings.keep_alive);
+        let connection = connection(socket, peer, place.guest.clone(), answers.clone());
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A connection that breaks is its client's affair.
-            let _ = connection.await;
-            drop(slot);
+            tokio::select! {
+                // A connection that breaks is its client's affair.
+                _ = connection => {}
+                () = place.guest.is_to_leave() => {}
+            }
         });
     }
     drop(listener);
     // Only `connection` and this function hold these, so the writer behind them ends when they do.
-    drop((door, endpoint));
+    drop(answers);
+    let grace = settings.grace;
     if tokio::time::timeout(grace, graceful.shutdown())
         .await
         .is_err()
@@ -74,17 +92,15 @@ pub(crate) async fn run(
     }
 }
 
-/// The next connection and its slot; `None` on `stop`.
+/// The next connection; `None` on `stop`.
 async fn accept(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr)> {
     let next = async {
-        let slot = slots.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, slot)),
+                Ok(accepted) => return accepted,
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -93,41 +109,51 @@ async fn accept(
         }
     };
     tokio::select! {
-        next = next => next,
+        next = next => Some(next),
         () = stop.cancelled() => None,
     }
 }
 
-fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What answers the requests of every connection.
+struct Answers<E> {
     local: LocalAddr,
     door: Door,
-    endpoint: Arc<impl Endpoint + 'static>,
+    endpoint: E,
+    drain: Drain,
+}
+
+fn connection(
+    socket: Socket<TcpStream>,
+    peer: SocketAddr,
+    guest: Arc<Guest>,
+    answers: Arc<Answers<impl Endpoint + 'static>>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    // Answers are small and written whole: Nagle's algorithm could only delay them.
-    let _ = stream.set_nodelay(true);
     let remote = RemoteAddr(Addr::from(peer));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (door, endpoint) = (door.clone(), endpoint.clone());
-        let addresses = (local.clone(), remote.clone());
+        guest.asks();
+        let (answers, guest, remote) = (answers.clone(), guest.clone(), remote.clone());
         async move {
-            if door.turns_away(&request) {
-                return Ok(door.refuse(request).await);
+            let mut response = if answers.door.turns_away(&request) {
+                answers.door.refuse(request).await
+            } else {
+                let request = (request, answers.local.clone(), remote, Scheme::HTTP).into();
+                // In a box, as hyper moves what this returns, and so it is small for whom the door turns away.
+                Response::from(Box::pin(answers.endpoint.get_response(request)).await)
+            };
+            let headers = response.headers_mut();
+            if answers.drain.is_closing() {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            let (local, remote) = addresses;
-            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
-            // In a box, as hyper moves what this returns, and so it is small for whom the door turns away.
-            let response = Box::pin(endpoint.get_response(request)).await;
-            Ok::<_, std::convert::Infallible>(Response::from(response))
+            guest.is_answered(headers.contains_key(header::CONNECTION));
+            Ok::<_, std::convert::Infallible>(response)
         }
     });
     http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
         // Whoever closes their side after a request is still owed its answer. Also, watching for that end while the
         // answer is made would take another buffer for every request.
         .half_close(true)
+        // The socket's own limits take its place.
+        .header_read_timeout(None)
         .max_buf_size(HEADERS_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(socket), service)
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::{
     admission::Admission,
-    json::{Body, Json},
+    edge,
+    json::{self, Body, Json},
     problem::Problem,
     routes::Tag,
     transactions::SentAmount,
@@ -18,6 +19,11 @@ use crate::{
 
 /// Where webhooks arrive.
 pub(crate) const PATH: &str = "/v1/webhooks/transactions";
+
+/// Whether webhooks arrive at `path`, however its slashes are set.
+pub(crate) fn is_path(path: &str) -> bool {
+    path == PATH || edge::tidy(path) == PATH
+}
 
 /// What may stand in a path as it is: RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -132,7 +138,7 @@ pub(crate) enum Answer {
     /// The body is longer than 65536 bytes.
     #[oai(status = 413, content_type = "application/problem+json")]
     TooLarge(Json<Problem>),
-    /// The content type is not `application/json`.
+    /// The content type is not `application/json`, or the content is coded (compressed).
     #[oai(status = 415, content_type = "application/problem+json")]
     NotJsonType(Json<Problem>),
     /// The body is JSON but no webhook; `errors` names every offending field.
@@ -221,7 +227,10 @@ pub(crate) fn not_committed(why: NotCommitted, retry_after: u32) -> Answer {
 
 /// What to answer when the body could not even be read.
 fn unreadable(error: poem::Error) -> Answer {
-    let problem = Problem::of(error.status());
+    let problem = match error.downcast_ref::<json::Coded>() {
+        Some(coded) => Problem::new(error.status(), coded.to_string()),
+        None => Problem::of(error.status()),
+    };
     match error.status() {
         StatusCode::REQUEST_TIMEOUT => Answer::TooSlow(problem.json()),
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge(problem.json()),

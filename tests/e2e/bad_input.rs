@@ -22,7 +22,7 @@ on_both! {
 }
 
 /// Checks the form that all problems share.
-async fn problem(response: Response, status: u16) -> Value {
+pub(crate) async fn problem(response: Response, status: u16) -> Value {
     assert_eq!(response.status(), status);
     assert_eq!(
         response.headers()[header::CONTENT_TYPE],
@@ -124,10 +124,22 @@ async fn another_content_type_is_415(house: &mut House) {
 async fn another_method_is_405_and_names_the_right_one(house: &mut House) {
     let api = house.start("").await.url();
     for (method, path, allow) in [
-        (reqwest::Method::GET, "/v1/webhooks/transactions", "POST"),
-        (reqwest::Method::PUT, "/v1/webhooks/transactions", "POST"),
-        (reqwest::Method::POST, "/v1/transactions/t1", "GET, HEAD"),
-        (reqwest::Method::DELETE, "/", "GET, HEAD"),
+        (
+            reqwest::Method::GET,
+            "/v1/webhooks/transactions",
+            "POST, OPTIONS",
+        ),
+        (
+            reqwest::Method::PUT,
+            "/v1/webhooks/transactions",
+            "POST, OPTIONS",
+        ),
+        (
+            reqwest::Method::POST,
+            "/v1/transactions/t1",
+            "GET, HEAD, OPTIONS",
+        ),
+        (reqwest::Method::DELETE, "/", "GET, HEAD, OPTIONS"),
     ] {
         let response = house
             .client

@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod edge;
+#[cfg(test)]
 mod far_side;
 #[cfg(test)]
 mod faults;

@@ -85,6 +85,31 @@ impl Process {
         Self::spawn(command, "").ready("").await
     }
 
+    /// Starts `hookline` as process 1 of a space of its own, by a line of shell that ends in `exec "$0"`. What runs here is
+    /// the parent of that space.
+    pub(crate) async fn start_as_process_1(
+        folder: &Path,
+        line: &str,
+        environment: &Environment,
+    ) -> Self {
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--user",
+                "--map-root-user",
+                "--pid",
+                "--fork",
+                "--kill-child",
+            ])
+            .args(["/bin/sh", "-c", line, env!("CARGO_BIN_EXE_hookline")])
+            .current_dir(folder)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        Self::spawn(command, "").ready("").await
+    }
+
     pub(crate) fn make_room(&self) {
         let unlimited = Rlimit {
             current: None,
@@ -135,6 +160,22 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        line.unwrap()
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     fn pid(&self) -> Pid {

@@ -49,7 +49,7 @@ impl Door {
 
     /// Whether the request is a webhook that would be answered too late. Everything else is let in.
     pub(crate) fn turns_away<B>(&self, request: &Request<B>) -> bool {
-        request.uri().path() == webhooks::PATH && !self.admission.lets_in(self.writer.waiting())
+        webhooks::is_path(request.uri().path()) && !self.admission.lets_in(self.writer.waiting())
     }
 
     /// The answer for whom it turns away, which comes the later, the busier the threads are: whoever sends again as soon as

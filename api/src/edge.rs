@@ -1,0 +1,180 @@
+//! What holds at every path: a path has one spelling, OPTIONS is answered, every error is a problem, and an answer says what a
+//! browser and the connection may do with it.
+
+use std::{borrow::Cow, sync::Arc};
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery,
+    },
+};
+
+use crate::{
+    health, json,
+    problem::{self, Problem},
+    webhooks,
+};
+
+const FROM_HERE: &str = "GET, HEAD, OPTIONS";
+const TO_HERE: &str = "POST, OPTIONS";
+const ANY: &str = "GET, HEAD, POST, OPTIONS";
+
+/// For every answer that does not say something else: it is what it says it is, and nobody keeps it.
+const ALWAYS: [(HeaderName, HeaderValue); 2] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+pub(crate) async fn around<E: Endpoint>(
+    endpoint: Arc<E>,
+    mut request: Request,
+) -> poem::Result<Response> {
+    if let Cow::Owned(path) = tidy(request.uri().path())
+        && let Some(uri) = with_path(request.uri(), path)
+    {
+        *request.uri_mut() = uri;
+    }
+    let uri = request.uri().clone();
+    let asks_for_options = request.method() == Method::OPTIONS;
+    if asks_for_options && uri.path() == "*" {
+        return Ok(options(ANY));
+    }
+    if asks_for_options && health::PATHS.contains(&uri.path()) {
+        // What balancers ask by default, and the answer's status is what they want to know.
+        request.set_method(Method::GET);
+    }
+    let has_body = announces_body(request.headers());
+    let mut response = match endpoint.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(error) => {
+            if error.status().is_server_error() {
+                tracing::error!(%error, path = uri.path(), "a request failed");
+            }
+            error.into_response()
+        }
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = match (asks_for_options, response.status()) {
+            (true, StatusCode::METHOD_NOT_ALLOWED) => options(allowed(uri.path())),
+            _ => as_problem(response, uri.path()),
+        };
+        // The sender would otherwise send its next webhook into a connection that is just being closed.
+        if has_body && !was_read(response.status()) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+    }
+    for (name, value) in ALWAYS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    Ok(response)
+}
+
+/// A path without empty segments: clients put slashes together from a base and a path.
+pub(crate) fn tidy(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return path.into();
+    }
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let mut tidied = String::with_capacity(path.len());
+    for segment in segments {
+        tidied.push('/');
+        tidied.push_str(segment);
+    }
+    if tidied.is_empty() {
+        tidied.push('/');
+    }
+    tidied.into()
+}
+
+fn with_path(uri: &Uri, mut path: String) -> Option<Uri> {
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+fn announces_body(headers: &HeaderMap) -> bool {
+    match headers.get(header::CONTENT_LENGTH) {
+        Some(length) => length != "0",
+        None => headers.contains_key(header::TRANSFER_ENCODING),
+    }
+}
+
+/// Whether whoever answers so has read the body first.
+fn was_read(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::SERVICE_UNAVAILABLE
+    )
+}
+
+/// The methods that would do: RFC 9110, section 15.5.6.
+fn allowed(path: &str) -> &'static str {
+    match path {
+        webhooks::PATH => TO_HERE,
+        _ => FROM_HERE,
+    }
+}
+
+fn options(allowed: &'static str) -> Response {
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ALLOW, allowed)
+        .finish()
+}
+
+/// An error as a problem, whether it is one already or poem has made plain text of it.
+fn as_problem(response: Response, path: &str) -> Response {
+    // Where no body is read, poem's one reason for a 400 is a path whose percent-encoding is no text:
+    // there is nothing under that.
+    let status = match response.status() {
+        StatusCode::BAD_REQUEST if path != webhooks::PATH => StatusCode::NOT_FOUND,
+        status => status,
+    };
+    let mut response = match response.content_type() {
+        Some(problem::CONTENT_TYPE) => response,
+        _ => Problem::of(status).into_response(),
+    };
+    let (name, value) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, allowed(path)),
+        // RFC 9110, section 15.5.16.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (header::ACCEPT_ENCODING, json::CODING),
+        _ => return response,
+    };
+    let headers = response.headers_mut();
+    headers.insert(name, HeaderValue::from_static(value));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for (spelled, path) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/a", "/a"),
+            ("/a/", "/a"),
+            ("//a///b//", "/a/b"),
+            ("/a%2F/", "/a%2F"),
+            ("*", "*"),
+        ] {
+            assert_eq!(tidy(spelled), path, "{spelled}");
+        }
+        let uri = Uri::from_static("//a/?x=/y/");
+        let tidied = with_path(&uri, tidy(uri.path()).into_owned());
+        assert_eq!(tidied.unwrap(), "/a?x=/y/");
+    }
+}
