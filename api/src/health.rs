@@ -1,7 +1,7 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
 use poem::http::StatusCode;
-use poem_openapi::{ApiResponse, Object, OpenApi};
+use poem_openapi::{ApiResponse, Object, OpenApi, types::Example};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
@@ -34,6 +34,7 @@ impl Health {
 
 /// A sign of life.
 #[derive(Serialize, Object)]
+#[oai(example)]
 pub(crate) struct Alive {
     /// Always `HEALTHY`: whoever is not does not answer.
     #[oai(read_only)]
@@ -41,6 +42,15 @@ pub(crate) struct Alive {
     /// The time here (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     current_time: OffsetDateTime,
+}
+
+impl Example for Alive {
+    fn example() -> Self {
+        Self {
+            status: "HEALTHY",
+            current_time: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600),
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -52,10 +62,17 @@ pub(crate) enum AliveAnswer {
 
 /// Everything is there that the service needs.
 #[derive(Serialize, Object)]
+#[oai(example)]
 pub(crate) struct Ready {
     /// Always `READY`.
     #[oai(read_only)]
     status: &'static str,
+}
+
+impl Example for Ready {
+    fn example() -> Self {
+        Self { status: "READY" }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -83,7 +100,7 @@ impl Health {
         path = "/",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "health"
+        operation_id = "getHealth"
     )]
     async fn health(&self) -> AliveAnswer {
         alive()
@@ -96,7 +113,7 @@ impl Health {
         path = "/healthz",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "liveness"
+        operation_id = "getLiveness"
     )]
     async fn liveness(&self) -> AliveAnswer {
         alive()
@@ -110,7 +127,7 @@ impl Health {
         path = "/readyz",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "readiness"
+        operation_id = "getReadiness"
     )]
     async fn readiness(&self) -> ReadyAnswer {
         let mut missing = Vec::new();

@@ -6,7 +6,7 @@ use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make_sync, get,
     middleware::CatchPanic, web::Html,
 };
-use poem_openapi::{OpenApi, OpenApiService, Tags};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject, Tags};
 use queue::Queue;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     admission::Admission,
     attempts::Attempts,
     health::Health,
+    openapi::Described,
     problem,
     transactions::Transactions,
     webhooks::{self, Webhooks},
@@ -30,7 +31,7 @@ pub(crate) enum Tag {
     Health,
 }
 
-type Service = OpenApiService<(Webhooks, Transactions, Attempts, Health), ()>;
+type Service = OpenApiService<Described<(Webhooks, Transactions, Attempts, Health)>, ()>;
 
 fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service {
     let transactions = Transactions {
@@ -45,7 +46,7 @@ fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service 
         queue.clone(),
     );
     OpenApiService::new(
-        (webhooks, transactions, attempts, health),
+        Described((webhooks, transactions, attempts, health)),
         "Hookline",
         env!("CARGO_PKG_VERSION"),
     )
@@ -53,6 +54,9 @@ fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue) -> Service 
         "Takes payment-transaction webhooks, answers at once, and finishes each transaction in the \
          background exactly once. Every error is `application/problem+json` (RFC 9457).",
     )
+    .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+    .server(ServerObject::new("/").description("Where this document came from"))
+    .server(ServerObject::new("http://127.0.0.1:8000").description("The defaults, on this machine"))
 }
 
 /// The OpenAPI document, as JSON.
