@@ -163,3 +163,119 @@ fn in_title_case(name: &str) -> String {
     });
     letters.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// The names of types that clients' languages have already, and use in what is generated.
+    const TAKEN: [&str; 12] = [
+        "Any", "Dict", "Error", "File", "List", "Map", "Object", "Optional", "Response", "Result",
+        "Set", "Union",
+    ];
+
+    fn document() -> Value {
+        serde_json::from_str(&crate::openapi()).unwrap()
+    }
+
+    fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .iter()
+    }
+
+    fn operations(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        paths.iter().flat_map(|(path, operations)| {
+            let operations = operations.as_object().unwrap();
+            operations.values().map(move |operation| (path, operation))
+        })
+    }
+
+    #[test]
+    fn no_schema_has_a_name_that_languages_use() {
+        let document = document();
+        for (name, _) in schemas(&document) {
+            let is_taken = TAKEN.contains(&name.as_str()) || name.ends_with("Response");
+            assert!(!is_taken, "{name}");
+        }
+    }
+
+    #[test]
+    fn members_refer_to_a_schema_without_a_detour() {
+        let document = document();
+        assert!(!document.to_string().contains("allOf"));
+        let status = &document["components"]["schemas"]["Transaction"]["properties"]["status"];
+        assert_eq!(status["$ref"], "#/components/schemas/Status");
+    }
+
+    #[test]
+    fn what_may_be_null_is_always_there_and_what_may_be_missing_is_never_null() {
+        let document = document();
+        let mut nullable = Vec::new();
+        let mut optional = Vec::new();
+        for (name, schema) in schemas(&document) {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let required: Vec<_> = required.collect();
+            for (member, property) in schema["properties"].as_object().into_iter().flatten() {
+                let is_required = required.iter().any(|required| *required == member);
+                match (is_required, property["nullable"] == true) {
+                    (true, true) => nullable.push(format!("{name}.{member}")),
+                    (false, false) => optional.push(format!("{name}.{member}")),
+                    (true, false) => {}
+                    (false, true) => panic!("{name}.{member}"),
+                }
+            }
+        }
+        nullable.sort();
+        assert_eq!(
+            nullable,
+            [
+                "Attempt.error",
+                "Attempt.status",
+                "Transaction.processed_at"
+            ]
+        );
+        optional.sort();
+        assert_eq!(optional, ["Problem.errors", "Transaction.failure"]);
+    }
+
+    #[test]
+    fn texts_say_what_they_are_made_of_wherever_they_stand() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        for schema in ["Webhook", "Transaction"] {
+            let properties = &schemas[schema]["properties"];
+            for name in ["transaction_id", "source_account", "destination_account"] {
+                assert_eq!(properties[name]["maxLength"], 255, "{schema}.{name}");
+                assert_eq!(properties[name]["pattern"], super::NAME_PATTERN);
+            }
+            assert_eq!(properties["currency"]["pattern"], super::CURRENCY_PATTERN);
+        }
+        let parameters = operations(&document).filter_map(|(_, operation)| {
+            let parameter = &operation["parameters"][0];
+            parameter.is_object().then_some(parameter)
+        });
+        let patterns: Vec<_> = parameters.map(|p| &p["schema"]["pattern"]).collect();
+        assert_eq!(patterns, [super::NAME_PATTERN; 2]);
+    }
+
+    #[test]
+    fn every_operation_names_the_errors_that_any_path_answers_and_their_headers() {
+        let document = document();
+        for (path, operation) in operations(&document) {
+            let responses = operation["responses"].as_object().unwrap();
+            let headers = |status: &str| responses[status]["headers"].as_object();
+            assert!(headers("405").unwrap().contains_key("Allow"), "{path}");
+            assert!(responses.contains_key("500"), "{path}");
+            if responses.contains_key("503") {
+                assert!(
+                    headers("503").unwrap().contains_key("Retry-After"),
+                    "{path}"
+                );
+            }
+            assert!(responses.keys().is_sorted(), "{path}");
+        }
+    }
+}
