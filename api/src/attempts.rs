@@ -18,7 +18,7 @@ pub(crate) struct Attempts {
 /// What has been tried for a transaction.
 #[derive(Serialize, Object)]
 #[oai(example)]
-pub(crate) struct List {
+pub(crate) struct AttemptList {
     /// In their order. A simulated call is no attempt, and one that ended with the death of its consumer has a number
     /// and is not here.
     attempts: Vec<Attempt>,
@@ -38,8 +38,10 @@ pub(crate) struct Attempt {
     /// What came of it.
     outcome: OutcomeSchema,
     /// The HTTP status of the far side's answer; `null` if there was none.
+    #[oai(nullable)]
     status: Option<i32>,
     /// What went wrong; `null` if nothing did.
+    #[oai(nullable)]
     error: Option<String>,
 }
 
@@ -89,7 +91,7 @@ impl Example for Attempt {
     }
 }
 
-impl Example for List {
+impl Example for AttemptList {
     fn example() -> Self {
         Self {
             attempts: vec![Attempt::example()],
@@ -107,25 +109,25 @@ impl Attempts {
         path = "/v1/transactions/:transaction_id/attempts",
         method = "get",
         tag = "Tag::Transactions",
-        operation_id = "getAttempts"
+        operation_id = "listAttempts"
     )]
     async fn list(
         &self,
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer<List> {
+    ) -> Answer<AttemptList> {
         look_up::answer(&transaction_id, self.load(&transaction_id)).await
     }
 }
 
 impl Attempts {
-    async fn load(&self, transaction_id: &str) -> Result<Option<List>, DbErr> {
+    async fn load(&self, transaction_id: &str) -> Result<Option<AttemptList>, DbErr> {
         let Some(row) = lifecycle::find(&self.db, transaction_id).await? else {
             return Ok(None);
         };
         let attempts = lifecycle::attempts(&self.db, row.id).await?;
-        Ok(Some(List {
+        Ok(Some(AttemptList {
             attempts: attempts.into_iter().map(Attempt::from).collect(),
         }))
     }

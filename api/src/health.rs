@@ -1,7 +1,7 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
 use poem::{http::StatusCode, web::RemoteAddr};
-use poem_openapi::{ApiResponse, Object, OpenApi};
+use poem_openapi::{ApiResponse, Object, OpenApi, types::Example};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
@@ -44,6 +44,7 @@ impl Health {
 
 /// A sign of life.
 #[derive(Serialize, Object)]
+#[oai(example)]
 pub(crate) struct Alive {
     /// Always `HEALTHY`: whoever is not does not answer.
     #[oai(read_only)]
@@ -51,6 +52,15 @@ pub(crate) struct Alive {
     /// The time here (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     current_time: OffsetDateTime,
+}
+
+impl Example for Alive {
+    fn example() -> Self {
+        Self {
+            status: "HEALTHY",
+            current_time: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600),
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -62,10 +72,17 @@ pub(crate) enum AliveAnswer {
 
 /// Everything is there that the service needs.
 #[derive(Serialize, Object)]
+#[oai(example)]
 pub(crate) struct Ready {
     /// Always `READY`.
     #[oai(read_only)]
     status: &'static str,
+}
+
+impl Example for Ready {
+    fn example() -> Self {
+        Self { status: "READY" }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -93,7 +110,7 @@ impl Health {
         path = "/",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "health"
+        operation_id = "getHealth"
     )]
     async fn health(&self) -> AliveAnswer {
         alive()
@@ -106,7 +123,7 @@ impl Health {
         path = "/healthz",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "liveness"
+        operation_id = "getLiveness"
     )]
     async fn liveness(&self) -> AliveAnswer {
         alive()
@@ -120,7 +137,7 @@ impl Health {
         path = "/readyz",
         method = "get",
         tag = "Tag::Health",
-        operation_id = "readiness"
+        operation_id = "getReadiness"
     )]
     async fn readiness(&self, peer: &RemoteAddr) -> ReadyAnswer {
         if self

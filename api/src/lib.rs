@@ -14,6 +14,7 @@ pub mod file_watch;
 mod health;
 mod json;
 mod look_up;
+mod openapi;
 mod probe;
 mod problem;
 mod relay;

@@ -4,7 +4,7 @@ use poem::{
     IntoResponse, Response,
     http::{StatusCode, header},
 };
-use poem_openapi::Object;
+use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use crate::json::Json;
@@ -16,6 +16,7 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 
 /// A problem, as RFC 9457 describes it.
 #[derive(Clone, Debug, Serialize, Object)]
+#[oai(example)]
 pub(crate) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[oai(rename = "type", read_only)]
@@ -28,14 +29,15 @@ pub(crate) struct Problem {
     status: u16,
     /// What was wrong with this request.
     detail: String,
-    /// Every offending field, where the problem lies in fields.
-    #[oai(skip_serializing_if_is_empty)]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
+    /// Every offending field; only there where the problem lies in fields.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
 }
 
 /// One offending field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(example)]
 pub(crate) struct FieldError {
     /// Its name; empty for the document as a whole.
     #[oai(read_only)]
@@ -51,12 +53,12 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Unknown"),
             status: status.as_u16(),
             detail: detail.into(),
-            errors: Vec::new(),
+            errors: None,
         }
     }
 
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.errors = Some(errors);
         self
     }
 
@@ -82,6 +84,25 @@ impl Problem {
 
     pub(crate) fn json(self) -> Json<Self> {
         Json(self)
+    }
+}
+
+impl Example for Problem {
+    fn example() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "the body is JSON but no webhook",
+        )
+        .with_errors(vec![FieldError::example()])
+    }
+}
+
+impl Example for FieldError {
+    fn example() -> Self {
+        Self {
+            field: "currency",
+            reason: "must be three capital letters".into(),
+        }
     }
 }
 

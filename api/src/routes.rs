@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
 };
-use poem_openapi::{OpenApi, OpenApiService, Tags};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject, Tags};
 use queue::Queue;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     docs::Document,
     edge,
     health::Health,
+    openapi::Described,
     problem,
     transactions::Transactions,
     webhooks::{self, Webhooks},
@@ -34,7 +35,7 @@ pub(crate) enum Tag {
 /// The content type of `/docs`.
 const HTML: &str = "text/html; charset=utf-8";
 
-type Service = OpenApiService<(Webhooks, Transactions, Attempts, Health), ()>;
+type Service = OpenApiService<Described<(Webhooks, Transactions, Attempts, Health)>, ()>;
 
 fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
     let transactions = Transactions {
@@ -50,7 +51,7 @@ fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue, drain: Drai
         drain,
     );
     OpenApiService::new(
-        (webhooks, transactions, attempts, health),
+        Described((webhooks, transactions, attempts, health)),
         "Hookline",
         env!("CARGO_PKG_VERSION"),
     )
@@ -58,6 +59,9 @@ fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue, drain: Drai
         "Takes payment-transaction webhooks, answers at once, and finishes each transaction in the \
          background exactly once. Every error is `application/problem+json` (RFC 9457).",
     )
+    .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+    .server(ServerObject::new("/").description("Where this document came from"))
+    .server(ServerObject::new("http://127.0.0.1:8000").description("The defaults, on this machine"))
 }
 
 /// The OpenAPI document, as JSON.

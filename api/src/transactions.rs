@@ -20,6 +20,9 @@ use crate::{
     webhooks::StatusSchema,
 };
 
+/// Every amount is nearer to zero.
+const AMOUNT_BELOW: f64 = 1e15;
+
 pub(crate) struct Transactions {
     pub(crate) db: DatabaseConnection,
 }
@@ -44,14 +47,16 @@ pub(crate) struct Transaction {
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     /// When it was processed (RFC 3339, UTC); `null` until then.
+    #[oai(nullable)]
     #[serde(with = "time::serde::rfc3339::option")]
     processed_at: Option<OffsetDateTime>,
     /// Why it is `FAILED`; only there if it is.
+    #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
 
-/// Why the work was given up.
+/// Why the work was given up; only there if the transaction is `FAILED`.
 #[derive(Serialize, Object)]
 #[oai(example)]
 pub(crate) struct Failure {
@@ -199,10 +204,17 @@ impl Type for Amount {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             description: Some(
                 "A decimal number of up to 15 digits before and 4 after the point; zero and \
-                 negative too. Exact: it never passes through binary floating point.",
+                 negative too. Exact: it never passes through binary floating point here. (`double` \
+                 is what a client without decimal numbers needs at least.)",
             ),
+            // No `multipleOf`: those who check it divide doubles, and refuse 1500.1.
+            minimum: Some(-AMOUNT_BELOW),
+            exclusive_minimum: Some(true),
+            maximum: Some(AMOUNT_BELOW),
+            exclusive_maximum: Some(true),
             example: Some(Value::from(1500)),
-            ..MetaSchema::new_with_format("number", "decimal")
+            // Not `decimal`, which some generators end with, nor nothing, which they take for 32 bits.
+            ..MetaSchema::new_with_format("number", "double")
         }))
     }
 
@@ -251,9 +263,10 @@ impl Type for SentAmount {
     fn schema_ref() -> MetaSchemaRef {
         let string = MetaSchema {
             description: Some("Exactly such a number: for whom numbers are binary floating point."),
-            // RFC 8259, section 6.
-            pattern: Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$".into()),
-            ..MetaSchema::new_with_format("string", "decimal")
+            // RFC 8259, section 6. Exponents are taken, too, but with them no pattern could count the digits.
+            pattern: Some(r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$".into()),
+            example: Some(Value::from("1500.00")),
+            ..MetaSchema::new("string")
         };
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             one_of: vec![

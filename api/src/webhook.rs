@@ -13,7 +13,7 @@ use serde_json::{error::Category, value::RawValue};
 use crate::problem::FieldError;
 
 /// Characters in an id or an account.
-const NAME_CHARS_MAX: usize = 255;
+pub(crate) const NAME_CHARS_MAX: usize = 255;
 
 /// Why a body is no webhook.
 #[derive(Debug, PartialEq, Eq)]

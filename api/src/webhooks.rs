@@ -1,10 +1,13 @@
 //! `POST /v1/webhooks/transactions`: receive a webhook.
 
+use std::collections::HashMap;
+
 use entity::{Status, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::StatusCode;
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi, types::Any};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     admission::Admission,
@@ -42,19 +45,17 @@ pub(crate) struct Webhooks {
 #[oai(rename = "Webhook", example)]
 pub(crate) struct WebhookSchema {
     /// The sender's id of the transaction: no control characters.
-    #[oai(validator(min_length = 1, max_length = 255))]
     transaction_id: String,
     /// The paying account: no control characters.
-    #[oai(validator(min_length = 1, max_length = 255))]
     source_account: String,
     /// The receiving account: no control characters.
-    #[oai(validator(min_length = 1, max_length = 255))]
     destination_account: String,
     /// How much. Kept exactly.
     amount: SentAmount,
     /// Three capital letters (ISO 4217).
-    #[oai(validator(min_length = 3, max_length = 3))]
     currency: String,
+    #[oai(flatten)]
+    others: HashMap<String, Any<Value>>,
 }
 
 impl poem_openapi::types::Example for WebhookSchema {
@@ -65,6 +66,7 @@ impl poem_openapi::types::Example for WebhookSchema {
             destination_account: "acc_merchant_1".into(),
             amount: SentAmount::example(),
             currency: "INR".into(),
+            others: HashMap::new(),
         }
     }
 }
@@ -165,7 +167,7 @@ impl Webhooks {
         path = "/v1/webhooks/transactions",
         method = "post",
         tag = "Tag::Webhooks",
-        operation_id = "receiveWebhook"
+        operation_id = "sendWebhook"
     )]
     async fn receive(&self, body: Body<WebhookSchema>) -> Answer {
         let webhook = match webhook::parse(&body.bytes) {

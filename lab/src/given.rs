@@ -1,4 +1,6 @@
-//! The servers that a test run was given: `lab with-servers` names them in the environment.
+//! What a test run was given: `lab with-servers` names servers in the environment, `scripts/test` the rest.
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -10,6 +12,11 @@ pub fn postgres() -> Result<String> {
 /// The RabbitMQ broker's URL. A test uses a queue of its own there.
 pub fn rabbitmq() -> Result<String> {
     variable("TEST_AMQP_URL")
+}
+
+/// The folder of what makes clients from the OpenAPI document: see `scripts/install-generators`.
+pub fn generators() -> Result<PathBuf> {
+    variable("TEST_GENERATORS").map(PathBuf::from)
 }
 
 #[expect(

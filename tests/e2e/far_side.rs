@@ -1,6 +1,6 @@
 //! Work that is a call to the far side, and can fail.
 
-mod server;
+pub(crate) mod server;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -14,6 +14,8 @@ mod far_side;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod generated_clients;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod log;

@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{
-    Request, Response,
+    Method, Request, Response,
     body::{Body, Bytes},
     header::{self, HeaderValue},
 };
@@ -49,7 +49,9 @@ impl Door {
 
     /// Whether the request is a webhook that would be answered too late. Everything else is let in.
     pub(crate) fn turns_away<B>(&self, request: &Request<B>) -> bool {
-        webhooks::is_path(request.uri().path()) && !self.admission.lets_in(self.writer.waiting())
+        let is_webhook =
+            request.method() == Method::POST && webhooks::is_path(request.uri().path());
+        is_webhook && !self.admission.lets_in(self.writer.waiting())
     }
 
     /// The answer for whom it turns away, which comes the later, the busier the threads are: whoever sends again as soon as

@@ -29,15 +29,15 @@ impl Call {
 }
 
 /// The status of an answer, and how long it takes.
-pub(super) type Answer = (u16, Duration);
+pub(crate) type Answer = (u16, Duration);
 
 type Calls = Arc<Mutex<Vec<Call>>>;
 /// By the number of the call and its idempotency key.
 type ByCall = Box<dyn Fn(usize, &str) -> Answer + Send>;
 type Answers = Arc<Mutex<ByCall>>;
 
-pub(super) struct FarSide {
-    pub(super) url: String,
+pub(crate) struct FarSide {
+    pub(crate) url: String,
     calls: Calls,
     answers: Answers,
 }
@@ -49,7 +49,7 @@ impl FarSide {
     }
 
     /// `answer` is asked with the call's idempotency key.
-    pub(super) async fn start_by_key(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+    pub(crate) async fn start_by_key(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         Self::listen(Box::new(move |_, key| answer(key))).await
     }
 

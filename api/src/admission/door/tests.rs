@@ -44,6 +44,9 @@ fn only_webhooks_are_turned_away() {
     nobody_is_let_in(&admission);
     assert!(door.turns_away(&request(webhooks::PATH, ())));
     assert!(!door.turns_away(&request("/healthz", ())));
+    // It owes a 405, however busy we are.
+    let other_method = Request::get(webhooks::PATH).body(()).unwrap();
+    assert!(!door.turns_away(&other_method));
 }
 
 #[tokio::test]

@@ -1,0 +1,281 @@
+//! The OpenAPI document as generators of clients read it: what poem-openapi derives from the handlers, mended where that
+//! says less than is so, or says it in a form that tools stumble over.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use poem::{endpoint::BoxEndpoint, http::Method};
+use poem_openapi::{
+    OpenApi,
+    registry::{
+        MetaApi, MetaHeader, MetaMediaType, MetaOperation, MetaResponse, MetaSchema, MetaSchemaRef,
+        Registry,
+    },
+    types::Type,
+};
+
+use crate::{
+    problem::{self, Problem},
+    webhook::NAME_CHARS_MAX,
+};
+
+/// No control characters (Unicode's category Cc), in a form that means the same in every language's regular expressions.
+const NAME_PATTERN: &str = r"^[^\x00-\x1F\x7F-\x9F]+$";
+const CURRENCY_PATTERN: &str = "^[A-Z]{3}$";
+
+/// The operations of `T`, whose description is mended.
+pub(crate) struct Described<T>(pub(crate) T);
+
+impl<T: OpenApi> OpenApi for Described<T> {
+    fn meta() -> Vec<MetaApi> {
+        let mut apis = T::meta();
+        let paths = apis.iter_mut().flat_map(|api| &mut api.paths);
+        paths
+            .flat_map(|path| &mut path.operations)
+            .for_each(mend_operation);
+        apis
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        Problem::register(registry);
+        registry.schemas.values_mut().for_each(mend_schema);
+    }
+
+    fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        self.0.add_routes(table);
+    }
+}
+
+fn mend_operation(operation: &mut MetaOperation) {
+    for parameter in &mut operation.params {
+        if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
+            constrain(&parameter.name, schema);
+        }
+    }
+    let responses = &mut operation.responses.responses;
+    responses.extend(everywhere());
+    responses.sort_by_key(|response| response.status);
+    // Some generators make a name of it as it stands.
+    let headers = responses
+        .iter_mut()
+        .flat_map(|response| &mut response.headers);
+    headers.for_each(|header| header.name = in_title_case(&header.name));
+}
+
+/// What any path may answer, whichever handler is behind it.
+fn everywhere() -> [MetaResponse; 2] {
+    let problem = |status, description, headers| MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: vec![MetaMediaType {
+            content_type: problem::CONTENT_TYPE,
+            schema: Problem::schema_ref(),
+        }],
+        headers,
+    };
+    let allow = MetaHeader {
+        name: "Allow".into(),
+        description: Some("The methods that this path answers to.".into()),
+        required: true,
+        deprecated: false,
+        schema: String::schema_ref(),
+    };
+    [
+        problem(
+            405,
+            "This path does not answer to this method.",
+            vec![allow],
+        ),
+        problem(
+            500,
+            "Something went wrong here; it has been logged.",
+            vec![],
+        ),
+    ]
+}
+
+fn mend_schema(schema: &mut MetaSchema) {
+    let mut required = Vec::new();
+    for (name, property) in &mut schema.properties {
+        let is_required = schema.required.contains(name);
+        let is_nullable = match property {
+            MetaSchemaRef::Inline(inline) => {
+                constrain(name, inline);
+                // It is how poem-openapi is told not to read constants. Generators leave out of a constructor what is
+                // read-only, or out of what they write.
+                inline.read_only = false;
+                inline.nullable
+            }
+            MetaSchemaRef::Reference(_) => false,
+        };
+        // A member that may be null is always written: one that may be missing is left out instead.
+        if is_required || is_nullable {
+            required.push(*name);
+        }
+        if let Some(reference) = only_reference(property) {
+            *property = reference;
+        }
+    }
+    schema.required = required;
+}
+
+/// The reference inside `allOf: [reference, description]`, which is what poem-openapi makes of a described member.
+/// Generators take the description for a second object to inherit from. OpenAPI 3.0 has no place for it beside a
+/// reference, so the member has the description of what it refers to.
+fn only_reference(property: &MetaSchemaRef) -> Option<MetaSchemaRef> {
+    match property {
+        MetaSchemaRef::Inline(schema) => match schema.all_of.as_slice() {
+            [
+                reference @ MetaSchemaRef::Reference(_),
+                MetaSchemaRef::Inline(_),
+            ] => Some(reference.clone()),
+            _ => None,
+        },
+        MetaSchemaRef::Reference(_) => None,
+    }
+}
+
+/// Says what the texts of this name are made of. A name means the same wherever it stands, and a check by poem-openapi
+/// would answer otherwise than ours does.
+fn constrain(name: &str, schema: &mut MetaSchema) {
+    let (length, pattern): (RangeInclusive<usize>, _) = match name {
+        "transaction_id" | "source_account" | "destination_account" => {
+            (1..=NAME_CHARS_MAX, NAME_PATTERN)
+        }
+        "currency" => (3..=3, CURRENCY_PATTERN),
+        _ => return,
+    };
+    schema.min_length = Some(*length.start());
+    schema.max_length = Some(*length.end());
+    schema.pattern = Some(pattern.into());
+}
+
+/// `Retry-After` for `RETRY-AFTER`.
+fn in_title_case(name: &str) -> String {
+    let mut last = '-';
+    let letters = name.chars().map(|letter| {
+        let is_first = std::mem::replace(&mut last, letter) == '-';
+        match is_first {
+            true => letter.to_ascii_uppercase(),
+            false => letter.to_ascii_lowercase(),
+        }
+    });
+    letters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// The names of types that clients' languages have already, and use in what is generated.
+    const TAKEN: [&str; 12] = [
+        "Any", "Dict", "Error", "File", "List", "Map", "Object", "Optional", "Response", "Result",
+        "Set", "Union",
+    ];
+
+    fn document() -> Value {
+        serde_json::from_str(&crate::openapi()).unwrap()
+    }
+
+    fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .iter()
+    }
+
+    fn operations(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        paths.iter().flat_map(|(path, operations)| {
+            let operations = operations.as_object().unwrap();
+            operations.values().map(move |operation| (path, operation))
+        })
+    }
+
+    #[test]
+    fn no_schema_has_a_name_that_languages_use() {
+        let document = document();
+        for (name, _) in schemas(&document) {
+            let is_taken = TAKEN.contains(&name.as_str()) || name.ends_with("Response");
+            assert!(!is_taken, "{name}");
+        }
+    }
+
+    #[test]
+    fn members_refer_to_a_schema_without_a_detour() {
+        let document = document();
+        assert!(!document.to_string().contains("allOf"));
+        let status = &document["components"]["schemas"]["Transaction"]["properties"]["status"];
+        assert_eq!(status["$ref"], "#/components/schemas/Status");
+    }
+
+    #[test]
+    fn what_may_be_null_is_always_there_and_what_may_be_missing_is_never_null() {
+        let document = document();
+        let mut nullable = Vec::new();
+        let mut optional = Vec::new();
+        for (name, schema) in schemas(&document) {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let required: Vec<_> = required.collect();
+            for (member, property) in schema["properties"].as_object().into_iter().flatten() {
+                let is_required = required.iter().any(|required| *required == member);
+                match (is_required, property["nullable"] == true) {
+                    (true, true) => nullable.push(format!("{name}.{member}")),
+                    (false, false) => optional.push(format!("{name}.{member}")),
+                    (true, false) => {}
+                    (false, true) => panic!("{name}.{member}"),
+                }
+            }
+        }
+        nullable.sort();
+        assert_eq!(
+            nullable,
+            [
+                "Attempt.error",
+                "Attempt.status",
+                "Transaction.processed_at"
+            ]
+        );
+        optional.sort();
+        assert_eq!(optional, ["Problem.errors", "Transaction.failure"]);
+    }
+
+    #[test]
+    fn texts_say_what_they_are_made_of_wherever_they_stand() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        for schema in ["Webhook", "Transaction"] {
+            let properties = &schemas[schema]["properties"];
+            for name in ["transaction_id", "source_account", "destination_account"] {
+                assert_eq!(properties[name]["maxLength"], 255, "{schema}.{name}");
+                assert_eq!(properties[name]["pattern"], super::NAME_PATTERN);
+            }
+            assert_eq!(properties["currency"]["pattern"], super::CURRENCY_PATTERN);
+        }
+        let parameters = operations(&document).filter_map(|(_, operation)| {
+            let parameter = &operation["parameters"][0];
+            parameter.is_object().then_some(parameter)
+        });
+        let patterns: Vec<_> = parameters.map(|p| &p["schema"]["pattern"]).collect();
+        assert_eq!(patterns, [super::NAME_PATTERN; 2]);
+    }
+
+    #[test]
+    fn every_operation_names_the_errors_that_any_path_answers_and_their_headers() {
+        let document = document();
+        for (path, operation) in operations(&document) {
+            let responses = operation["responses"].as_object().unwrap();
+            let headers = |status: &str| responses[status]["headers"].as_object();
+            assert!(headers("405").unwrap().contains_key("Allow"), "{path}");
+            assert!(responses.contains_key("500"), "{path}");
+            if responses.contains_key("503") {
+                assert!(
+                    headers("503").unwrap().contains_key("Retry-After"),
+                    "{path}"
+                );
+            }
+            assert!(responses.keys().is_sorted(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+"""Uses the generated Python client for every operation, until it has met every answer that the document names.
+
+Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | ill)
+
+`well`: the service works, and the far side refuses the transaction `refused`. `ill`: its database answers nothing.
+Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
+"""
+
+import importlib
+import json
+import pkgutil
+import re
+import sys
+import time
+
+import httpx
+
+DOCUMENT, FOLDER, BASE_URL, STATE = sys.argv[1:]
+sys.path.insert(0, FOLDER)
+
+# Everything that was generated can be imported: a name that shadows one of the language's own breaks that.
+import hookline_client  # noqa: E402
+
+for module in pkgutil.walk_packages(hookline_client.__path__, "hookline_client."):
+    importlib.import_module(module.name)
+
+from hookline_client import Client  # noqa: E402
+from hookline_client.models import (  # noqa: E402
+    Accepted,
+    Alive,
+    AttemptList,
+    Outcome,
+    Problem,
+    Ready,
+    Status,
+    Transaction,
+    Verdict,
+    Webhook,
+)
+from hookline_client.types import UNSET  # noqa: E402
+
+# The service waits 10 s for a body.
+LONGER_THAN_A_BODY_MAY_TAKE = 12
+ANSWERS_WITHIN = 30
+# How often is sent what is told to come again, where the machine has no time for it just now.
+TRIES_MAX = 10
+# Nothing makes the service panic.
+NEVER_MET = 500
+
+# By the id of an operation, the function that was made of it, and all its parameters.
+OPERATIONS = {
+    "sendWebhook": ("webhooks.send_webhook", {"body": None}),
+    "getTransaction": ("transactions.get_transaction", {"transaction_id": "unknown"}),
+    "listAttempts": ("transactions.list_attempts", {"transaction_id": "unknown"}),
+    "getHealth": ("health.get_health", {}),
+    "getLiveness": ("health.get_liveness", {}),
+    "getReadiness": ("health.get_readiness", {}),
+}
+met = set()
+
+
+class Instead(httpx.HTTPTransport):
+    """Sends what the generated client never would: with another method, body or content type."""
+
+    def __init__(self, method=None, content=None, content_type=None):
+        super().__init__()
+        self.method, self.content, self.content_type = method, content, content_type
+
+    def handle_request(self, request):
+        changed = httpx.Request(
+            self.method or request.method,
+            request.url,
+            headers={"Content-Type": self.content_type or request.headers.get("Content-Type", "")},
+            content=self.content() if self.content else request.content,
+        )
+        return super().handle_request(changed)
+
+
+def webhook(transaction_id="txn_1", **members):
+    good = {
+        "transaction_id": transaction_id,
+        "source_account": "acc_user_1",
+        "destination_account": "acc_merchant_1",
+        "amount": "123456789012345.6789",
+        "currency": "INR",
+    }
+    return Webhook.from_dict(good | members)
+
+
+def call(operation, status, kind, transport=None, **arguments):
+    """Calls one operation; returns the answer as the client reads it, and its headers."""
+    name, defaults = OPERATIONS[operation]
+    function = importlib.import_module(f"hookline_client.api.{name}")
+    arguments = defaults | arguments
+    if "body" in arguments and arguments["body"] is None:
+        arguments["body"] = webhook()
+    client = Client(
+        base_url=BASE_URL,
+        raise_on_unexpected_status=True,
+        timeout=httpx.Timeout(ANSWERS_WITHIN),
+        httpx_args={"transport": transport} if transport else {},
+    )
+    for _ in range(TRIES_MAX):
+        answer = function.sync_detailed(client=client, **arguments)
+        if answer.status_code != 503 or status == 503:
+            break
+        time.sleep(int(answer.headers["Retry-After"]))
+    assert answer.status_code == status, (operation, answer)
+    assert isinstance(answer.parsed, kind), (operation, answer)
+    met.add((operation, status))
+    return answer.parsed, answer.headers
+
+
+def problem(operation, status, *args, **arguments):
+    """As `call`, for an answer that is a problem."""
+    found, headers = call(operation, status, Problem, *args, **arguments)
+    assert found.status == status and found.type_ == "about:blank" and found.detail, found
+    assert (found.errors is not UNSET) == (status == 422 or operation == "getReadiness" and status == 503), found
+    if status == 405:
+        assert headers["Allow"], headers
+    if status == 503:
+        assert int(headers["Retry-After"]) > 0, headers
+    return found
+
+
+def well():
+    accepted, headers = call("sendWebhook", 202, Accepted)
+    assert accepted.conflict is False, accepted
+    assert headers["Location"] == "/v1/transactions/txn_1", headers
+    accepted, _ = call("sendWebhook", 202, Accepted, body=webhook(amount=1.5, note={"more": [1]}))
+    assert (accepted.duplicate, accepted.conflict) == (True, True), accepted
+    call("sendWebhook", 202, Accepted, body=webhook("refused"))
+
+    done = final("txn_1")
+    assert done.status is Status.PROCESSED and done.processed_at > done.created_at, done
+    assert done.failure is UNSET, done
+    attempts, _ = call("listAttempts", 200, AttemptList, transaction_id="txn_1")
+    [attempt] = attempts.attempts
+    assert (attempt.outcome, attempt.status, attempt.error) == (Outcome.SUCCEEDED, 200, None), attempt
+
+    given_up = final("refused")
+    assert given_up.status is Status.FAILED and given_up.processed_at is None, given_up
+    assert given_up.failure.verdict is Verdict.PERMANENT, given_up
+    attempts, _ = call("listAttempts", 200, AttemptList, transaction_id="refused")
+    [attempt] = attempts.attempts
+    assert (attempt.outcome, attempt.status) == (Outcome.REFUSED, 422) and attempt.error, attempt
+
+    problem("getTransaction", 404)
+    problem("listAttempts", 404)
+
+    problem("sendWebhook", 400, Instead(content=lambda: b"no JSON"))
+    problem("sendWebhook", 408, Instead(content=stalled))
+    problem("sendWebhook", 413, body=webhook(note="x" * 100_000))
+    problem("sendWebhook", 415, Instead(content_type="text/plain"))
+    faults = problem("sendWebhook", 422, body=webhook("", currency="inr")).errors
+    assert [fault.field for fault in faults] == ["transaction_id", "currency"], faults
+
+    for operation in "getHealth", "getLiveness":
+        assert call(operation, 200, Alive)[0].status == "HEALTHY"
+    assert call("getReadiness", 200, Ready)[0].status == "READY"
+    for operation in OPERATIONS:
+        problem(operation, 405, Instead(method="DELETE"))
+
+
+def ill():
+    for operation in "sendWebhook", "getTransaction", "listAttempts", "getReadiness":
+        problem(operation, 503)
+
+
+def final(transaction_id):
+    """The transaction when its status is final."""
+    until = time.monotonic() + ANSWERS_WITHIN
+    while time.monotonic() < until:
+        found, _ = call("getTransaction", 200, Transaction, transaction_id=transaction_id)
+        if found.status is not Status.PROCESSING:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{transaction_id} is not final")
+
+
+def stalled():
+    """A body that does not come to its end in time."""
+    yield b"{"
+    time.sleep(LONGER_THAN_A_BODY_MAY_TAKE)
+    yield b"}"
+
+
+def documented():
+    """Every operation's id, and every status that it answers with."""
+    with open(DOCUMENT, encoding="utf-8") as file:
+        paths = json.load(file)["paths"]
+    for path in paths.values():
+        for operation in path.values():
+            for status in operation["responses"]:
+                assert re.fullmatch("[0-9]{3}", status), status
+                yield operation["operationId"], int(status)
+
+
+{"well": well, "ill": ill}[STATE]()
+expected = {(operation, status) for operation, status in documented() if status != NEVER_MET}
+expected = {(operation, status) for operation, status in expected if (status == 503) == (STATE == "ill")}
+assert met == expected, (expected - met, met - expected)

@@ -1,0 +1,162 @@
+// Uses the generated TypeScript client for every operation, until it has met every answer that the document names.
+//
+// Usage: node every_answer.js DOCUMENT BASE_URL (well | ill)
+//
+// `well`: the service works, and the far side refuses the transaction `refused`. `ill`: its database answers nothing.
+// Ends with an exception where an answer is not what the document, or the contract, says.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import createClient from "openapi-fetch";
+
+import type { components, paths } from "./hookline.js";
+
+type Transaction = components["schemas"]["Transaction"];
+type Problem = components["schemas"]["Problem"];
+type Attempt = components["schemas"]["Attempt"];
+type Answer<T> = { data?: T; error?: Problem; response: Response };
+
+// What may be missing or null is typed so, or this does not compile: at run time, too narrow a type says nothing.
+type Takes<Member, Value> = Value extends Member ? true : never;
+true satisfies Takes<Problem["errors"], undefined>;
+true satisfies Takes<Transaction["failure"], undefined>;
+true satisfies Takes<Transaction["processed_at"], null>;
+true satisfies Takes<Attempt["status"], null>;
+true satisfies Takes<Attempt["error"], null>;
+
+const [document = "", baseUrl = "", state = ""] = process.argv.slice(2);
+const WEBHOOKS = "/v1/webhooks/transactions";
+const TRANSACTION = "/v1/transactions/{transaction_id}";
+const ATTEMPTS = "/v1/transactions/{transaction_id}/attempts";
+const ANSWERS_WITHIN_MS = 30_000;
+// Nothing makes the service panic; and `fetch` cannot be slow enough with a body for a 408.
+const NEVER_MET = ["500", "408"];
+
+// How often is sent what is told to come again, where the machine has no time for it just now.
+const TRIES_MAX = 10;
+
+async function patient(request: Request, tries = TRIES_MAX): Promise<Response> {
+  const response = await fetch(request.clone());
+  if (response.status !== 503 || state === "ill" || tries === 1) return response;
+  await sleep(1000 * Number(response.headers.get("retry-after")));
+  return patient(request, tries - 1);
+}
+
+const client = createClient<paths>({ baseUrl, fetch: (request) => patient(request) });
+const met = new Set<string>();
+
+const webhook = (transaction_id = "txn_1", members = {}) => ({
+  transaction_id,
+  source_account: "acc_user_1",
+  destination_account: "acc_merchant_1",
+  amount: "123456789012345.6789",
+  currency: "INR",
+  ...members,
+});
+const of = (transaction_id: string) => ({ params: { path: { transaction_id } } });
+
+/** Notes the answer, and returns it as the client has read it. */
+function good<T>(operation: string, status: number, answer: Answer<T>): T {
+  assert.equal(answer.response.status, status, operation);
+  assert(answer.data !== undefined, operation);
+  met.add(`${operation} ${status}`);
+  return answer.data;
+}
+
+/** As `good`, for an answer that is a problem. */
+function problem(operation: string, status: number, { error, response }: Answer<unknown>): Problem {
+  assert.equal(response.status, status, operation);
+  assert.equal(response.headers.get("content-type"), "application/problem+json", operation);
+  assert(error !== undefined, operation);
+  assert.equal(error.status, status, operation);
+  assert.equal(error.errors !== undefined, status === 422 || (status === 503 && operation === "get /readyz"), operation);
+  if (status === 405) assert(response.headers.get("allow"), operation);
+  if (status === 503) assert(Number(response.headers.get("retry-after")) > 0, operation);
+  met.add(`${operation} ${status}`);
+  return error;
+}
+
+/** Every operation, called with nothing in particular. */
+const operations = {
+  [`post ${WEBHOOKS}`]: (options = {}) => client.POST(WEBHOOKS, { body: webhook(), ...options }),
+  [`get ${TRANSACTION}`]: (options = {}) => client.GET(TRANSACTION, { ...of("unknown"), ...options }),
+  [`get ${ATTEMPTS}`]: (options = {}) => client.GET(ATTEMPTS, { ...of("unknown"), ...options }),
+  "get /": (options = {}) => client.GET("/", options),
+  "get /healthz": (options = {}) => client.GET("/healthz", options),
+  "get /readyz": (options = {}) => client.GET("/readyz", options),
+} satisfies Record<string, (options?: {}) => Promise<Answer<unknown>>>;
+
+/** The transaction when its status is final. */
+async function final(transaction_id: string): Promise<Transaction> {
+  const until = Date.now() + ANSWERS_WITHIN_MS;
+  while (Date.now() < until) {
+    const found = good(`get ${TRANSACTION}`, 200, await client.GET(TRANSACTION, of(transaction_id)));
+    if (found.status !== "PROCESSING") return found;
+    await sleep(50);
+  }
+  throw new Error(`${transaction_id} is not final`);
+}
+
+async function well() {
+  const send = `post ${WEBHOOKS}`;
+  const first = await client.POST(WEBHOOKS, { body: webhook() });
+  const accepted = good(send, 202, first);
+  assert.equal(accepted.conflict, false);
+  assert.equal(first.response.headers.get("location"), "/v1/transactions/txn_1");
+  const other = await client.POST(WEBHOOKS, { body: webhook("txn_1", { amount: 1.5, note: { more: [1] } }) });
+  assert.equal(good(send, 202, other).conflict, true);
+  good(send, 202, await client.POST(WEBHOOKS, { body: webhook("refused") }));
+
+  const done = await final("txn_1");
+  assert.equal(done.status, "PROCESSED");
+  assert(done.processed_at !== null && done.processed_at > done.created_at);
+  assert.equal(done.failure, undefined);
+  const [success] = good(`get ${ATTEMPTS}`, 200, await client.GET(ATTEMPTS, of("txn_1"))).attempts;
+  assert.deepEqual([success?.outcome, success?.status, success?.error], ["SUCCEEDED", 200, null]);
+
+  const givenUp = await final("refused");
+  assert.deepEqual([givenUp.status, givenUp.processed_at, givenUp.failure?.verdict], ["FAILED", null, "PERMANENT"]);
+  const [refusal] = good(`get ${ATTEMPTS}`, 200, await client.GET(ATTEMPTS, of("refused"))).attempts;
+  assert.deepEqual([refusal?.outcome, refusal?.status], ["REFUSED", 422]);
+
+  problem(`get ${TRANSACTION}`, 404, await client.GET(TRANSACTION, of("unknown")));
+  problem(`get ${ATTEMPTS}`, 404, await client.GET(ATTEMPTS, of("unknown")));
+
+  problem(send, 400, await client.POST(WEBHOOKS, { body: webhook(), bodySerializer: () => "no JSON" }));
+  problem(send, 413, await client.POST(WEBHOOKS, { body: webhook("txn_1", { note: "x".repeat(100_000) }) }));
+  problem(send, 415, await client.POST(WEBHOOKS, { body: webhook(), headers: { "Content-Type": "text/plain" } }));
+  const invalid = problem(send, 422, await client.POST(WEBHOOKS, { body: webhook("", { currency: "inr" }) }));
+  assert.deepEqual(invalid.errors?.map(({ field }) => field), ["transaction_id", "currency"]);
+
+  assert.equal(good("get /", 200, await client.GET("/")).status, "HEALTHY");
+  assert.equal(good("get /healthz", 200, await client.GET("/healthz")).status, "HEALTHY");
+  assert.equal(good("get /readyz", 200, await client.GET("/readyz")).status, "READY");
+
+  const otherMethod = (request: Request) => fetch(request.url, { method: "DELETE" });
+  for (const [operation, call] of Object.entries(operations)) {
+    problem(operation, 405, await call({ fetch: otherMethod }));
+  }
+}
+
+async function ill() {
+  for (const operation of [`post ${WEBHOOKS}`, `get ${TRANSACTION}`, `get ${ATTEMPTS}`, "get /readyz"] as const) {
+    problem(operation, 503, await operations[operation]!());
+  }
+}
+
+/** Every operation with every status that it answers with. */
+function documented(): string[] {
+  const { paths } = JSON.parse(readFileSync(document, "utf8"));
+  return Object.entries<Record<string, { responses: object }>>(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { responses }]) =>
+      Object.keys(responses)
+        .filter((status) => !NEVER_MET.includes(status) && (status === "503") === (state === "ill"))
+        .map((status) => `${method} ${path} ${status}`),
+    ),
+  );
+}
+
+await (state === "ill" ? ill() : well());
+assert.deepEqual([...met].sort(), documented().sort());

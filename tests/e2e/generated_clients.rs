@@ -1,0 +1,175 @@
+//! The OpenAPI document in the hands of those that it is for: clients are generated from it and meet every answer that it
+//! names, and a fuzzer tries whether everything that is answered is in it.
+//!
+//! `scripts/install-generators` installs the tools; their programs and versions are in `tests/clients`.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{far_side::server::FarSide, house::House};
+
+/// For the slowest of the tools on a busy machine.
+const WITHIN: Duration = Duration::from_secs(180);
+
+/// A folder where the tools work: inside their own, as node looks for its packages upwards.
+struct Workshop {
+    tools: PathBuf,
+    folder: TempDir,
+}
+
+impl Workshop {
+    fn open() -> Self {
+        let tools = lab::given::generators().unwrap();
+        let folder = TempDir::new_in(&tools).unwrap();
+        Self { tools, folder }
+    }
+
+    fn bring(&self, names: &[&str]) {
+        for name in names {
+            std::fs::copy(program(name), self.folder.path().join(name)).unwrap();
+        }
+    }
+
+    async fn python(&self, arguments: &[&str]) {
+        self.run("venv/bin/python", arguments).await;
+    }
+
+    /// Runs one of the tools, which must succeed.
+    async fn run(&self, tool: &str, arguments: &[&str]) {
+        let mut command = match tool {
+            "node" => Command::new(tool),
+            tool => Command::new(self.tools.join(tool)),
+        };
+        // The generator of Python clients calls a formatter.
+        let path = format!(
+            "{}/venv/bin:/usr/local/bin:/usr/bin:/bin",
+            self.tools.display()
+        );
+        let command = command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("PATH", path)
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(WITHIN, command.output()).await;
+        let output = output.expect("it did not end").unwrap();
+        assert!(
+            output.status.success(),
+            "{tool} {arguments:?}: {}\n{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+    }
+}
+
+fn program(name: &str) -> String {
+    in_the_house(&format!("tests/clients/{name}"))
+}
+
+/// The document; that it is the one that is served, another test knows.
+fn document() -> String {
+    in_the_house("docs/openapi.json")
+}
+
+fn in_the_house(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    path.to_str().unwrap().to_owned()
+}
+
+/// Runs `client`, with where the API listens and how it is, while the service is well; and once more while its database
+/// answers nothing.
+async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
+    let far_side = FarSide::start_by_key(|key| match key {
+        "refused" => (422, Duration::ZERO),
+        _ => (200, Duration::ZERO),
+    });
+    let far_side = far_side.await;
+    let mut house = House::on_servers().await;
+    (house.failed, house.dead_letters) = (1, 1);
+    house.environment.insert("PROCESS_URL", far_side.url);
+    let api = house.start("").await.url();
+    client(&api, "well").await;
+
+    let db = house.database().await;
+    let locked = db.begin().await.unwrap();
+    locked
+        .execute_unprepared("LOCK TABLE transactions, write_probe IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    client(&api, "ill").await;
+    locked.rollback().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs generators of clients, PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_typescript_client_meets_every_answer() {
+    let workshop = Workshop::open();
+    let document = document();
+    workshop.bring(&["every_answer.ts", "tsconfig.json", "package.json"]);
+    let generate = [&document, "--output", "hookline.ts"];
+    workshop
+        .run("node_modules/.bin/openapi-typescript", &generate)
+        .await;
+    workshop
+        .run("node_modules/.bin/tsc", &["--project", "."])
+        .await;
+    well_and_ill(async |api, state| {
+        let arguments = ["every_answer.js", &document, api, state];
+        workshop.run("node", &arguments).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs generators of clients, PostgreSQL and RabbitMQ: run scripts/test"]
+async fn a_python_client_meets_every_answer() {
+    let workshop = Workshop::open();
+    let document = document();
+    let generate = [
+        "generate",
+        "--path",
+        &document,
+        "--meta",
+        "none",
+        "--output-path",
+        "hookline_client",
+        // It leaves out what it does not understand, with no more than a warning.
+        "--fail-on-warning",
+    ];
+    workshop
+        .run("venv/bin/openapi-python-client", &generate)
+        .await;
+    well_and_ill(async |api, state| {
+        let arguments = [&program("every_answer.py"), &document, ".", api, state];
+        workshop.python(&arguments).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs generators of clients: run scripts/test"]
+async fn the_document_and_its_examples_are_valid() {
+    let workshop = Workshop::open();
+    workshop.python(&[&program("valid.py"), &document()]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs generators of clients, PostgreSQL and RabbitMQ: run scripts/test"]
+async fn what_a_fuzzer_is_answered_is_in_the_document() {
+    let workshop = Workshop::open();
+    let mut house = House::on_servers().await;
+    let api = house.start("").await.url();
+    workshop.bring(&["schemathesis.toml", "schemathesis_hooks.py"]);
+    workshop
+        .run(
+            "venv/bin/schemathesis",
+            &["run", &document(), "--url", &api],
+        )
+        .await;
+}
