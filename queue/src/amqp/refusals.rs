@@ -33,7 +33,7 @@ impl Refusals {
         }
         if let Some(denied) = state.is_to_be_said(denied, Instant::now()) {
             tracing::error!(
-                event = "broker_refuses",
+                event = "broker_access_refused",
                 "AMQP_URL: the broker refuses {denied}; trying on"
             );
         }
