@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod broker_address;
+#[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod env_file;
 #[cfg(test)]
 mod far_side;
 #[cfg(test)]
