@@ -39,7 +39,7 @@ pub struct Config {
     )]
     pub database_url: String,
 
-    /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST/VHOST [default: a queue inside the
+    /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST:PORT/VHOST [default: a queue inside the
     /// process]
     #[arg(
         long, env, global = true, value_name = "AMQP_URL", hide_env_values = true,

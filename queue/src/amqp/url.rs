@@ -26,8 +26,8 @@ const CONNECT_MIN_MS: u64 = 100;
 /// A longer name of a parameter is none, and is not repeated.
 const PARAMETER_BYTES_MAX: usize = 40;
 
-/// An address that can be connected to.
-#[derive(Debug, PartialEq, Eq)]
+/// An address that can be connected to. It holds a password: nothing but a test prints it.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(super) struct Url {
     pub(super) uri: AMQPUri,
     /// What does not count, in the order in which it was written.
