@@ -53,8 +53,10 @@ impl Cli {
 
     /// Reads the command line and the environment.
     pub fn read() -> Result<Self, Stop> {
-        let command = given::environment(Self::command()).map_err(Stop::BadValue)?;
+        let command = Self::command();
+        // Before the command forgets which of its flags have a variable.
         let words = given::words(&command, std::env::args_os()).map_err(Stop::BadValue)?;
+        let command = given::environment(command).map_err(Stop::BadValue)?;
         let read = command.try_get_matches_from(words);
         read.and_then(|matches| Self::from_arg_matches(&matches))
             .map_err(stop)

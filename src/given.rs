@@ -43,10 +43,9 @@ pub fn environment(command: Command) -> Result<Command, String> {
 /// use.
 pub fn words(
     command: &Command,
-    words: impl Iterator<Item = OsString>,
+    mut words: impl Iterator<Item = OsString>,
 ) -> Result<Vec<OsString>, String> {
     let mut kept = Vec::new();
-    let mut words = words;
     while let Some(word) = words.next() {
         let Some((variable, value)) = word.to_str().and_then(|word| flag(command, word)) else {
             kept.push(word);

@@ -107,17 +107,18 @@ async fn a_strangers_line_that_cannot_be_read_is_passed_over_with_a_warning() {
 
 #[tokio::test]
 async fn a_dollar_is_a_dollar() {
-    let mut house = House::embedded();
-    house.environment.insert("HOME", "elsewhere".into());
     for line in [
         "DATABASE_URL=sqlite:pa$$word$HOME.db",
         "export DATABASE_URL='sqlite:pa$$word$HOME.db' # in quotes",
         "DATABASE_URL = \"sqlite:pa$$word\\$HOME.db\"",
     ] {
+        let mut house = House::embedded();
+        house.environment.insert("HOME", "elsewhere".into());
         write(&house, line);
         let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        std::fs::remove_file(house.folder.path().join("pa$$word$HOME.db")).expect(line);
+        let file = house.folder.path().join("pa$$word$HOME.db");
+        assert!(file.exists(), "{line}");
     }
 }
 
