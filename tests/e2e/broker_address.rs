@@ -129,6 +129,7 @@ async fn a_refusal_is_told_from_an_absence_and_may_end() {
     }
 
     let mut house = House::embedded();
+    house.environment.insert("AMQP_QUEUE", "test".into());
     house
         .environment
         .insert("AMQP_URL", format!("amqp://clerk:s3cret@{place}/"));
@@ -168,6 +169,7 @@ async fn a_slash_at_the_end_is_the_usual_virtual_host_and_parameters_switch_noth
         .await
         .unwrap();
     let mut house = House::embedded();
+    house.environment.insert("AMQP_QUEUE", "test".into());
     let url = broker
         .amqp_url()
         .replace("/%2f", "/?heartbeat=0&spam=s3cret");
