@@ -22,17 +22,15 @@ async fn migrate_status(house: &House) -> Ended {
 #[tokio::test]
 async fn a_variable_overrides_the_file_unless_it_is_empty() {
     let mut house = House::embedded();
-    write(&house, "PREFETCH=none\nLOG_FORMAT=xml\n");
-    for prefetch in [None, Some("")] {
-        house.environment.insert("LOG_FORMAT", "json".into());
-        if let Some(prefetch) = prefetch {
-            house.environment.insert("PREFETCH", prefetch.into());
-        }
-        let sentence = refused(&house, &[], 2).await;
-        assert!(sentence.contains("PREFETCH"), "{sentence}");
-    }
+    write(&house, "PREFETCH=none\nDATABASE_URL=sqlite:other.db\n");
+    let sentence = refused(&house, &["migrate", "up"], 2).await;
+    assert!(sentence.contains("PREFETCH"), "{sentence}");
     house.environment.insert("PREFETCH", "10".into());
-    assert_eq!(migrate_status(&house).await.code, Some(0));
+    house.environment.insert("DATABASE_URL", String::new());
+    let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(house.folder.path().join("other.db").exists());
+    house.environment.remove("DATABASE_URL");
 }
 
 #[tokio::test]
