@@ -1,13 +1,13 @@
 //! The command line.
 
-use std::{error::Error as _, process::ExitCode};
+use std::{error::Error as _, io, process::ExitCode};
 
 use clap::{
-    Parser, Subcommand,
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, migrate};
+use crate::{config::Config, given, migrate};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
@@ -46,17 +46,49 @@ pub enum Stop {
 }
 
 impl Cli {
+    /// The names of the variables that are settings.
+    pub fn variables() -> Vec<String> {
+        given::variables(&Self::command())
+    }
+
     /// Reads the command line and the environment.
     pub fn read() -> Result<Self, Stop> {
-        Self::try_parse().map_err(|error| match bad_value(&error) {
-            Some(sentence) => Stop::BadValue(sentence),
-            None => {
-                // Where this cannot be written, nothing can.
-                let _ = error.print();
-                Stop::Told(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
-            }
-        })
+        let command = Self::command();
+        // Before the command forgets which of its flags have a variable.
+        let words = given::words(&command, std::env::args_os()).map_err(Stop::BadValue)?;
+        let command = given::environment(command).map_err(Stop::BadValue)?;
+        let read = command.try_get_matches_from(words);
+        read.and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(stop)
     }
+}
+
+fn stop(error: clap::Error) -> Stop {
+    if let Some(sentence) = bad_value(&error).or_else(|| bad_word(&error)) {
+        return Stop::BadValue(sentence);
+    }
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    Stop::Told(match error.print() {
+        Err(cannot) if code == 0 && cannot.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        // A reader who has read enough has got what they asked for; and where a complaint cannot be written, nothing can.
+        _ => ExitCode::from(code),
+    })
+}
+
+/// For a word that stands where a command or a flag should, and does not look like one: it may be a value whose flag was
+/// forgotten, and the parser would repeat it.
+fn bad_word(error: &clap::Error) -> Option<String> {
+    let context = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let ContextValue::String(word) = error.get(context)? else {
+        return None;
+    };
+    let is_of_words = |c: char| c.is_ascii_lowercase() || c == '-';
+    let right = "the command line must consist of commands and flags that hookline --help lists";
+    (!word.chars().all(is_of_words)).then(|| right.to_owned())
 }
 
 /// `PREFETCH must be …`: the variable's name, whichever way its value came, and what would be right.

@@ -3,10 +3,12 @@
 //!
 //! The order here is the order of `--help`, of the README's table and of `.env.example`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use consumer::Schedule;
+use queue::amqp;
+use thiserror::Error;
 
 /// At work at once, if that is a timer each.
 const PREFETCH_SIMULATED: u32 = 300_000;
@@ -14,6 +16,15 @@ const PREFETCH_SIMULATED: u32 = 300_000;
 const PREFETCH_CALLS: u32 = 1000;
 /// A shorter lease would be lost to any pause.
 const LEASE_MIN: Duration = Duration::from_secs(1);
+
+/// Longer than anybody waits. Times that are much longer cannot be added to a clock's.
+const LENGTH_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A setting that turned out to be of no use when something was made of it: a sentence that begins with its variable's name
+/// and does not repeat its value.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct BadSetting(pub String);
 
 /// Every setting, checked.
 #[derive(Args, Clone)]
@@ -28,7 +39,7 @@ pub struct Config {
     )]
     pub database_url: String,
 
-    /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST/VHOST [default: a queue inside the
+    /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST:PORT/VHOST [default: a queue inside the
     /// process]
     #[arg(
         long, env, global = true, value_name = "AMQP_URL", hide_env_values = true,
@@ -42,7 +53,8 @@ pub struct Config {
         env,
         global = true,
         value_name = "AMQP_QUEUE",
-        default_value = "hookline.transactions"
+        default_value = "hookline.transactions",
+        value_parser = amqp_queue
     )]
     pub amqp_queue: String,
 
@@ -50,13 +62,14 @@ pub struct Config {
     #[arg(long, env, global = true, value_name = "AMQP_CA_FILE")]
     pub amqp_ca_file: Option<PathBuf>,
 
-    /// The address to listen on
+    /// The address to listen on, or a name that has one
     #[arg(
         long,
         env,
         global = true,
         value_name = "HOST",
-        default_value = "127.0.0.1"
+        default_value = "127.0.0.1",
+        value_parser = host
     )]
     pub host: String,
 
@@ -212,10 +225,28 @@ fn database_url(text: &str) -> Result<String, String> {
 }
 
 fn amqp_url(text: &str) -> Result<String, String> {
-    if text.starts_with("amqp://") || text.starts_with("amqps://") {
-        Ok(text.to_owned())
-    } else {
-        Err("must begin with amqp:// or amqps://".into())
+    amqp::check_url(text).map(|()| text.to_owned())
+}
+
+fn amqp_queue(text: &str) -> Result<String, String> {
+    amqp::check_queue(text).map(|()| text.to_owned())
+}
+
+/// Without the brackets that an IPv6 address may have.
+fn host(text: &str) -> Result<String, String> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    // A zone, as in fe80::1%eth0, is the system's business.
+    let is_v6 = |text: &str| {
+        let address = text.split_once('%').map_or(text, |(address, _)| address);
+        address.parse::<Ipv6Addr>().is_ok()
+    };
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match inner {
+        Some(inner) if is_v6(inner) => Ok(inner.to_owned()),
+        None if is_v6(text) || text.chars().all(is_of_names) => Ok(text.to_owned()),
+        _ => Err("must be an IP address or a name, without a port".into()),
     }
 }
 
@@ -246,6 +277,9 @@ fn timeout(text: &str) -> Result<Duration, String> {
 }
 
 fn length_of_time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "must be a length of time with its unit, such as 250ms, 30s or 0s".into())
+    match humantime::parse_duration(text) {
+        Ok(length) if length <= LENGTH_MAX => Ok(length),
+        Ok(_) => Err("must not be longer than 365d".into()),
+        Err(_) => Err("must be a length of time with its unit, such as 250ms, 30s or 0s".into()),
+    }
 }

@@ -35,7 +35,7 @@ impl Raised {
         match self.outcome {
             Ok(()) => tracing::debug!(before, now, "the limit of open files is raised"),
             Err(error) => {
-                tracing::debug!(before, %error, "the limit of open files cannot be raised");
+                tracing::warn!(before, %error, "the limit of open files cannot be raised");
             }
         }
     }

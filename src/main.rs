@@ -5,21 +5,24 @@ mod claim;
 mod cli;
 mod config;
 mod database;
+mod env_file;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod files;
+mod given;
 mod logging;
 mod migrate;
 mod serve;
 mod signals;
 
 use std::{
-    io::{Write as _, stdout},
+    io::{ErrorKind, Write as _, stdout},
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 use cli::{Cli, Command};
+use config::BadSetting;
 use mimalloc::MiMalloc;
 
 /// With thousands of connections the API carries more than with the system's allocator (docs/ARCHITECTURE.md).
@@ -36,12 +39,10 @@ const SOCKETS_AT_ONCE_BUSY: usize = 8;
 fn main() -> ExitCode {
     let files = files::raise_limit();
     // Before any thread exists: reading the file changes this process's environment.
-    match dotenvy::dotenv() {
-        Err(error) if !error.not_found() => {
-            return fail(2, &format!(".env cannot be read: {error}"));
-        }
-        _ => {}
-    }
+    let env_file = match env_file::load(&Cli::variables()) {
+        Ok(env_file) => env_file,
+        Err(sentence) => return fail(2, &sentence),
+    };
     #[cfg(feature = "failpoints")]
     if let Err(sentence) = failpoints::arm() {
         return fail(2, &sentence);
@@ -55,8 +56,10 @@ fn main() -> ExitCode {
         return fail(2, &sentence);
     }
     files.log();
+    env_file.log();
     let code = match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<BadSetting>() => fail(2, &sentence(&error)),
         Err(error) => fail(1, &sentence(&error)),
     };
     logging::end();
@@ -99,9 +102,13 @@ fn sentence(error: &anyhow::Error) -> String {
     sentence.replace('\n', " ")
 }
 
-/// What a command was asked for, to standard output. That may be full, or a pipe that nobody reads to its end.
+/// What a command was asked for, to standard output. That may be full; or a pipe whose reader has read enough, who has got
+/// what they asked for.
 fn print(line: &str) -> anyhow::Result<()> {
-    writeln!(stdout(), "{line}").context("standard output cannot be written")
+    match writeln!(stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }
 
 /// One sentence, and no panic text.

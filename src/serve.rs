@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use api::{Databases, Drain, Slots};
 use consumer::{
     Tenancy, Work,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     claim::{self, Claim, Guarded, Use},
-    config::Config,
+    config::{BadSetting, Config},
     database, logging,
     signals::{self, Signals},
 };
@@ -91,6 +91,7 @@ async fn start(
 ) -> anyhow::Result<(Parts, Option<Guarded>)> {
     let queue = queue(role, &config)?;
     let work = work(&config)?;
+    let addresses = addresses(&config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
     let file = claim::take(
@@ -113,11 +114,10 @@ async fn start(
         lifecycle::lease::forget_all(db.first()).await?;
     }
     let file = file.map(|claim| claim.guard(db.first().clone()));
-    declare(&queue).await?;
 
     let mut parts = Parts::new();
     if let Some(databases) = db.api {
-        let listener = listen(&config).await?;
+        let listener = listen(&addresses)?;
         let (queue, drain, stop) = (queue.clone(), drain.clone(), stop.clone());
         let settings = api::Settings {
             keep_alive: config.keep_alive,
@@ -139,6 +139,7 @@ async fn start(
         let (queue, stop) = (queue.clone(), stop.clone());
         parts.spawn(async move { Ok(consumer::run(db, &queue, settings, stop).await?) });
     }
+    parts.spawn(check(queue, stop.clone()));
     Ok((parts, file))
 }
 
@@ -222,30 +223,33 @@ fn work(config: &Config) -> anyhow::Result<Work> {
             delay: config.processing_delay,
         });
     };
-    Ok(Work::Http(FarSide::new(http::Settings {
+    let far_side = FarSide::new(http::Settings {
         url,
         secret: config.process_secret.clone(),
         timeout: config.process_timeout,
-    })?))
+    });
+    let far_side = far_side.map_err(|error| BadSetting(error.to_string()))?;
+    Ok(Work::Http(far_side))
 }
 
 /// The queue that the settings name.
 fn queue(role: Role, config: &Config) -> anyhow::Result<Queue> {
     let Some(url) = config.amqp_url.clone() else {
         if role != Role::Everything {
-            bail!(
-                "AMQP_URL must be set, such as amqp://guest:guest@127.0.0.1:5672/%2f, because this process runs one role only"
-            );
+            let sentence = "AMQP_URL must be set, such as amqp://guest:guest@127.0.0.1:5672/%2f, because this process runs \
+                            one role only";
+            bail!(BadSetting(sentence.into()));
         }
         return Ok(Queue::Memory(memory::Queue::new()));
     };
-    let ca = match &config.amqp_ca_file {
-        Some(file) => Some(
-            std::fs::read_to_string(file)
-                .with_context(|| format!("AMQP_CA_FILE: cannot read {}", file.display()))?,
-        ),
-        None => None,
-    };
+    let ca = config.amqp_ca_file.as_ref().map(|file| {
+        std::fs::read_to_string(file).map_err(|error| {
+            BadSetting(format!(
+                "AMQP_CA_FILE must name a file that can be read: {error}"
+            ))
+        })
+    });
+    let ca = ca.transpose()?;
     let host = gethostname::gethostname();
     let settings = amqp::Settings {
         url,
@@ -253,40 +257,54 @@ fn queue(role: Role, config: &Config) -> anyhow::Result<Queue> {
         queue: config.amqp_queue.clone(),
         process: format!("{}-{}", host.to_string_lossy(), std::process::id()),
     };
-    Ok(Queue::Amqp(
-        amqp::Broker::new(settings).context("AMQP_URL or AMQP_QUEUE cannot be used")?,
-    ))
+    let broker = amqp::Broker::new(settings).map_err(|error| BadSetting(error.to_string()))?;
+    Ok(Queue::Amqp(broker))
 }
 
-/// A broker that is merely away will be back, and webhooks need only the database; one that has
-/// something else under our names will not mend itself.
-async fn declare(queue: &Queue) -> anyhow::Result<()> {
-    match queue.declare().await {
-        Err(error @ (queue::Error::Mismatch(_) | queue::Error::Settings(_))) => {
-            Err(error).context("AMQP_QUEUE cannot be used")
+/// Whether what the broker has under our names is ours. Asked once, beside everything else: webhooks need only the database,
+/// and a broker that is away, or will not have us just now, may be back. One that has something else there will not mend
+/// itself.
+async fn check(queue: Queue, stop: CancellationToken) -> anyhow::Result<()> {
+    let declared = tokio::select! {
+        declared = queue.declare() => declared,
+        () = stop.cancelled() => return Ok(()),
+    };
+    match declared {
+        Err(error @ queue::Error::Mismatch(_)) => {
+            return Err(error).context("AMQP_QUEUE cannot be used");
         }
+        // What it refuses has been logged, once for all connections.
+        Ok(()) | Err(queue::Error::Denied(_)) => {}
         Err(error) => {
             tracing::warn!(%error, "AMQP_URL: the broker does not answer; trying on");
-            Ok(())
         }
-        Ok(()) => Ok(()),
     }
+    stop.cancelled().await;
+    Ok(())
 }
 
-async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let Config { host, port, .. } = config;
-    let open = async {
-        let mut failed = std::io::Error::from(ErrorKind::NotFound);
-        for address in tokio::net::lookup_host((host.as_str(), *port)).await? {
-            match listen_at(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
-    };
-    open.await
-        .with_context(|| format!("HOST and PORT: cannot listen on {host}:{port}"))
+/// Where to listen: the first of these that can be had.
+async fn addresses(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((config.host.as_str(), config.port)).await;
+    let found = found.map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    ensure!(
+        !found.is_empty(),
+        BadSetting("HOST must be an IP address of this machine, or a name that has one".into())
+    );
+    Ok(found)
+}
+
+fn listen(addresses: &[SocketAddr]) -> anyhow::Result<TcpListener> {
+    let mut failed = None;
+    for address in addresses {
+        let error = match listen_at(*address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        failed = Some((address, error));
+    }
+    let (address, error) = failed.context("no address to listen on")?;
+    Err(error).with_context(|| format!("HOST and PORT: cannot listen on {address}"))
 }
 
 fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {

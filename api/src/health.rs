@@ -157,7 +157,11 @@ impl Health {
             missing.push(lacks("database", "is not in its place"));
         }
         if !self.queue.is_up() {
-            missing.push(lacks("queue", "is not connected; connecting again"));
+            let reason = match self.queue.denied() {
+                Some(denied) => format!("is not connected: the broker refuses {denied}"),
+                None => "is not connected; connecting again".into(),
+            };
+            missing.push(lacks("queue", reason));
         }
         if missing.is_empty() {
             return ReadyAnswer::Ready(Json(Ready { status: "READY" }));

@@ -121,7 +121,10 @@ pub(crate) async fn run(
             Err(failure) => failure,
         };
         let wait = backoff.next_wait();
-        tracing::warn!(event = "relay_lost_queue", error = %failure, ?wait, "relay lost the queue; what is unpublished waits in the outbox");
+        // What the broker refuses has been logged, once for all connections.
+        if !matches!(failure, Error::Denied(_)) {
+            tracing::warn!(event = "relay_lost_queue", error = %failure, ?wait, "relay lost the queue; what is unpublished waits in the outbox");
+        }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return,

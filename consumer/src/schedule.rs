@@ -12,6 +12,8 @@ use crate::circuit::Charge;
 
 /// Waits that a schedule may have.
 const WAITS_MAX: usize = 100;
+/// The longest of them.
+const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The part of a wait that is added to it at random, at most: what failed together should not come back
 /// together.
 const JITTER: f64 = 0.2;
@@ -35,7 +37,9 @@ pub struct Schedule(Vec<Duration>);
 
 /// What was given is no schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("must be lengths of time with commas between them, 100 at most, such as 5s,5m,2h")]
+#[error(
+    "must be lengths of time up to 365d with commas between them, 100 at most, such as 5s,5m,2h"
+)]
 pub struct NoSchedule;
 
 impl FromStr for Schedule {
@@ -47,7 +51,9 @@ impl FromStr for Schedule {
             .map(|wait| humantime::parse_duration(wait.trim()))
             .collect();
         match waits {
-            Ok(waits) if waits.len() <= WAITS_MAX => Ok(Self(waits)),
+            Ok(waits) if waits.len() <= WAITS_MAX && waits.iter().all(|wait| *wait <= WAIT_MAX) => {
+                Ok(Self(waits))
+            }
             _ => Err(NoSchedule),
         }
     }
@@ -342,7 +348,16 @@ mod tests {
     #[test]
     fn what_is_no_schedule_is_refused() {
         let too_many = ["1s"; 101].join(",");
-        for text in ["", "5", "5s,", "-1s", "soon", &too_many] {
+        for text in [
+            "",
+            "5",
+            "5s,",
+            "-1s",
+            "soon",
+            "1s,366d",
+            "500000000000y",
+            &too_many,
+        ] {
             assert_eq!(text.parse::<Schedule>(), Err(NoSchedule), "{text}");
         }
     }

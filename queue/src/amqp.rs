@@ -10,22 +10,27 @@ mod consume;
 mod dead_letters;
 mod ledger;
 mod publish;
+mod refusals;
 mod returns;
 mod session;
 mod subscription;
 mod topology;
+mod url;
 mod watchdog;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
+
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use consume::Deliveries;
 pub use publish::Publisher;
 
-use crate::{Depth, Error};
+use crate::{Denied, Depth, Error};
 use connection::Address;
+use refusals::Refusals;
 use topology::Topology;
 
 /// Under which name the client library logs.
@@ -56,22 +61,51 @@ struct Shared {
     publishing: Link,
     consuming: Link,
     /// The queue had to be created, and neither a publisher nor a consumer has been told yet.
-    created: AtomicBool,
+    created: Mutex<bool>,
+    refusals: Refusals,
 }
 
 impl Shared {
-    /// Declares the topology. Returns whether the queue had to be created, now or when the process started.
-    async fn declare(&self, connection: &lapin::Connection) -> Result<bool, Error> {
-        let is_new = self.topology.declare(connection).await?;
-        Ok(self.created.swap(false, Ordering::Relaxed) || is_new)
+    /// Connects and declares the topology. Returns whether the queue had to be created, now or when the process started.
+    async fn open(&self, purpose: &str) -> Result<(lapin::Connection, bool), Error> {
+        let (connection, mut created) = self.declare(purpose).await?;
+        Ok((connection, std::mem::take(&mut *created)))
     }
+
+    /// One at a time, so that whoever finds the queue there knows who had to create it.
+    async fn declare(
+        &self,
+        purpose: &str,
+    ) -> Result<(lapin::Connection, MutexGuard<'_, bool>), Error> {
+        let declare = async {
+            let connection = self.address.connect(purpose, &self.process).await?;
+            let mut created = self.created.lock().await;
+            *created |= self.topology.declare(&connection).await?;
+            Ok((connection, created))
+        };
+        let declared = declare.await;
+        self.refusals.note(&declared);
+        declared
+    }
+}
+
+/// Checks an address. Says what would be right, as the rest of a sentence, and repeats nothing of it.
+pub fn check_url(url: &str) -> Result<(), String> {
+    let checked = url::parse(url);
+    checked.map(drop).map_err(|refused| refused.to_string())
+}
+
+/// Checks a queue's name. Says what would be right, as the rest of a sentence.
+pub fn check_queue(name: &str) -> Result<(), String> {
+    topology::check_name(name)
 }
 
 impl Broker {
     /// Checks the settings; connects to nothing yet.
     ///
     /// # Errors
-    /// [`Error::Settings`] says what is wrong, without repeating the address and its password.
+    /// [`Error::Settings`] is a sentence about one of the variables `AMQP_URL`, `AMQP_QUEUE` and `AMQP_CA_FILE`. It repeats
+    /// nothing of what they contain.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         Ok(Self(Arc::new(Shared {
             address: Address::new(&settings.url, settings.ca)?,
@@ -79,14 +113,14 @@ impl Broker {
             process: settings.process,
             publishing: Link::default(),
             consuming: Link::default(),
-            created: AtomicBool::new(false),
+            created: Mutex::new(false),
+            refusals: Refusals::default(),
         })))
     }
 
     pub(crate) async fn declare(&self) -> Result<(), Error> {
-        let connection = self.0.address.connect("start", &self.0.process).await?;
-        let is_new = self.0.declare(&connection).await?;
-        self.0.created.store(is_new, Ordering::Relaxed);
+        // Who comes next is told whether the queue is new.
+        let (connection, _) = self.0.declare("start").await?;
         connection::close(&connection).await;
         Ok(())
     }
@@ -96,6 +130,10 @@ impl Broker {
         let depth = self.0.topology.depth(&connection).await?;
         connection::close(&connection).await;
         Ok(depth)
+    }
+
+    pub(crate) fn denied(&self) -> Option<Denied> {
+        self.0.refusals.now()
     }
 
     pub(crate) fn queue(&self) -> &str {

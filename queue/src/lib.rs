@@ -39,6 +39,9 @@ pub enum Error {
     /// The broker holds something of the same name that is not what we would declare.
     #[error("the broker has a queue or exchange of this name with other arguments: {0}")]
     Mismatch(String),
+    /// The broker is there and will not have us.
+    #[error("the broker refuses {0}")]
+    Denied(#[from] Denied),
     /// The broker did not answer in time.
     #[error("no answer from the broker within {} s while {doing}", within.as_secs())]
     Timeout {
@@ -54,6 +57,24 @@ pub enum Error {
     /// The connection, the channel or the protocol failed.
     #[error("the connection to the broker failed: {0}")]
     Amqp(#[from] lapin::Error),
+}
+
+/// What a broker refuses us. That may change, here by other settings and a start, or there by other rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Denied {
+    /// Whoever we say we are.
+    #[error("the login: the user or the password is wrong")]
+    Login,
+    /// The virtual host.
+    #[error(
+        "the virtual host: it is not there, or this user may not use it, or has too many connections to it"
+    )]
+    VirtualHost,
+    /// Declaring the queue.
+    #[error(
+        "the queue: this user lacks the right to configure, write or read it or what belongs to it"
+    )]
+    Queue,
 }
 
 /// The queue, whichever it is.
@@ -109,7 +130,7 @@ impl Queue {
     /// Makes sure that the queue can be used: declares the topology if the broker answers.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] and [`Error::Settings`] will not go away by themselves; any other error
+    /// [`Error::Mismatch`] will not go away by itself; any other error
     /// may, and [`publisher`](Self::publisher) and [`deliveries`](Self::deliveries) will try again.
     pub async fn declare(&self) -> Result<(), Error> {
         match self {
@@ -152,6 +173,14 @@ impl Queue {
         match self {
             Self::Amqp(broker) => broker.is_up(),
             Self::Memory(_) => true,
+        }
+    }
+
+    /// What the broker has refused when it was last asked, which has been logged.
+    pub fn denied(&self) -> Option<Denied> {
+        match self {
+            Self::Amqp(broker) => broker.denied(),
+            Self::Memory(_) => None,
         }
     }
 

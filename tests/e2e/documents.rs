@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
 }
 
 /// The settings in the order of the help text.
-async fn settings() -> Vec<String> {
+pub(crate) async fn settings() -> Vec<String> {
     let house = House::embedded();
     let help = run(house.folder.path(), &["--help"], &house.environment)
         .await

@@ -28,6 +28,14 @@ async fn migrated() -> House {
     house
 }
 
+/// Waits until the API has its queue, too: it listens before that, and what it takes meanwhile may be published twice if the
+/// queue has to be created.
+pub(crate) async fn until_ready(house: &House, api: &str) {
+    let readyz = format!("{api}/readyz");
+    let ready = async || house.get(&readyz).await.status() == 200;
+    until(ready, || "it does not become ready".into()).await;
+}
+
 /// Waits until `condition` holds; if it does not soon, `otherwise` says what is wrong.
 pub(crate) async fn until(condition: impl AsyncFn() -> bool, otherwise: impl FnOnce() -> String) {
     let since = Instant::now();
@@ -53,6 +61,7 @@ async fn until_taken(house: &House, count: usize) {
 /// `t49`: where the API listens, and the consumer.
 async fn fifty_in_hand(house: &mut House, delay: &str) -> (String, Process) {
     let api = house.start("api").await.url();
+    until_ready(house, &api).await;
     house.environment.insert("PROCESSING_DELAY", delay.into());
     let consumer = house.process("consumer").await;
     house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;

@@ -119,3 +119,28 @@ async fn a_command_says_that_it_cannot_print() {
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_command_whose_reader_has_read_enough_is_done() {
+    let house = House::embedded();
+    for arguments in [
+        &["openapi"][..],
+        &["migrate", "status"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let (reader, stdout) = pipe().unwrap();
+        drop(reader);
+        let mut command = command(house.folder.path(), arguments, &house.environment);
+        let output = command
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output();
+        let ended = output.await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(!said.contains("hookline: "), "{arguments:?}: {said}");
+    }
+}

@@ -6,9 +6,13 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod broker_address;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod edge;
+#[cfg(test)]
+mod env_file;
 #[cfg(test)]
 mod far_side;
 #[cfg(test)]

@@ -66,6 +66,16 @@ impl Process {
         process.ready(role).await
     }
 
+    /// Starts `hookline` with these words and waits for the line that says it listens.
+    pub(crate) async fn start_with(
+        folder: &Path,
+        words: &[&str],
+        environment: &Environment,
+    ) -> Self {
+        let process = Self::spawn(command(folder, words, environment), "");
+        process.ready("").await
+    }
+
     /// Starts `hookline` where no file can grow beyond `blocks` of 512 bytes, as on a disk that is full
     /// then; [`make_room`](Self::make_room) ends that.
     pub(crate) async fn start_on_a_small_disk(

@@ -4,12 +4,13 @@ use lab::rabbitmq;
 use queue::{Queue, amqp};
 
 use crate::{
+    documents::settings,
     house::House,
-    processes::{Ended, run},
+    processes::{Ended, Process, run},
 };
 
 /// Starts with these settings, expects it to fail, and returns what it said.
-async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
+pub(crate) async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
     let Ended {
         code: ended,
         stderr,
@@ -36,7 +37,13 @@ async fn a_bad_value_is_named_with_what_would_be_right() {
         ),
         ("DATABASE_URL", "sqlite::memory:", "file"),
         ("AMQP_URL", "http://user:s3cret@localhost", "amqp://"),
-        ("AMQP_URL", "", "amqp://"),
+        ("AMQP_URL", "amqp://user:s3cret#@localhost", "%23"),
+        ("AMQP_URL", "amqp://user:s3cret@localhost?tls=1", "amqps://"),
+        ("AMQP_QUEUE", "amq.s3cret", "amq."),
+        ("HOST", "localhost:8000", "without a port"),
+        ("HOST", "[localhost]", "an IP address"),
+        ("HOST", "[::1", "an IP address"),
+        ("HOST", "256.0.0.1", "of this machine"),
         ("PORT", "99999", "65535"),
         ("PORT", "http", "65535"),
         ("PROCESSING_DELAY", "30", "30s"),
@@ -46,22 +53,115 @@ async fn a_bad_value_is_named_with_what_would_be_right() {
         ("LEASE", "soon", "30s"),
         ("LEASE", "10ms", "1s or longer"),
         ("SHUTDOWN_GRACE", "soon", "30s"),
+        ("SHUTDOWN_GRACE", "500000000000y", "365d"),
+        ("RETRY_SCHEDULE", "5s,366d", "365d"),
+        ("PROCESS_URL", "postgres://user:s3cret@localhost", "http://"),
+        ("PROCESS_SECRET", "s3cret", "whsec_"),
         ("LOG_FORMAT", "xml", "json"),
         ("RUST_LOG", "hookline=loud", "debug"),
-        ("AMQP_CA_FILE", "/nonexistent.pem", "cannot read"),
+        ("AMQP_CA_FILE", "/nonexistent.pem", "can be read"),
+        ("AMQP_CA_FILE", "/dev/null", "PEM"),
     ] {
         let mut house = House::embedded();
-        if variable == "AMQP_CA_FILE" {
-            house
+        match variable {
+            "AMQP_CA_FILE" => house
                 .environment
-                .insert("AMQP_URL", "amqps://localhost".into());
-        }
+                .insert("AMQP_URL", "amqps://localhost".into()),
+            "PROCESS_SECRET" => house
+                .environment
+                .insert("PROCESS_URL", "http://localhost".into()),
+            _ => None,
+        };
         house.environment.insert(variable, value.into());
-        let code = if variable == "AMQP_CA_FILE" { 1 } else { 2 };
-        let sentence = refused(&house, &[], code).await;
+        let sentence = refused(&house, &[], 2).await;
         assert!(sentence.contains(variable), "{sentence}");
         assert!(sentence.contains(right), "{sentence}");
+        house.environment.clear();
     }
+}
+
+#[tokio::test]
+async fn white_space_around_a_value_and_control_characters_in_it_are_named() {
+    for variable in settings().await {
+        let flag = format!("--{}", variable.to_lowercase().replace('_', "-"));
+        let name = format!("hookline: {variable} must have no white space");
+        for value in ["s3cret\n", " s3cret", "s3\u{7}cret", "s3cret\u{a0}"] {
+            let mut house = House::embedded();
+            let sentence = refused(&house, &[&flag, value], 2).await;
+            assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
+            let words = [&format!("{flag}={value}"), "openapi"];
+            let sentence = refused(&house, &words.map(|word| word.as_ref()), 2).await;
+            assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
+            let variable: &'static str = variable.clone().leak();
+            house.environment.insert(variable, value.into());
+            let sentence = refused(&house, &[], 2).await;
+            assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
+            house.environment.clear();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_empty_is_unset() {
+    let mut house = House::embedded();
+    let mut flags = Vec::new();
+    for variable in settings().await {
+        let flag = format!("--{}", variable.to_lowercase().replace('_', "-"));
+        flags.extend([format!("{flag}="), flag, String::new()]);
+        if variable != "PORT" {
+            house.environment.insert(variable.leak(), String::new());
+        }
+    }
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let process = Process::start_with(house.folder.path(), &flags, &house.environment).await;
+    // The flag for the port is empty, and its variable says 0.
+    assert!(process.url().starts_with("http://127.0.0.1:"));
+    assert!(!process.url().ends_with(":8000"));
+    assert!(house.folder.path().join("hookline.db").exists());
+    process.kill().await;
+    house.environment.clear();
+}
+
+#[tokio::test]
+async fn a_host_may_be_an_ipv6_address_with_brackets_or_without() {
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    for (host, url) in [
+        ("::1", "http://[::1]:"),
+        ("[::1]", "http://[::1]:"),
+        ("::", "http://[::]:"),
+        ("[::]", "http://[::]:"),
+    ] {
+        let mut house = House::embedded();
+        house.environment.insert("HOST", host.into());
+        if !has_ipv6 {
+            assert!(refused(&house, &[], 1).await.contains("HOST"));
+            continue;
+        }
+        let process = house.process("").await;
+        assert!(process.url().starts_with(url), "{host}: {}", process.url());
+        let healthz = format!("{}/healthz", process.url().replace("[::]", "[::1]"));
+        assert_eq!(house.get(&healthz).await.status(), 200);
+        process.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn a_word_that_may_be_a_value_is_not_repeated() {
+    let house = House::embedded();
+    for words in [
+        &["postgres://user:s3cret@localhost/x"][..],
+        &["api", "postgres://user:s3cret@localhost/x"],
+        &["--datbase-url=postgres://user:s3cret@localhost/x"],
+        &["--datbase-url", "postgres://user:s3cret@localhost/x"],
+        &["migrate", "up", "--num=s3cret"],
+    ] {
+        let ended = run(house.folder.path(), words, &house.environment).await;
+        assert_eq!(ended.code, Some(2), "{words:?}");
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+    let ended = run(house.folder.path(), &["consume"], &house.environment).await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("'consumer'"), "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -73,22 +173,9 @@ async fn a_flag_overrides_its_variable() {
 }
 
 #[tokio::test]
-async fn a_variable_overrides_the_env_file_which_is_read() {
-    let mut house = House::embedded();
-    std::fs::write(
-        house.folder.path().join(".env"),
-        "PREFETCH=none\nLOG_FORMAT=xml\n",
-    )
-    .unwrap();
-    house.environment.insert("LOG_FORMAT", "json".into());
-    let sentence = refused(&house, &[], 2).await;
-    assert!(sentence.contains("PREFETCH"), "{sentence}");
-}
-
-#[tokio::test]
 async fn a_role_alone_needs_a_broker_and_says_so() {
     for role in ["api", "consumer"] {
-        let sentence = refused(&House::embedded(), &[role], 1).await;
+        let sentence = refused(&House::embedded(), &[role], 2).await;
         assert!(sentence.contains("AMQP_URL must be set"), "{sentence}");
     }
 }

@@ -3,22 +3,30 @@
 use std::time::Duration;
 
 use lapin::{
-    Connection, ConnectionProperties,
+    Connection, ConnectionProperties, ErrorKind,
     tcp::OwnedTLSConfig,
     types::LongString,
     uri::{AMQPScheme, AMQPUri},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use crate::Error;
+use super::url::{self, Url};
+use crate::{Denied, Error};
+
+/// AMQP's reply codes (0-9-1, 1.2) for a login that RabbitMQ refuses, and for a virtual host that it refuses or that is not
+/// there.
+const ACCESS_REFUSED: u16 = 403;
+const NOT_ALLOWED: u16 = 530;
 
 /// Connecting, TLS and login included.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Saying goodbye.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Seconds between heartbeats. The broker closes a silent connection after two to three of these, and
 /// until then deals out messages to it as to any other, so this bounds how long a consumer that hangs
-/// delays them. RabbitMQ's documentation recommends 5 to 20; without a word lapin takes the server's 60.
-const HEARTBEAT_SECS: u16 = 5;
+/// delays them. RabbitMQ's documentation recommends 5 to 20; without a word lapin takes the server's 60. An address may ask
+/// for a shorter one.
+pub(super) const HEARTBEAT_SECS: u16 = 5;
 
 /// Where the broker is and whom to trust there.
 pub(super) struct Address {
@@ -27,13 +35,15 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Says what in `url` does not count. `ca` is PEM text.
     pub(super) fn new(url: &str, ca: Option<String>) -> Result<Self, Error> {
-        let mut uri: AMQPUri = url.parse().map_err(Error::Settings)?;
-        if ca.is_some() && uri.scheme == AMQPScheme::AMQP {
-            return Err(Error::Settings(
-                "a certificate authority is given, but the address is amqp:// and not amqps://"
-                    .into(),
-            ));
+        let Url { mut uri, ignored } =
+            url::parse(url).map_err(|refused| Error::Settings(format!("AMQP_URL {refused}")))?;
+        if let Some(ca) = &ca {
+            check_authority(ca, &uri.scheme)?;
+        }
+        for ignored in ignored {
+            tracing::warn!("AMQP_URL: {ignored}");
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECS);
         Ok(Self {
@@ -52,7 +62,45 @@ impl Address {
             .with_uri(self.uri.clone())
             .with_properties(ConnectionProperties::default().with_connection_name(name))
             .with_tls_config(self.tls.clone());
-        within(CONNECT_WITHIN, "connecting", builder.connect()).await
+        let timeout = self.uri.query.connection_timeout.map(Duration::from_millis);
+        let limit = timeout.unwrap_or(CONNECT_WITHIN);
+        within(limit, "connecting", builder.connect())
+            .await
+            .map_err(denied)
+    }
+}
+
+fn check_authority(ca: &str, scheme: &AMQPScheme) -> Result<(), Error> {
+    let right = match scheme {
+        AMQPScheme::AMQP => "must not be set unless AMQP_URL is amqps://",
+        AMQPScheme::AMQPS if !is_pem(ca) => "must name a file of certificates in PEM",
+        AMQPScheme::AMQPS => return Ok(()),
+    };
+    Err(Error::Settings(format!("AMQP_CA_FILE {right}")))
+}
+
+fn is_pem(text: &str) -> bool {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    certificates.is_ok_and(|certificates| !certificates.is_empty())
+}
+
+/// Tells a broker that will not have us from one that is away.
+fn denied(error: Error) -> Error {
+    match reply_code(&error) {
+        Some(ACCESS_REFUSED) => Denied::Login.into(),
+        Some(NOT_ALLOWED) => Denied::VirtualHost.into(),
+        _ => error,
+    }
+}
+
+/// The code with which the broker has ended a connection.
+fn reply_code(error: &Error) -> Option<u16> {
+    let Error::Amqp(error) = error else {
+        return None;
+    };
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
     }
 }
 

@@ -185,6 +185,8 @@ impl Supervisor {
             match ended {
                 Ended::Gone => return,
                 Ended::Unwanted => continue,
+                // Logged, once for all connections.
+                Ended::Failed(Error::Denied(_)) => {}
                 Ended::Failed(error) => {
                     tracing::warn!(%error, "consumer lost the broker; connecting again");
                 }

@@ -46,15 +46,13 @@ pub struct Publisher {
 impl Broker {
     pub(crate) async fn publisher(&self) -> Result<Publisher, Error> {
         let Shared {
-            address,
             topology,
             process,
             publishing,
             ..
         } = &*self.0;
         publishing.want();
-        let connection = address.connect("relay", process).await?;
-        let queue_is_new = self.0.declare(&connection).await?;
+        let (connection, queue_is_new) = self.0.open("relay").await?;
         let returns = match topology.declare_returned(&connection).await? {
             true => {
                 let consumer_tag = format!("hookline-relay-{process}").into();

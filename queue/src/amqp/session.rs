@@ -67,8 +67,7 @@ struct Opened {
 impl Session {
     /// Connects and declares the topology; subscribes to nothing yet.
     pub(super) async fn open(shared: &Arc<Shared>, number: u32) -> Result<Self, Error> {
-        let connection = shared.address.connect("consumer", &shared.process).await?;
-        let queue_was_created = shared.declare(&connection).await?;
+        let (connection, queue_was_created) = shared.open("consumer").await?;
         Ok(Self {
             number,
             shared: shared.clone(),

@@ -23,7 +23,7 @@ use lapin::{
 };
 
 use super::connection::within;
-use crate::{DELIVERY_LIMIT, Depth, Error};
+use crate::{DELIVERY_LIMIT, Denied, Depth, Error};
 
 const DECLARE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -50,13 +50,22 @@ pub(super) fn exchange() -> ShortString {
     ShortString::default()
 }
 
+/// Says what would be right, as the rest of a sentence. RabbitMQ takes a line break out of a queue's name and leaves it in
+/// the arguments of the declaration, so that whoever has the name right finds a queue with other arguments.
+pub(super) fn check_name(queue: &str) -> Result<(), String> {
+    let is_clean = queue.trim() == queue && !queue.contains(char::is_control);
+    match (1..=NAME_BYTES_MAX).contains(&queue.len()) && !queue.starts_with("amq.") && is_clean {
+        true => Ok(()),
+        false => Err(format!(
+            "must have 1 to {NAME_BYTES_MAX} bytes, none of them a control character and no white space at either end, and \
+             not begin with amq."
+        )),
+    }
+}
+
 impl Topology {
     pub(super) fn new(queue: &str) -> Result<Self, Error> {
-        if queue.is_empty() || queue.len() > NAME_BYTES_MAX || queue.starts_with("amq.") {
-            return Err(Error::Settings(format!(
-                "a queue's name has 1 to {NAME_BYTES_MAX} bytes and does not begin with \"amq.\""
-            )));
-        }
+        check_name(queue).map_err(|right| Error::Settings(format!("AMQP_QUEUE {right}")))?;
         Ok(Self {
             queue: queue.into(),
             dead_letter: format!("{queue}.dead-letter").into(),
@@ -86,7 +95,7 @@ impl Topology {
             Ok(queue_is_new)
         })
         .await
-        .map_err(mismatch)
+        .map_err(refused)
     }
 
     /// Declares the queue of the returned behind the dead letters' exchange, which must be there. Returns whether it can be
@@ -213,10 +222,11 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-/// 406 on a declaration: it exists and is something else (AMQP 0-9-1, `queue.declare`).
-fn mismatch(error: Error) -> Error {
+/// On a declaration 406 says that it exists and is something else, 403 that we may not (AMQP 0-9-1, `queue.declare`).
+fn refused(error: Error) -> Error {
     match soft_error(&error) {
         Some((AMQPSoftError::PRECONDITIONFAILED, text)) => Error::Mismatch(text),
+        Some((AMQPSoftError::ACCESSREFUSED, _)) => Denied::Queue.into(),
         _ => error,
     }
 }

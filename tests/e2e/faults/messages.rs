@@ -2,7 +2,7 @@
 
 use lab::rabbitmq;
 
-use super::migrated;
+use super::{migrated, until_ready};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
@@ -10,6 +10,7 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
     let mut house = migrated().await;
     house.environment.insert("PROCESSING_DELAY", "1s".into());
     let api = house.start("api").await.url();
+    until_ready(&house, &api).await;
     house.send(&api, "t1").await;
     let url = house.environment["AMQP_URL"].clone();
     let name = house.environment["AMQP_QUEUE"].clone();
