@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    chosen,
     claim::{self, Claim, Guarded, Use},
     config::Config,
     database, logging,
@@ -53,6 +54,13 @@ pub enum Role {
     Consumer,
 }
 
+impl Role {
+    /// Whether `part`, which is one role alone, is among what this one runs.
+    pub fn runs(self, part: Self) -> bool {
+        self == Self::Everything || self == part
+    }
+}
+
 /// Runs a role until it is told to stop.
 pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
@@ -81,6 +89,7 @@ async fn start(
     config: Config,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Parts, Option<Guarded>)> {
+    chosen::tell(&config);
     let queue = queue(role, &config)?;
     let work = work(&config)?;
     database::reach(&config.database_url).await?;
@@ -97,6 +106,7 @@ async fn start(
         migrate_up(&config).await?;
     }
     let db = connect(role, &config, file.as_ref()).await?;
+    database::check_rights(db.first(), role).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
     let tenancy = tenancy(&config, &queue);
@@ -135,7 +145,7 @@ async fn start(
 /// alone; everywhere else there are leases.
 fn tenancy(config: &Config, queue: &Queue) -> Tenancy {
     let embedded = queue.is_inside_the_process();
-    match embedded && database::is_sqlite(&config.database_url) {
+    match embedded && config.database_url.is_sqlite() {
         true => Tenancy::Exclusive,
         false => Tenancy::Shared {
             lease: config.lease,
@@ -146,10 +156,12 @@ fn tenancy(config: &Config, queue: &Queue) -> Tenancy {
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {
     let db = database::for_migrations(&config.database_url).await?;
-    let failed = "DATABASE_URL: the schema cannot be migrated";
+    let failed = "DATABASE_URL: the database does not tell its schema";
     // A newer version may have migrated already; what it added does not concern us.
     if !migration::pending(&db).await.context(failed)?.is_empty() {
-        Migrator::up(&db, None).await.context(failed)?;
+        Migrator::up(&db, None)
+            .await
+            .map_err(database::cannot_migrate)?;
     }
     Ok(db.close().await?)
 }
@@ -171,35 +183,34 @@ impl Pools {
 }
 
 async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::Result<Pools> {
-    let url = &config.database_url;
-    let runs = |part| role == Role::Everything || role == part;
-    if database::is_sqlite(url) {
-        let write = database::connect(url, "writer", 1).await?;
+    let address = &config.database_url;
+    if address.is_sqlite() {
+        let write = database::connect(address, "writer", 1).await?;
         let api = Databases {
-            read: database::sqlite_readers(url).await?,
+            read: database::sqlite_readers(address).await?,
             write: write.clone(),
             slots: Slots::SQLITE,
             file: file.map(Claim::file),
         };
         return Ok(Pools {
-            api: runs(Role::Api).then_some(api),
-            consumer: runs(Role::Consumer).then_some(write),
+            api: role.runs(Role::Api).then_some(api),
+            consumer: role.runs(Role::Consumer).then_some(write),
         });
     }
     let mut pools = Pools {
         api: None,
         consumer: None,
     };
-    if runs(Role::Api) {
+    if role.runs(Role::Api) {
         pools.api = Some(Databases {
-            write: database::connect(url, "api", WRITE_CONNECTIONS).await?,
-            read: database::connect(url, "look-up", READ_CONNECTIONS).await?,
+            write: database::connect(address, "api", WRITE_CONNECTIONS).await?,
+            read: database::connect(address, "look-up", READ_CONNECTIONS).await?,
             slots: Slots::POSTGRES,
             file: None,
         });
     }
-    if runs(Role::Consumer) {
-        pools.consumer = Some(database::connect(url, "consumer", CONSUMER_CONNECTIONS).await?);
+    if role.runs(Role::Consumer) {
+        pools.consumer = Some(database::connect(address, "consumer", CONSUMER_CONNECTIONS).await?);
     }
     Ok(pools)
 }
