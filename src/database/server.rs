@@ -11,7 +11,7 @@ use sea_orm::sqlx::{
 
 use super::{address::Address, session};
 
-/// After connecting: all that is asked.
+/// After connecting: each of the two things that are asked.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// By how much the clocks of this machine and of the database may differ before it is worth a word. Times in the log and in
 /// the tables are then hard to compare; what is due goes by clocks that each part compares with itself.
@@ -32,8 +32,16 @@ pub(super) async fn check(address: &Address) -> anyhow::Result<()> {
         .await
         .context("DATABASE_URL: the server gives no second connection")?;
     let mut connections = [first, second];
+    let are_shared = tokio::time::timeout(ASK_WITHIN, share_sessions(&mut connections)).await;
+    let are_shared = are_shared.map_err(anyhow::Error::from).and_then(|asked| Ok(asked?)).context(
+        "DATABASE_URL: two connections get no two sessions; a pooler needs as many as there are connections",
+    )?;
+    ensure!(
+        !are_shared,
+        "DATABASE_URL must not lead to a pooler in transaction mode, which gives each transaction another session: take its \
+         session mode (pool_mode = session), or the address of the database itself"
+    );
     let asking = async {
-        refuse_shared_sessions(&mut connections).await?;
         check_database(address, &mut connections[0]).await?;
         for connection in connections {
             connection.close().await?;
@@ -42,7 +50,7 @@ pub(super) async fn check(address: &Address) -> anyhow::Result<()> {
     };
     tokio::time::timeout(ASK_WITHIN, asking)
         .await
-        .with_context(|| format!("DATABASE_URL: the server at {address} does not answer"))?
+        .with_context(|| format!("DATABASE_URL: {address} does not answer"))?
 }
 
 async fn connect(address: &Address, options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
@@ -80,23 +88,20 @@ fn not_let_in(address: &Address, error: sqlx::Error) -> anyhow::Error {
     }
 }
 
-/// A pooler in transaction mode has no place for what a session is set to, and a prepared statement of one connection may be
-/// another's there, under the same name: what is answered with 202 would not be what was committed.
-async fn refuse_shared_sessions(connections: &mut [PgConnection; 2]) -> anyhow::Result<()> {
+/// Whether whoever sits between gives the same session to several connections, or a connection several sessions. A pooler in
+/// transaction mode has no place for what a session is set to, and a prepared statement of one connection may be another's
+/// there, under the same name: what is answered with 202 would not be what was committed.
+async fn share_sessions(connections: &mut [PgConnection; 2]) -> sqlx::Result<bool> {
     let mut sessions: [Option<i32>; 2] = [None; 2];
     for asking in ASKING {
-        let row = connections[asking]
-            .fetch_one("SELECT pg_backend_pid()")
-            .await?;
-        let session: i32 = row.try_get(0)?;
-        let is_its_own = *sessions[asking].get_or_insert(session) == session;
-        ensure!(
-            is_its_own && sessions[0] != sessions[1],
-            "DATABASE_URL must not lead to a pooler in transaction mode, which gives each transaction another session: \
-             take its session mode (pool_mode = session), or the address of the database itself"
-        );
+        let row = connections[asking].fetch_one("SELECT pg_backend_pid()");
+        let session = row.await?.try_get(0)?;
+        let before = sessions[asking].replace(session);
+        if before.is_some_and(|before| before != session) || sessions[0] == sessions[1] {
+            return Ok(true);
+        }
     }
-    Ok(())
+    Ok(false)
 }
 
 async fn check_database(address: &Address, connection: &mut PgConnection) -> anyhow::Result<()> {
@@ -133,23 +138,43 @@ async fn check_database(address: &Address, connection: &mut PgConnection) -> any
             "the database is read-only (default_transaction_read_only): webhooks get 503 until it takes writes"
         );
     }
-    warn_of_clocks(asked, answered, row.try_get("clock")?);
+    let by_ms = clock_ahead_ms(asked, answered, row.try_get("clock")?);
+    if u128::from(by_ms.unsigned_abs()) > CLOCKS_DIFFER_MAX.as_millis() {
+        tracing::warn!(
+            event = "clocks_differ",
+            by_ms,
+            "the database's clock and this machine's differ: set them by NTP"
+        );
+    }
     Ok(())
 }
 
-/// Compares the database's clock with this machine's: it told the time somewhere between question and answer.
-fn warn_of_clocks(asked: SystemTime, answered: SystemTime, clock: f64) {
+/// By how many milliseconds the database's clock, in seconds since 1970, is ahead of this machine's; below 0 where it is behind.
+/// It was read at some time between question and answer.
+fn clock_ahead_ms(asked: SystemTime, answered: SystemTime, clock: f64) -> i64 {
     let seconds = |time: SystemTime| {
         let since = time.duration_since(UNIX_EPOCH);
         since.unwrap_or_default().as_secs_f64()
     };
-    let ahead = (clock - seconds(answered)).max(0.0);
-    let behind = (seconds(asked) - clock).max(0.0);
-    if ahead.max(behind) > CLOCKS_DIFFER_MAX.as_secs_f64() {
-        tracing::warn!(
-            event = "clocks_differ",
-            by_ms = ((ahead - behind) * 1000.0) as i64,
-            "the clocks of this machine and of the database differ: set them by NTP"
-        );
+    let ahead = (clock - seconds(answered)).max(0.0) - (seconds(asked) - clock).max(0.0);
+    (ahead * 1000.0) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_compared_by_the_time_between_question_and_answer() {
+        let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (clock, ahead) in [
+            (90.0, -10_000),
+            (100.0, 0),
+            (101.5, 0),
+            (102.0, 0),
+            (112.5, 10_500),
+        ] {
+            assert_eq!(clock_ahead_ms(at(100), at(102), clock), ahead, "{clock}");
+        }
     }
 }

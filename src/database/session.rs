@@ -66,3 +66,38 @@ pub(super) async fn holds(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let mark: Option<String> = row.try_get(0)?;
     Ok(mark.as_deref() == Some("set"))
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sqlx::Connection as _;
+
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run scripts/test"]
+    async fn a_session_that_has_lost_its_settings_is_known() {
+        let url = lab::given::postgres().unwrap();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        assert!(!holds(&mut connection).await.unwrap());
+        set(&mut connection, SERVICE).await.unwrap();
+        assert!(holds(&mut connection).await.unwrap());
+        let row = connection.fetch_one("SHOW statement_timeout").await;
+        assert_eq!(row.unwrap().get::<String, _>(0), "5s");
+        connection.execute("DISCARD ALL").await.unwrap();
+        assert!(!holds(&mut connection).await.unwrap());
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run scripts/test"]
+    async fn statements_that_somebody_left_in_a_session_are_in_nobodys_way() {
+        let url = lab::given::postgres().unwrap();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        // By the name that the library gives its first.
+        let left = "PREPARE sqlx_s_1 AS SELECT 'another answer'";
+        connection.execute(left).await.unwrap();
+        set(&mut connection, SERVICE).await.unwrap();
+        let answer = sqlx::query_scalar("SELECT $1::int4").bind(7);
+        let answer: i32 = answer.fetch_one(&mut connection).await.unwrap();
+        assert_eq!(answer, 7);
+    }
+}

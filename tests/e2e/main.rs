@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod database_address;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod far_side;
@@ -17,6 +19,8 @@ mod house;
 mod log;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod private_pooler;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]

@@ -75,7 +75,9 @@ fn fields(line: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Login, find};
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::{Login, find, password};
 
     const LOGIN: Login<'_> = Login {
         host: "db.example",
@@ -115,5 +117,24 @@ mod tests {
         };
         let found = find("localhost:5432:hookline:me:right", &login);
         assert_eq!(found.as_deref(), Some("right"));
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_has_no_effect_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwords");
+        fs::write(&file, "*:*:*:*:hunter2").unwrap();
+        let path = file.to_str();
+        let set_mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o600);
+        let found = password(path, &LOGIN).unwrap();
+        assert_eq!(found.as_deref(), Some("hunter2"));
+        set_mode(0o640);
+        let note = password(path, &LOGIN).unwrap_err();
+        assert!(
+            note.contains("passwords") && !note.contains("hunter2"),
+            "{note}"
+        );
+        assert_eq!(password(Some("/nonexistent"), &LOGIN), Ok(None));
     }
 }
