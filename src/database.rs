@@ -19,7 +19,7 @@ use sea_orm::{
 };
 
 pub use address::Address;
-pub use rights::{cannot_migrate, check as check_rights};
+pub use rights::{Parts, cannot_migrate, check as check_rights};
 
 /// Waiting for a connection of the pool: short, because a webhook has 500 ms.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(2);

@@ -54,13 +54,6 @@ pub enum Role {
     Consumer,
 }
 
-impl Role {
-    /// Whether `part`, which is one role alone, is among what this one runs.
-    pub fn runs(self, part: Self) -> bool {
-        self == Self::Everything || self == part
-    }
-}
-
 /// Runs a role until it is told to stop.
 pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
@@ -106,7 +99,7 @@ async fn start(
         migrate_up(&config).await?;
     }
     let db = connect(role, &config, file.as_ref()).await?;
-    database::check_rights(db.first(), role).await?;
+    database::check_rights(db.first(), db.parts()).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
     let tenancy = tenancy(&config, &queue);
@@ -173,6 +166,13 @@ struct Pools {
 }
 
 impl Pools {
+    fn parts(&self) -> database::Parts {
+        database::Parts {
+            api: self.api.is_some(),
+            consumer: self.consumer.is_some(),
+        }
+    }
+
     fn first(&self) -> &DatabaseConnection {
         match (&self.api, &self.consumer) {
             (Some(databases), _) => &databases.write,
@@ -184,6 +184,7 @@ impl Pools {
 
 async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::Result<Pools> {
     let address = &config.database_url;
+    let runs = |part| role == Role::Everything || role == part;
     if address.is_sqlite() {
         let write = database::connect(address, "writer", 1).await?;
         let api = Databases {
@@ -193,15 +194,15 @@ async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::R
             file: file.map(Claim::file),
         };
         return Ok(Pools {
-            api: role.runs(Role::Api).then_some(api),
-            consumer: role.runs(Role::Consumer).then_some(write),
+            api: runs(Role::Api).then_some(api),
+            consumer: runs(Role::Consumer).then_some(write),
         });
     }
     let mut pools = Pools {
         api: None,
         consumer: None,
     };
-    if role.runs(Role::Api) {
+    if runs(Role::Api) {
         pools.api = Some(Databases {
             write: database::connect(address, "api", WRITE_CONNECTIONS).await?,
             read: database::connect(address, "look-up", READ_CONNECTIONS).await?,
@@ -209,7 +210,7 @@ async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::R
             file: None,
         });
     }
-    if role.runs(Role::Consumer) {
+    if runs(Role::Consumer) {
         pools.consumer = Some(database::connect(address, "consumer", CONSUMER_CONNECTIONS).await?);
     }
     Ok(pools)

@@ -3,8 +3,6 @@
 use anyhow::{Context, anyhow, bail};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 
-use crate::serve::Role;
-
 /// A table, and the rights on it.
 type Needs = &'static [(&'static str, &'static [&'static str])];
 
@@ -37,24 +35,28 @@ const CONSUMER: Needs = &[
     ("failures", &["SELECT", "INSERT"]),
 ];
 
-/// Fails with one sentence that names the rights without which a role of the process cannot work. Whatever else an API lacks is
-/// said in a warning: webhooks are not turned away for it.
-pub async fn check(db: &DatabaseConnection, role: Role) -> anyhow::Result<()> {
+/// What the process runs.
+#[derive(Clone, Copy)]
+pub struct Parts {
+    /// Whether it receives and publishes.
+    pub api: bool,
+    /// Whether it processes.
+    pub consumer: bool,
+}
+
+/// Fails with one sentence that names the rights without which a part of the process cannot work. Whatever else an API lacks
+/// is said in a warning: webhooks are not turned away for it.
+pub async fn check(db: &DatabaseConnection, parts: Parts) -> anyhow::Result<()> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
-    let mut needed = Vec::new();
-    if role.runs(Role::Api) {
-        needed.extend(RECEIVE);
+    for (is_needed, needs) in [(parts.api, RECEIVE), (parts.consumer, CONSUMER)] {
+        if is_needed && let Some(missing) = missing(db, needs).await? {
+            bail!("DATABASE_URL: {missing}");
+        }
     }
-    if role.runs(Role::Consumer) {
-        needed.extend(CONSUMER);
-    }
-    if let Some(missing) = missing(db, &needed).await? {
-        bail!("DATABASE_URL: {missing}");
-    }
-    if role.runs(Role::Api)
-        && let Some(missing) = missing(db, &API.iter().collect::<Vec<_>>()).await?
+    if parts.api
+        && let Some(missing) = missing(db, API).await?
     {
         tracing::warn!(event = "rights_missing", "not all will work: {missing}");
     }
@@ -62,34 +64,29 @@ pub async fn check(db: &DatabaseConnection, role: Role) -> anyhow::Result<()> {
 }
 
 /// The sentence about the rights that the role lacks, if it does. A table that is not there is not this one's concern.
-async fn missing(
-    db: &DatabaseConnection,
-    needed: &[&(&str, &[&str])],
-) -> anyhow::Result<Option<String>> {
-    let needed: Vec<String> = needed
+async fn missing(db: &DatabaseConnection, needs: Needs) -> anyhow::Result<Option<String>> {
+    let pair = |table, right| format!("('{table}', '{right}')");
+    let needed: Vec<String> = needs
         .iter()
-        .flat_map(|(table, rights)| {
-            rights
-                .iter()
-                .map(move |right| format!("('{table}', '{right}')"))
-        })
+        .flat_map(|(table, rights)| rights.iter().map(move |right| pair(table, right)))
         .collect();
-    // A right on all the columns is as good as one on the table; the check cannot know which columns are enough.
+    let untold = "DATABASE_URL: the database does not tell the role's rights";
+    // Rights on columns may do as well as one on the table; which columns are enough is not for this check to know.
     let query = format!(
         "SELECT current_user::text, string_agg(DISTINCT need || ' ON ' || name, ', ') \
          FROM (VALUES {}) AS needed (name, need), LATERAL (SELECT to_regclass(name)::oid AS id) AS found \
          WHERE id IS NOT NULL AND NOT has_table_privilege(id, need) \
-           AND NOT (need <> 'DELETE' AND has_any_column_privilege(id, CASE need WHEN 'DELETE' THEN 'SELECT' ELSE need END))",
+           AND NOT CASE need WHEN 'DELETE' THEN false ELSE has_any_column_privilege(id, need) END",
         needed.join(", ")
     );
     let row = db
         .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
         .await
-        .context("DATABASE_URL: the database does not tell the role's rights")?
-        .context("DATABASE_URL: the database does not tell the role's rights")?;
+        .context(untold)?
+        .context(untold)?;
     let (role, rights): (String, Option<String>) =
         (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    Ok(rights.map(|rights| format!("the role {role} lacks rights: GRANT {rights}")))
+    Ok(rights.map(|rights| format!("the role {role} is missing rights: GRANT {rights}")))
 }
 
 /// The sentence for a schema that could not be changed.

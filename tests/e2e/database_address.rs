@@ -323,7 +323,7 @@ async fn the_documented_rights_are_enough_and_each_that_is_missing_is_named() {
         role.execute(&format!("REVOKE {right} FROM {{}}")).await;
         let sentence = refused(&house, &[process], 1).await;
         assert!(
-            sentence.contains(&format!("lacks rights: GRANT {right}")),
+            sentence.contains(&format!("is missing rights: GRANT {right}")),
             "{sentence}"
         );
         role.execute(&format!("GRANT {right} TO {{}}")).await;
