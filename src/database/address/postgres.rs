@@ -15,6 +15,8 @@ use super::{
 
 /// Opening the first connection, unless `connect_timeout` says otherwise.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// And at most.
+const CONNECT_WITHIN_MAX: Duration = Duration::from_secs(60);
 /// Where servers have their socket: Debian's folder, Homebrew's, PostgreSQL's own.
 const SOCKET_FOLDERS: &[&str] = &["/var/run/postgresql", "/private/tmp", "/tmp"];
 const PORT: &str = "5432";
@@ -60,12 +62,6 @@ pub(super) fn parse(
             Err(note) => notes.push(note),
         }
     }
-    let connect_within = match given.get("connect_timeout").map(str::parse) {
-        None => CONNECT_WITHIN,
-        // For libpq that is no limit; nothing waits for ever here.
-        Some(Ok(0) | Err(_)) => Duration::from_secs(60),
-        Some(Ok(seconds)) => Duration::from_secs(seconds),
-    };
     let url = url(&[
         ("host", Some(&host)),
         ("port", Some(&port)),
@@ -87,11 +83,20 @@ pub(super) fn parse(
                 false => format!("{host}:{port}"),
             },
             database,
-            connect_within,
+            connect_within: connect_within(&given),
         },
         notes,
         filled_in: given.filled_in,
     })
+}
+
+fn connect_within(given: &Parameters) -> Duration {
+    match given.get("connect_timeout").map(str::parse) {
+        None => CONNECT_WITHIN,
+        // For libpq that is no limit; nothing waits for ever here.
+        Some(Ok(0) | Err(_)) => CONNECT_WITHIN_MAX,
+        Some(Ok(seconds)) => Duration::from_secs(seconds).min(CONNECT_WITHIN_MAX),
+    }
 }
 
 /// Takes an address apart.
