@@ -29,7 +29,7 @@ use sea_orm::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::is_sqlite;
+use crate::database::Address;
 use log::Foreign;
 
 /// The claim's own connection: waiting for another's write lock. While it waits it does not look after the file.
@@ -56,15 +56,15 @@ pub struct Claim {
     anchor: SqliteConnection,
 }
 
-/// Claims the file that `url` names and makes it if it is not there; `None` for PostgreSQL. Nothing else may have opened it
+/// Claims the file that `address` names and makes it if it is not there; `None` for PostgreSQL. Nothing else may have opened it
 /// in this process yet.
 ///
 /// Fails with one sentence if another process has it, if its folder cannot lock, and if its log belongs to another file.
-pub async fn take(url: &str, how: Use) -> anyhow::Result<Option<Claim>> {
-    if !is_sqlite(url) {
+pub async fn take(address: &Address, how: Use) -> anyhow::Result<Option<Claim>> {
+    if !address.is_sqlite() {
         return Ok(None);
     }
-    let options: SqliteConnectOptions = url.parse().context("DATABASE_URL")?;
+    let options: SqliteConnectOptions = address.url().parse().context("DATABASE_URL")?;
     let asked = absolute(&options)?;
     if !asked.exists() {
         // SQLite would make an empty database and remove the log.
@@ -99,11 +99,11 @@ pub async fn take(url: &str, how: Use) -> anyhow::Result<Option<Claim>> {
 
 /// Refuses a file whose log belongs to another one, unless a process has it, which has looked already. For commands that need
 /// no claim; to be called before anything opens the file.
-pub async fn check(url: &str) -> anyhow::Result<()> {
-    if !is_sqlite(url) {
+pub async fn check(address: &Address) -> anyhow::Result<()> {
+    if !address.is_sqlite() {
         return Ok(());
     }
-    let asked = absolute(&url.parse().context("DATABASE_URL")?)?;
+    let asked = absolute(&address.url().parse().context("DATABASE_URL")?)?;
     match File::open(&asked) {
         Ok(file) if file.try_lock().is_ok() => {
             let path = std::fs::canonicalize(&asked).with_context(|| cannot("find", &asked))?;

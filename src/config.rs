@@ -10,6 +10,8 @@ use consumer::Schedule;
 use queue::amqp;
 use thiserror::Error;
 
+use crate::database::Address;
+
 /// At work at once, if that is a timer each.
 const PREFETCH_SIMULATED: u32 = 300_000;
 /// At work at once, if that is a call to the far side each.
@@ -35,9 +37,9 @@ pub struct Config {
     /// For TLS add ?sslmode=verify-full&sslrootcert=FILE to a postgres address.
     #[arg(
         long, env, global = true, value_name = "DATABASE_URL", hide_env_values = true,
-        default_value = "sqlite:hookline.db", value_parser = database_url
+        default_value = "sqlite:hookline.db", value_parser = Address::parse
     )]
-    pub database_url: String,
+    pub database_url: Address,
 
     /// The RabbitMQ broker: amqp:// or amqps://USER:PASSWORD@HOST:PORT/VHOST [default: a queue inside the
     /// process]
@@ -211,17 +213,6 @@ pub enum LogFormat {
     Text,
     /// For machines: one JSON object a line
     Json,
-}
-
-fn database_url(text: &str) -> Result<String, String> {
-    let known = ["sqlite:", "postgres://", "postgresql://"];
-    if text.contains(":memory:") {
-        Err("must name a file: a database in memory would forget what a 202 has promised".into())
-    } else if known.iter().any(|scheme| text.starts_with(scheme)) {
-        Ok(text.to_owned())
-    } else {
-        Err("must begin with sqlite:, postgres:// or postgresql://".into())
-    }
 }
 
 fn amqp_url(text: &str) -> Result<String, String> {

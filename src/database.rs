@@ -1,26 +1,28 @@
 //! Connections to the database, with the settings that the promises need, and a look at whether the
 //! server keeps them.
 
+mod address;
+mod rights;
+mod server;
+mod session;
+
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, bail, ensure};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
     sqlx::{
-        Connection,
+        Connection as _,
         postgres::PgConnection,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
 
-/// Opening a connection, TLS and login included.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub use address::Address;
+pub use rights::{Parts, cannot_migrate, check as check_rights};
+
 /// Waiting for a connection of the pool: short, because a webhook has 500 ms.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(2);
-/// A statement, by the server's clock.
-const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
-/// PostgreSQL ends a session that sits in an open transaction for so long (milliseconds).
-const IDLE_IN_TRANSACTION_MS: &str = "5000";
 /// A connection that has rested for longer is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
 /// Such a trial.
@@ -41,85 +43,67 @@ const SQLITE_READERS: u32 = 4;
 
 /// A pool for one part of the process, so that no part can starve another.
 pub async fn connect(
-    url: &str,
+    address: &Address,
     part: &str,
     connections: u32,
 ) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
+    let mut options = ConnectOptions::new(address.url());
     options
         .max_connections(connections)
-        .connect_timeout(CONNECT_WITHIN)
         .acquire_timeout(ACQUIRE_WITHIN)
+        .set_application_name(format!("hookline {part}"))
         .map_sqlx_postgres_pool_opts(|pool| {
             // sqlx's own trial has no limit of time.
             let pool = pool.test_before_acquire(false);
+            let pool = session::set_after_connect(pool, session::SERVICE);
             pool.before_acquire(|connection, usage| {
-                Box::pin(async move { Ok(usage.idle_for < RESTED || answers(connection).await) })
+                Box::pin(async move { Ok(usage.idle_for < RESTED || is_good(connection).await) })
             })
-        })
-        .statement_timeout(STATEMENT_WITHIN)
-        .set_application_name(format!("hookline {part}"))
-        .map_sqlx_postgres_opts(|options| {
-            options.options([
-                (
-                    "idle_in_transaction_session_timeout",
-                    IDLE_IN_TRANSACTION_MS,
-                ),
-                // Every statement of ours that repeats asks by key. A plan that was made and kept
-                // while the tables were empty would read them whole, again and again, as they grow.
-                ("enable_seqscan", "off"),
-                ("plan_cache_mode", "force_generic_plan"),
-                // A scan that there is no way around (over the few consumers, say) counts as ruinously
-                // dear then, and would be compiled anew each time.
-                ("jit", "off"),
-            ])
         });
-    if is_sqlite(url) {
+    if address.is_sqlite() {
         // A new connection would open whatever the path names then, and begin with an empty cache.
         options.idle_timeout(None).max_lifetime(None);
     }
     open(options).await
 }
 
-/// Whether a connection that has rested is still there: a firewall may have forgotten it without a word.
-async fn answers(connection: &mut PgConnection) -> bool {
-    let ping = tokio::time::timeout(PING_WITHIN, connection.ping()).await;
-    matches!(ping, Ok(Ok(())))
+/// Whether a connection that has rested is still there, and has its session: a firewall may have forgotten it without a word.
+async fn is_good(connection: &mut PgConnection) -> bool {
+    let trial = tokio::time::timeout(PING_WITHIN, session::holds(connection)).await;
+    matches!(trial, Ok(Ok(true)))
 }
 
 /// A connection for migrations, which may take their time.
-pub async fn for_migrations(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
+pub async fn for_migrations(address: &Address) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(address.url());
     options
         .max_connections(1)
-        .connect_timeout(CONNECT_WITHIN)
+        .acquire_timeout(address.connect_within().max(ACQUIRE_WITHIN))
         .set_application_name("hookline migrate")
-        // "already exists, skipping" is what migrating twice is meant to do.
-        .map_sqlx_postgres_opts(|options| options.options([("client_min_messages", "warning")]));
+        .map_sqlx_postgres_pool_opts(|pool| session::set_after_connect(pool, session::MIGRATIONS));
     open(options).await
 }
 
-/// Whether the database can be reached at all. A pool would try until its time is up and then not
-/// say why.
-pub async fn reach(url: &str) -> anyhow::Result<()> {
-    if is_sqlite(url) {
-        return Ok(());
+/// Whether the database is there and can be used at all: a pool would try until its time is up and then not say why. Tells the
+/// log what of the address has no effect.
+pub async fn reach(address: &Address) -> anyhow::Result<()> {
+    address.tell();
+    if !address.is_sqlite() {
+        return server::check(address).await;
     }
-    let unreachable = "DATABASE_URL: the database cannot be reached";
-    tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect(url))
-        .await
-        .map_err(|_| anyhow!("no answer within {} s", CONNECT_WITHIN.as_secs()))
-        .context(unreachable)?
-        .context(unreachable)?
-        .close()
-        .await
-        .context(unreachable)
+    match address.must_exist() {
+        Some(path) if !path.exists() => bail!(
+            "DATABASE_URL: {} is not there, and mode=rw makes none; mode=rwc does",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// For SQLite: a pool that can only read. Its writer is one connection, and a look-up need not wait
 /// for it.
-pub async fn sqlite_readers(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
+pub async fn sqlite_readers(address: &Address) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(address.url());
     options
         .max_connections(SQLITE_READERS)
         .idle_timeout(None)
@@ -137,6 +121,7 @@ async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection>
         // The text of statements is of no use in a log, and their data none of its business.
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        .map_sqlx_postgres_opts(session::plain)
         .map_sqlx_sqlite_opts(|options| {
             options
                 .create_if_missing(true)
@@ -156,11 +141,6 @@ async fn open(mut options: ConnectOptions) -> anyhow::Result<DatabaseConnection>
     Database::connect(options)
         .await
         .context("DATABASE_URL: the database cannot be reached")
-}
-
-/// Whether `url` is a SQLite file's.
-pub fn is_sqlite(url: &str) -> bool {
-    url.starts_with("sqlite:")
 }
 
 /// Settings and the values with which a commit survives a crash.

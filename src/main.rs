@@ -1,6 +1,7 @@
 //! The process: one binary, several roles. Owns the command line, the environment, the signals and
 //! the log; the only place where both halves of the service meet.
 
+mod chosen;
 mod claim;
 mod cli;
 mod config;

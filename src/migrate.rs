@@ -1,6 +1,5 @@
 //! `hookline migrate …`: the schema's commands, for places where there is no cargo.
 
-use anyhow::Context;
 use clap::Subcommand;
 use migration::{Migrator, MigratorTrait};
 
@@ -58,5 +57,5 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    .context("the schema could not be changed")
+    .map_err(database::cannot_migrate)
 }

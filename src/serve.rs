@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    chosen,
     claim::{self, Claim, Guarded, Use},
     config::{BadSetting, Config},
     database, logging,
@@ -89,6 +90,7 @@ async fn start(
     drain: &Drain,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Parts, Option<Guarded>)> {
+    chosen::tell(&config);
     let queue = queue(role, &config)?;
     let work = work(&config)?;
     let addresses = addresses(&config).await?;
@@ -106,6 +108,7 @@ async fn start(
         migrate_up(&config).await?;
     }
     let db = connect(role, &config, file.as_ref()).await?;
+    database::check_rights(db.first(), db.parts()).await?;
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
     let tenancy = tenancy(&config, &queue);
@@ -147,7 +150,7 @@ async fn start(
 /// alone; everywhere else there are leases.
 fn tenancy(config: &Config, queue: &Queue) -> Tenancy {
     let embedded = queue.is_inside_the_process();
-    match embedded && database::is_sqlite(&config.database_url) {
+    match embedded && config.database_url.is_sqlite() {
         true => Tenancy::Exclusive,
         false => Tenancy::Shared {
             lease: config.lease,
@@ -158,10 +161,12 @@ fn tenancy(config: &Config, queue: &Queue) -> Tenancy {
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {
     let db = database::for_migrations(&config.database_url).await?;
-    let failed = "DATABASE_URL: the schema cannot be migrated";
+    let failed = "DATABASE_URL: the database does not tell its schema";
     // A newer version may have migrated already; what it added does not concern us.
     if !migration::pending(&db).await.context(failed)?.is_empty() {
-        Migrator::up(&db, None).await.context(failed)?;
+        Migrator::up(&db, None)
+            .await
+            .map_err(database::cannot_migrate)?;
     }
     Ok(db.close().await?)
 }
@@ -173,6 +178,13 @@ struct Pools {
 }
 
 impl Pools {
+    fn parts(&self) -> database::Parts {
+        database::Parts {
+            api: self.api.is_some(),
+            consumer: self.consumer.is_some(),
+        }
+    }
+
     fn first(&self) -> &DatabaseConnection {
         match (&self.api, &self.consumer) {
             (Some(databases), _) => &databases.write,
@@ -183,12 +195,12 @@ impl Pools {
 }
 
 async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::Result<Pools> {
-    let url = &config.database_url;
+    let address = &config.database_url;
     let runs = |part| role == Role::Everything || role == part;
-    if database::is_sqlite(url) {
-        let write = database::connect(url, "writer", 1).await?;
+    if address.is_sqlite() {
+        let write = database::connect(address, "writer", 1).await?;
         let api = Databases {
-            read: database::sqlite_readers(url).await?,
+            read: database::sqlite_readers(address).await?,
             write: write.clone(),
             slots: Slots::SQLITE,
             file: file.map(Claim::file),
@@ -204,14 +216,14 @@ async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyhow::R
     };
     if runs(Role::Api) {
         pools.api = Some(Databases {
-            write: database::connect(url, "api", WRITE_CONNECTIONS).await?,
-            read: database::connect(url, "look-up", READ_CONNECTIONS).await?,
+            write: database::connect(address, "api", WRITE_CONNECTIONS).await?,
+            read: database::connect(address, "look-up", READ_CONNECTIONS).await?,
             slots: Slots::POSTGRES,
             file: None,
         });
     }
     if runs(Role::Consumer) {
-        pools.consumer = Some(database::connect(url, "consumer", CONSUMER_CONNECTIONS).await?);
+        pools.consumer = Some(database::connect(address, "consumer", CONSUMER_CONNECTIONS).await?);
     }
     Ok(pools)
 }

@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod broker_address;
 #[cfg(test)]
+mod database_address;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod edge;
@@ -25,6 +27,8 @@ mod house;
 mod log;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod private_pooler;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]

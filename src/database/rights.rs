@@ -1,0 +1,109 @@
+//! What the role must be allowed to do with the tables, and what it lacks.
+
+use anyhow::{Context, anyhow, bail};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
+
+/// A table, and the rights on it.
+type Needs = &'static [(&'static str, &'static [&'static str])];
+
+/// Without these no webhook is answered with 202.
+const RECEIVE: Needs = &[
+    ("seaql_migrations", &["SELECT"]),
+    ("transactions", &["SELECT", "INSERT"]),
+    ("outbox", &["INSERT"]),
+];
+/// The rest of what the API and its relay do.
+const API: Needs = &[
+    ("conflicts", &["SELECT", "INSERT"]),
+    ("outbox", &["SELECT", "UPDATE", "DELETE"]),
+    ("retries", &["SELECT", "INSERT", "UPDATE"]),
+    ("consumers", &["SELECT"]),
+    ("queues", &["SELECT", "INSERT", "UPDATE"]),
+    ("write_probe", &["SELECT", "INSERT", "UPDATE"]),
+    ("attempts", &["SELECT"]),
+    ("failures", &["SELECT"]),
+];
+/// What a consumer does.
+const CONSUMER: Needs = &[
+    ("seaql_migrations", &["SELECT"]),
+    ("transactions", &["SELECT", "UPDATE"]),
+    ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("retries", &["SELECT", "INSERT", "DELETE"]),
+    ("consumers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("queues", &["SELECT", "INSERT", "UPDATE"]),
+    ("attempts", &["SELECT", "INSERT"]),
+    ("failures", &["SELECT", "INSERT"]),
+];
+
+/// What the process runs.
+#[derive(Clone, Copy)]
+pub struct Parts {
+    /// Whether it receives and publishes.
+    pub api: bool,
+    /// Whether it processes.
+    pub consumer: bool,
+}
+
+/// Fails with one sentence that names the rights without which a part of the process cannot work. Whatever else an API lacks
+/// is said in a warning: webhooks are not turned away for it.
+pub async fn check(db: &DatabaseConnection, parts: Parts) -> anyhow::Result<()> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    for (is_needed, needs) in [(parts.api, RECEIVE), (parts.consumer, CONSUMER)] {
+        if is_needed && let Some(missing) = missing(db, needs).await? {
+            bail!("DATABASE_URL: {missing}");
+        }
+    }
+    if parts.api
+        && let Some(missing) = missing(db, API).await?
+    {
+        tracing::warn!(event = "rights_missing", "not all will work: {missing}");
+    }
+    Ok(())
+}
+
+/// The sentence about the rights that the role lacks, if it does. A table that is not there is not this one's concern.
+async fn missing(db: &DatabaseConnection, needs: Needs) -> anyhow::Result<Option<String>> {
+    let pair = |table, right| format!("('{table}', '{right}')");
+    let needed: Vec<String> = needs
+        .iter()
+        .flat_map(|(table, rights)| rights.iter().map(move |right| pair(table, right)))
+        .collect();
+    let untold = "DATABASE_URL: the database does not tell the role's rights";
+    // Rights on columns may do as well as one on the table; which columns are enough is not for this check to know.
+    let query = format!(
+        "SELECT current_user::text, string_agg(DISTINCT need || ' ON ' || name, ', ') \
+         FROM (VALUES {}) AS needed (name, need), LATERAL (SELECT to_regclass(name)::oid AS id) AS found \
+         WHERE id IS NOT NULL AND NOT has_table_privilege(id, need) \
+           AND NOT CASE need WHEN 'DELETE' THEN false ELSE has_any_column_privilege(id, need) END",
+        needed.join(", ")
+    );
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
+        .await
+        .context(untold)?
+        .context(untold)?;
+    let (role, rights): (String, Option<String>) =
+        (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok(rights.map(|rights| format!("the role {role} is missing rights: GRANT {rights}")))
+}
+
+/// The sentence for a schema that could not be changed.
+pub fn cannot_migrate(error: DbErr) -> anyhow::Error {
+    let failed = "DATABASE_URL: the schema cannot be changed";
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = &error
+    else {
+        return anyhow::Error::new(error).context(failed);
+    };
+    match cause.as_database_error() {
+        // insufficient_privilege
+        Some(said) if said.code().as_deref() == Some("42501") => anyhow!(
+            "{failed}: {}; run hookline migrate up as the role that owns the tables, or one that may CREATE in the schema",
+            said.message()
+        ),
+        _ => anyhow::Error::new(error).context(failed),
+    }
+}
