@@ -90,7 +90,7 @@ async fn white_space_around_a_value_and_control_characters_in_it_are_named() {
             let sentence = refused(&house, &[&flag, value], 2).await;
             assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
             let words = [&format!("{flag}={value}"), "openapi"];
-            let sentence = refused(&house, &words.map(|word| word.as_ref()), 2).await;
+            let sentence = refused(&house, &words, 2).await;
             assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
             let variable: &'static str = variable.clone().leak();
             house.environment.insert(variable, value.into());
