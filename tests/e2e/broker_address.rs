@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    faults::until,
+    faults::{until, until_logged},
     house::House,
     processes::{Process, SOON},
 };
@@ -31,14 +31,6 @@ async fn with_broker(url: String) -> (House, Process) {
 async fn accept(broker: &TcpListener) -> TcpStream {
     let connection = tokio::time::timeout(SOON, broker.accept()).await;
     connection.expect("it does not connect").unwrap().0
-}
-
-async fn logged(process: &Process, sentence: &str) {
-    let logged = async || process.log().contains(sentence);
-    until(logged, || {
-        format!("not logged: {sentence}\n{}", process.log())
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -75,7 +67,7 @@ async fn webhooks_are_accepted_before_the_broker_has_answered() {
     let ready = house.get(&format!("{}/readyz", process.url())).await;
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(ready.text().await.unwrap().contains("\"queue\""));
-    logged(&process, "the broker does not answer").await;
+    until_logged(&process, "the broker does not answer").await;
     let log = process.log();
     assert!(
         log.find("listening on") < log.find("the broker does not answer"),
@@ -119,7 +111,7 @@ async fn a_refusal_is_told_from_an_absence_and_may_end() {
         ),
     ] {
         let (_house, process) = with_broker(url).await;
-        logged(&process, sentence).await;
+        until_logged(&process, sentence).await;
         assert!(
             !process.log().contains("does not answer"),
             "{}",

@@ -5,28 +5,14 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 
 use crate::{
-    faults::until,
+    faults::until_logged,
     house::{House, webhook},
-    processes::{Ended, Process, run},
+    processes::run,
+    settings::refused,
 };
 
 /// For longer than a statement may wait.
 const HELD: Duration = Duration::from_secs(8);
-
-/// Starts with what stands in the house, expects it to end with `code`, and returns what it said of itself.
-pub(crate) async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
-    let Ended {
-        code: ended,
-        stderr,
-        ..
-    } = run(house.folder.path(), arguments, &house.environment).await;
-    assert_eq!(ended, Some(code), "{stderr}");
-    assert!(!stderr.contains("s3cret"), "{stderr}");
-    let mut said = stderr.lines().filter(|line| line.starts_with("hookline: "));
-    let sentence = said.next().unwrap_or_else(|| panic!("{stderr}"));
-    assert_eq!(said.next(), None, "{stderr}");
-    sentence.to_owned()
-}
 
 /// A house with a PostgreSQL, and with its queue inside the process.
 async fn on_postgres() -> House {
@@ -348,8 +334,4 @@ pub(crate) async fn assert_waiting_is_ended(house: &House, api: &str) {
     assert_eq!(answer.status(), 503);
     tokio::time::sleep(HELD).await;
     db.execute_unprepared("ROLLBACK").await.unwrap();
-}
-
-pub(crate) async fn until_logged(process: &Process, text: &str) {
-    until(async || process.log().contains(text), || process.log()).await;
 }

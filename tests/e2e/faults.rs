@@ -70,7 +70,7 @@ async fn fifty_in_hand(house: &mut House, delay: &str) -> (String, Process) {
 }
 
 /// Waits until a process has logged this.
-async fn until_logged(process: &Process, line: &str) {
+pub(crate) async fn until_logged(process: &Process, line: &str) {
     let logged = async || process.log().contains(line);
     until(logged, || format!("not logged: {line}\n{}", process.log())).await;
 }

@@ -6,8 +6,8 @@ use lab::{
 };
 
 use crate::{
-    database_address::{assert_waiting_is_ended, refused, until_logged},
-    house::House,
+    database_address::assert_waiting_is_ended, faults::until_logged, house::House,
+    settings::refused,
 };
 
 /// A house whose address leads to a pooler in that mode, with so many sessions, and its database's own address.

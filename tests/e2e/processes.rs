@@ -15,6 +15,8 @@ use tokio::{
     sync::watch,
 };
 
+const HOOKLINE: &str = env!("CARGO_BIN_EXE_hookline");
+
 /// Long enough for anything that is going to happen on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -35,9 +37,14 @@ pub(crate) struct Ended {
 }
 
 pub(crate) fn command(folder: &Path, arguments: &[&str], environment: &Environment) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hookline"));
+    let mut command = Command::new(HOOKLINE);
+    command.args(arguments);
+    at_home(command, folder, environment)
+}
+
+/// In a folder and an environment of its own, and no longer than the test.
+fn at_home(mut command: Command, folder: &Path, environment: &Environment) -> Command {
     command
-        .args(arguments)
         .current_dir(folder)
         .env_clear()
         .envs(environment)
@@ -85,13 +92,8 @@ impl Process {
     ) -> Self {
         let limited = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\"");
         let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", &limited, env!("CARGO_BIN_EXE_hookline")])
-            .current_dir(folder)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+        command.args(["-c", &limited, HOOKLINE]);
+        let command = at_home(command, folder, environment);
         Self::spawn(command, "").ready("").await
     }
 
@@ -111,12 +113,8 @@ impl Process {
                 "--fork",
                 "--kill-child",
             ])
-            .args(["/bin/sh", "-c", line, env!("CARGO_BIN_EXE_hookline")])
-            .current_dir(folder)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+            .args(["/bin/sh", "-c", line, HOOKLINE]);
+        let command = at_home(command, folder, environment);
         Self::spawn(command, "").ready("").await
     }
 

@@ -9,7 +9,7 @@ use crate::{
     processes::{Ended, Process, run},
 };
 
-/// Starts with these settings, expects it to fail, and returns what it said.
+/// Starts with what stands in the house, expects it to end with `code`, and returns what it said of itself.
 pub(crate) async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
     let Ended {
         code: ended,

@@ -322,9 +322,10 @@ async fn statements_that_the_server_does_not_end_are_ended() {
     let db = open(&url).await;
     let ids = three(&db).await;
     let named = format!("{url}{}application_name=hookline%20test", separator(&url));
+    let each_has_one = std::sync::Arc::new(tokio::sync::Barrier::new(2));
     let hanging: Vec<_> = [(ids[0], ids[1]), (ids[1], ids[0])]
         .map(|(first, second)| {
-            let named = named.clone();
+            let (named, each_has_one) = (named.clone(), each_has_one.clone());
             tokio::spawn(async move {
                 let one =
                     Database::connect(ConnectOptions::new(named).max_connections(1).to_owned());
@@ -335,17 +336,23 @@ async fn statements_that_the_server_does_not_end_are_ended() {
                 let lock = |id| format!("UPDATE outbox SET due_at = due_at WHERE id = '{id}'");
                 let transaction = one.begin().await.unwrap();
                 transaction.execute_unprepared(&lock(first)).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                each_has_one.wait().await;
                 transaction.execute_unprepared(&lock(second)).await
             })
         })
         .into();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let both_wait = async { while waiting_for_locks(&db).await < 2 {} };
+    tokio::time::timeout(Duration::from_secs(30), both_wait)
+        .await
+        .unwrap();
     due::published(&db, &ids, LATER).await.unwrap_err();
     due::published(&db, &ids, LATER).await.unwrap();
+    let mut ended = 0;
     for hanging in hanging {
-        hanging.await.unwrap().unwrap_err();
+        ended += u32::from(hanging.await.unwrap().is_err());
     }
+    // Both are told to; the second may have got what the first one held before it heard of it.
+    assert!(ended > 0);
     db.close().await.unwrap();
     lab::postgres::drop_database(&url).await.unwrap();
 }
@@ -356,9 +363,17 @@ fn separator(url: &str) -> char {
 
 /// The number of the server's process behind the connection.
 async fn session(db: &DatabaseConnection) -> i32 {
-    let asked = db.query_one_raw(sea_orm::Statement::from_string(
-        db.get_database_backend(),
-        "SELECT pg_backend_pid()",
-    ));
+    ask(db, "SELECT pg_backend_pid()").await
+}
+
+async fn waiting_for_locks(db: &DatabaseConnection) -> i32 {
+    let waiting = "SELECT count(*)::int FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    ask(db, waiting).await
+}
+
+async fn ask(db: &DatabaseConnection, question: &str) -> i32 {
+    let question = sea_orm::Statement::from_string(db.get_database_backend(), question);
+    let asked = db.query_one_raw(question);
     asked.await.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
