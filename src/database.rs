@@ -51,10 +51,11 @@ pub async fn connect(
     options
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_WITHIN)
+        // On PostgreSQL that trial has no limit of time, and one of our own takes its place. On SQLite there is no server that
+        // could have gone away, and it costs a commit two switches to another thread and back.
+        .test_before_acquire(false)
         .set_application_name(format!("hookline {part}"))
         .map_sqlx_postgres_pool_opts(|pool| {
-            // sqlx's own trial has no limit of time.
-            let pool = pool.test_before_acquire(false);
             let pool = session::set_after_connect(pool, session::SERVICE);
             pool.before_acquire(|connection, usage| {
                 Box::pin(async move { Ok(usage.idle_for < RESTED || is_good(connection).await) })
@@ -106,6 +107,7 @@ pub async fn sqlite_readers(address: &Address) -> anyhow::Result<DatabaseConnect
     let mut options = ConnectOptions::new(address.url());
     options
         .max_connections(SQLITE_READERS)
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(ACQUIRE_WITHIN)
