@@ -242,7 +242,7 @@ fn recipe(path: &Path, foreign: &Foreign) -> anyhow::Error {
         "DATABASE_URL: {path} and {path}-wal do not belong together ({foreign}), as after a copy was put back while the \
          log of what was there before was left; to go on with the copy, let nothing open the file, move {path}-wal and \
          {path}-shm away and start again; to go on with what was there before, put it back \
-         (docs/OPERATIONS.md, \"Put a copy back\")"
+         (docs/operations/SQLITE.md, \"Put a copy back\")"
     )
 }
 

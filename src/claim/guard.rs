@@ -81,7 +81,7 @@ async fn end(
         %error,
         "the database is no longer in its place; ending, because nobody would find what is committed to it from now on; \
          before the next start, which takes what it finds there and else begins an empty one, put it back, with its -wal and \
-         -shm (docs/OPERATIONS.md)"
+         -shm (docs/operations/SQLITE.md)"
     );
     let close = tokio::time::timeout(ANSWER_WITHIN, write.close_by_ref());
     let _ = tokio::join!(close, tokio::time::sleep(ANSWER_WITHIN));

@@ -248,9 +248,9 @@ impl Stranger {
     }
 }
 
-/// The statements in docs/OPERATIONS.md that give a role its rights, with `{}` for its name.
+/// The statements in docs/operations/POSTGRESQL.md that give a role its rights, with `{}` for its name.
 fn documented_rights() -> String {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATIONS.md");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/POSTGRESQL.md");
     let text = std::fs::read_to_string(file).unwrap();
     let mut blocks = text.split("```sql\n").skip(1);
     let block = blocks.find(|block| block.starts_with("GRANT ")).unwrap();
