@@ -80,7 +80,7 @@ impl Shared {
         let declare = async {
             let connection = self.address.connect(purpose, &self.process).await?;
             let mut created = self.created.lock().await;
-            *created |= self.topology.declare(&connection).await?;
+            self.topology.declare(&connection, &mut created).await?;
             Ok((connection, created))
         };
         let declared = declare.await;

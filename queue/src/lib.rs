@@ -51,6 +51,9 @@ pub enum Error {
     /// The broker did not take responsibility for a message.
     #[error("the broker refused a message: {0}")]
     Refused(&'static str),
+    /// The queue was deleted, or has lost its leader.
+    #[error("the queue is gone: {0}")]
+    Gone(&'static str),
     /// The queue inside the process holds as many ids as it may.
     #[error("the queue inside the process is full")]
     Full,

@@ -120,7 +120,7 @@ fn understand(confirmation: &Confirmation) -> Result<Answer, Error> {
         Confirmation::Ack(None) => Ok(Answer::Acked),
         Confirmation::Nack(None) => Ok(Answer::Refused),
         Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
-            Err(Error::Refused("there is no queue of this name"))
+            Err(Error::Gone("there is none of this name"))
         }
         Confirmation::NotRequested => Err(Error::Refused("the channel is not in confirm mode")),
     }
@@ -191,7 +191,7 @@ mod tests {
             answer(&mut brokers[2], own_is_with(Some(returned())));
             answer(&mut brokers[0], Confirmation::Ack(None));
             let error = confirms.next().await.unwrap_err();
-            assert!(matches!(error, Error::Refused(_)), "{error}");
+            assert!(matches!(error, Error::Gone(_)), "{error}");
         }
     }
 
@@ -203,6 +203,6 @@ mod tests {
         assert!(matches!(confirms.next().await, Err(Error::Amqp(_))));
         let (mut confirms, mut brokers) = published(1);
         answer(&mut brokers[0], Confirmation::NotRequested);
-        assert!(matches!(confirms.next().await, Err(Error::Refused(_))));
+        assert!(matches!(confirms.next().await, Err(Error::Gone(_))));
     }
 }

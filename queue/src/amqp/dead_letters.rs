@@ -8,7 +8,7 @@ use futures::StreamExt;
 use lapin::{Channel, Connection, options::BasicAckOptions, types::ShortString};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Shared, connection::within, returns::consume, topology::message_count};
+use super::{Shared, connection::within, returns::consume, topology::ask};
 use crate::Error;
 
 /// Dead letters that are kept for operators; the oldest go first.
@@ -45,7 +45,7 @@ async fn trim(connection: &Connection, queue: &ShortString, max: usize) -> Resul
     loop {
         let taken = within(TRIM_WITHIN, "removing dead letters", async {
             let channel = connection.create_channel().await?;
-            let excess = message_count(&channel, queue).await?.saturating_sub(max);
+            let excess = ask(&channel, queue).await?.messages.saturating_sub(max);
             let taken = match excess.min(TRIM_BATCH) {
                 0 => 0,
                 batch => take_out(&channel, queue, batch).await?,

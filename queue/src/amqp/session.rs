@@ -287,7 +287,7 @@ impl Session {
         let Some(message) = news.transpose()? else {
             return match subscription.is_retired {
                 true => Ok(None),
-                false => Err(Error::Refused("it cancelled the consumer")),
+                false => Err(Error::Gone("the broker cancelled the consumer")),
             };
         };
         let tag = message.delivery_tag;

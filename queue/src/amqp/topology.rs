@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use lapin::{
-    Channel, Connection, ErrorKind, ExchangeKind,
+    Channel, Connection, ErrorKind, ExchangeKind, Queue,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
@@ -73,11 +73,16 @@ impl Topology {
         })
     }
 
-    /// Declares what both ends need. Idempotent, and the same from either end. Returns whether our queue is new: it was
-    /// not there before. When two declare it at once, both may find that.
-    pub(super) async fn declare(&self, connection: &Connection) -> Result<bool, Error> {
+    /// Declares what both ends need. Idempotent, and the same from either end. Sets `is_new` if our queue may be new: what
+    /// was in it before is gone. When several declare it at once, more than one may find that; and who got no answer, or a
+    /// broken one, has perhaps created it.
+    pub(super) async fn declare(
+        &self,
+        connection: &Connection,
+        is_new: &mut bool,
+    ) -> Result<(), Error> {
         within(DECLARE_WITHIN, "declaring the topology", async {
-            let queue_is_new = !exists(connection, &self.queue).await?;
+            let found = find(connection, &self.queue).await?;
             let channel = connection.create_channel().await?;
             self.declare_dead_letter(&channel).await?;
             let mut arguments = FieldTable::default();
@@ -90,9 +95,15 @@ impl Topology {
                 "x-dead-letter-routing-key".into(),
                 text(self.dead_letter.as_str()),
             );
-            declare_queue(&channel, &self.queue, arguments).await?;
-            channel.close(200, "declared".into()).await?;
-            Ok(queue_is_new)
+            let was_new = std::mem::replace(is_new, true);
+            let declared = declare_queue(&channel, &self.queue, arguments).await;
+            *is_new = was_new
+                || match &declared {
+                    Ok(declared) => declared.is_new(found),
+                    Err(error) => soft(error).is_none(),
+                };
+            declared?;
+            channel.close(200, "declared".into()).await
         })
         .await
         .map_err(refused)
@@ -167,7 +178,7 @@ impl Topology {
             let channel = connection.create_channel().await?;
             let mut counts = [0; 2];
             for (count, queue) in counts.iter_mut().zip([&self.queue, &self.dead_letter]) {
-                *count = message_count(&channel, queue).await?;
+                *count = ask(&channel, queue).await?.messages;
             }
             Ok(Depth {
                 ready: counts[0],
@@ -178,28 +189,55 @@ impl Topology {
     }
 }
 
-/// How many messages of a queue are ready. The queue must be there.
-pub(super) async fn message_count(channel: &Channel, queue: &ShortString) -> lapin::Result<usize> {
+/// What the broker says of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Those that are ready.
+    pub(super) messages: usize,
+    consumers: u32,
+}
+
+impl Counts {
+    /// Nobody uses it, and nothing is in it.
+    const NONE: Self = Self {
+        messages: 0,
+        consumers: 0,
+    };
+
+    fn of(queue: &Queue) -> Self {
+        Self {
+            messages: queue.message_count() as usize,
+            consumers: queue.consumer_count(),
+        }
+    }
+
+    /// Whether a queue of which the broker said this when it was declared may have been created by that, if it had been
+    /// `found` like that just before: it may have been deleted between the two.
+    fn is_new(self, found: Option<Self>) -> bool {
+        found.is_none_or(|found| self == Self::NONE && found != Self::NONE)
+    }
+}
+
+/// Asks for a queue that must be there.
+pub(super) async fn ask(channel: &Channel, queue: &ShortString) -> lapin::Result<Counts> {
     let options = QueueDeclareOptions {
         passive: true,
         ..QueueDeclareOptions::default()
     };
-    let queue = channel
-        .queue_declare(queue.clone(), options, FieldTable::default())
-        .await?;
-    Ok(queue.message_count() as usize)
+    let queue = channel.queue_declare(queue.clone(), options, FieldTable::default());
+    Ok(Counts::of(&queue.await?))
 }
 
-/// Asks on a channel of its own, which the answer 404 closes.
-async fn exists(connection: &Connection, queue: &ShortString) -> lapin::Result<bool> {
+/// Asks on a channel of its own, which the answer 404 closes. `None`: it is not there.
+async fn find(connection: &Connection, queue: &ShortString) -> lapin::Result<Option<Counts>> {
     let channel = connection.create_channel().await?;
-    match message_count(&channel, queue).await {
-        Ok(_) => {
+    match ask(&channel, queue).await {
+        Ok(counts) => {
             channel.close(200, "asked".into()).await?;
-            Ok(true)
+            Ok(Some(counts))
         }
         Err(error) => match soft(&error) {
-            Some((AMQPSoftError::NOTFOUND, _)) => Ok(false),
+            Some((AMQPSoftError::NOTFOUND, _)) => Ok(None),
             _ => Err(error),
         },
     }
@@ -210,12 +248,10 @@ async fn declare_queue(
     channel: &Channel,
     name: &ShortString,
     mut arguments: FieldTable,
-) -> lapin::Result<()> {
+) -> lapin::Result<Counts> {
     arguments.insert("x-queue-type".into(), text("quorum"));
-    channel
-        .queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments)
-        .await?;
-    Ok(())
+    let queue = channel.queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments);
+    Ok(Counts::of(&queue.await?))
 }
 
 fn text(value: &str) -> AMQPValue {
@@ -246,5 +282,30 @@ fn soft(error: &lapin::Error) -> Option<(AMQPSoftError, String)> {
             AMQPErrorKind::Hard(_) => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn a_queue_that_was_deleted_before_it_was_declared_is_new() {
+        let counts = |messages, consumers| Counts {
+            messages,
+            consumers,
+        };
+        for (found, declared, is_new) in [
+            (None, counts(0, 0), true),
+            // Somebody else was quicker, and what had been there is gone in any case.
+            (None, counts(3, 1), true),
+            (Some(counts(0, 0)), counts(0, 0), false),
+            (Some(counts(5, 0)), counts(0, 0), true),
+            (Some(counts(0, 2)), counts(0, 0), true),
+            (Some(counts(5, 2)), counts(0, 2), false),
+            (Some(counts(5, 0)), counts(4, 0), false),
+        ] {
+            assert_eq!(declared.is_new(found), is_new, "{found:?} {declared:?}");
+        }
     }
 }

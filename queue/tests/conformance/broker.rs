@@ -176,7 +176,7 @@ async fn insist(queue: &Queue, id: Uuid) {
                 Ok(Confirmed { acked, refused }) if refused.is_empty() => {
                     return assert_eq!(acked, [id]);
                 }
-                Ok(_) | Err(Error::Refused(_)) => {}
+                Ok(_) | Err(Error::Gone(_)) => {}
                 Err(error) => panic!("{error}"),
             }
         }
@@ -223,7 +223,7 @@ async fn an_unroutable_message_is_not_confirmed() {
         .unwrap();
     publisher.publish(&ids(1)).await.unwrap();
     let error = soon(publisher.confirmed()).await.unwrap_err();
-    assert!(matches!(error, Error::Refused(_)), "{error}");
+    assert!(matches!(error, Error::Gone(_)), "{error}");
     queue.declare().await.unwrap();
     broker.clear().await;
 }
