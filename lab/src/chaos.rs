@@ -9,7 +9,6 @@ mod history;
 mod jobs;
 mod load;
 mod observer;
-pub mod proxy;
 mod report;
 mod run;
 mod schedule;

@@ -11,12 +11,11 @@ use std::{
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
-
-use crate::{
+use testbed::{
     folder::Folder,
     process::{LOOK_EVERY, Process, clean, tail},
 };
+use tokio::net::TcpStream;
 
 /// How long a start may take.
 pub(crate) const START: Duration = Duration::from_secs(30);

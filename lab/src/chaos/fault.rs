@@ -145,7 +145,7 @@ impl Fault {
         match self {
             Self::SlowFsync | Self::FsyncError => database::strace_obstacle(),
             Self::DiskFull => database::small_disk_obstacle(),
-            Self::ClockJump => crate::postgres::clock_obstacle(),
+            Self::ClockJump => testbed::postgres::clock_obstacle(),
             Self::PoisonWork | Self::EmbeddedFailpoints if !has_failpoints => {
                 Some("needs --failpoints-binary, a build that can be told where to die".into())
             }
@@ -232,7 +232,7 @@ impl Serialize for Fault {
 }
 
 /// The only broker, or one of the cluster.
-fn broker(ground: &mut Ground) -> Result<&mut crate::rabbitmq::Server> {
+fn broker(ground: &mut Ground) -> Result<&mut testbed::rabbitmq::Server> {
     ground.brokers.first_mut().context("there is no broker")
 }
 

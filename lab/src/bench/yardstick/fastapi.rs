@@ -10,18 +10,18 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
-
-use crate::{
-    bench::{
-        Bench,
-        load::Load,
-        site::Site,
-        trial::{self, Clock, Plan, Trial},
-    },
+use testbed::{
     folder::Folder,
     ports,
     process::{LOOK_EVERY, Process, clean, run, tail},
+};
+use tokio::net::TcpStream;
+
+use crate::bench::{
+    Bench,
+    load::Load,
+    site::Site,
+    trial::{self, Clock, Plan, Trial},
 };
 
 const PROGRAM: &str = include_str!("../../../peers/fastapi/main.py");

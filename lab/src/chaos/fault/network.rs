@@ -7,12 +7,10 @@ use std::{
 
 use anyhow::Result;
 use rand::RngExt as _;
+use testbed::proxy::{Mode, Proxy, Way};
 
 use super::Fault;
-use crate::chaos::{
-    proxy::{Mode, Proxy, Way},
-    world::{Peer, Role, World},
-};
+use crate::chaos::world::{Peer, Role, World};
 
 /// How many webhooks must be in flight before they are cut off, at most.
 const IN_FLIGHT: i64 = 30_000;

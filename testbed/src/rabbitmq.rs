@@ -1,5 +1,6 @@
 //! A private RabbitMQ, and what a test does to the queues of any RabbitMQ.
 
+#[cfg(feature = "queues")]
 mod amqp;
 mod cluster;
 mod node;
@@ -15,12 +16,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use self::node::Node;
-pub(crate) use self::{amqp::on_channel, cluster::cluster};
-pub use self::{
-    amqp::{Message, consumer_count, delete_queue, get_message, message_count, publish},
-    node::installed,
+#[cfg(feature = "queues")]
+pub use self::amqp::{
+    Message, consumer_count, delete_queue, get_message, message_count, on_channel, publish,
 };
+use self::node::Node;
+pub use self::{cluster::cluster, node::installed};
 use crate::{
     folder::Folder,
     ports,
@@ -115,17 +116,17 @@ impl Server {
     }
 
     /// Where it listens for AMQP.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.node.amqp_port))
     }
 
     /// The node's name.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.node.name
     }
 
     /// Whether the server's process is there.
-    pub(crate) fn runs(&mut self) -> Result<bool> {
+    pub fn runs(&mut self) -> Result<bool> {
         if let Some(process) = &mut self.process
             && process.exited()?.is_some()
         {
@@ -145,13 +146,8 @@ impl Server {
         Some(format!("amqps://guest:guest@localhost:{port}/%2f"))
     }
 
-    /// The management console's URL, user and password included.
-    pub fn management_url(&self) -> String {
-        format!("http://guest:guest@127.0.0.1:{}", self.node.management_port)
-    }
-
     /// The server's process number, unless it is stopped.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
 
