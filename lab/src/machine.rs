@@ -12,7 +12,7 @@ use testbed::process::{clean, run};
 
 use crate::servers::Servers;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,

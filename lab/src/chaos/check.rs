@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::bounds::{Bounds, longest_refusal, slowest};
 use super::{
@@ -21,7 +21,7 @@ use super::{
 const EXAMPLES: usize = 5;
 
 /// What must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Violation {
     /// A 202 without its row.
