@@ -112,7 +112,7 @@ mod tests {
     fn a_fault_is_a_row_and_all_of_them_the_last() {
         let entry = |fault: &str, requests: u64, lost: u64, recovered: f64| {
             serde_json::json!({
-                "fault": fault, "row": "A1", "runs": 2, "requests": requests, "accepted": 0, "rows": 7, "failed": 0,
+                "fault": fault, "row": "A1", "runs": 2, "requests": requests, "accepted": 0, "rows": 7,
                 "dead_letters": 0, "restarts": 2, "lost_leases": 0, "took_s": 60.0, "violated": [],
                 "violations": {"lost": lost, "panic": 4}, "deaths": {"consumer.at-work": 3},
                 "recovered_in_s": {"median": 1.0, "worst": recovered},

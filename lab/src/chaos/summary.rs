@@ -37,7 +37,6 @@ pub(super) struct Entry {
     pub(super) requests: u64,
     pub(super) accepted: u64,
     pub(super) rows: u64,
-    pub(super) failed: u64,
     pub(super) dead_letters: u64,
     /// Those that were found.
     pub(super) violations: BTreeMap<Violation, u64>,
@@ -116,7 +115,6 @@ impl Entry {
             requests: sum(|run| run.outcomes.requests),
             accepted: sum(|run| run.outcomes.accepted),
             rows: sum(|run| run.outcomes.rows),
-            failed: sum(|run| run.outcomes.failed),
             dead_letters: sum(|run| run.outcomes.dead_letters),
             violations: sums(violations.map(|(violation, count)| (*violation, *count))),
             restarts: sum(|run| run.restarts),
