@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs::{self, File},
+    net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::net::TcpStream;
 
 use crate::folder::Folder;
 
@@ -78,6 +80,27 @@ impl Process {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits until somebody accepts connections at `address`, for no longer than `within`. An error quotes its `log`.
+    pub async fn listens(
+        &mut self,
+        address: SocketAddr,
+        within: Duration,
+        log: &Path,
+    ) -> Result<()> {
+        let start = Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            let ended = self.exited()?;
+            ensure!(ended.is_none(), "it ended by itself: {}", tail(log));
+            ensure!(
+                start.elapsed() < within,
+                "it does not listen: {}",
+                tail(log)
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Ends it with `signal`, and with SIGKILL if it has not obeyed after [`OBEY`]; returns how it went once it is gone.

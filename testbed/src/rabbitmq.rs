@@ -14,7 +14,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
 
 #[cfg(feature = "queues")]
 pub use self::amqp::{
@@ -25,7 +24,7 @@ pub use self::{cluster::cluster, node::installed};
 use crate::{
     folder::Folder,
     ports,
-    process::{LOOK_EVERY, Process, clean, run, tail},
+    process::{Process, clean, run, tail},
     tls::Certificates,
 };
 
@@ -247,16 +246,9 @@ async fn start_epmd(node: &Node, folder: &mut Folder) -> Result<Process> {
         &node.epmd_port.to_string(),
     ]);
     let mut epmd = Process::spawn(EPMD, epmd, folder, Signal::KILL)?;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, node.epmd_port))
-        .await
-        .is_err()
-    {
-        ensure!(
-            epmd.exited()?.is_none(),
-            "epmd did not start: {}",
-            tail(&folder.log(EPMD))
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, node.epmd_port));
+    let log = folder.log(EPMD);
+    let listens = epmd.listens(address, START, &log).await;
+    listens.context("epmd did not start")?;
     Ok(epmd)
 }

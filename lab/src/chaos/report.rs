@@ -314,10 +314,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_report_is_clean_only_without_any_violation_and_without_a_broken_run() {
-        let none = || Violation::ALL.map(|violation| (violation, 0)).into();
+        let none = || Violation::all().map(|violation| (violation, 0)).collect();
         assert!(report(none(), Vec::new()).is_clean());
         assert!(!report(none(), vec!["no server".into()]).is_clean());
-        for violation in Violation::ALL {
+        for violation in Violation::all() {
             let mut one: BTreeMap<Violation, u64> = none();
             one.insert(violation, 1);
             let report = report(one, Vec::new());
