@@ -15,8 +15,12 @@ use std::{
 use anyhow::{Result, ensure};
 use indicatif::ProgressBar;
 use rand::{rngs::StdRng, seq::IndexedRandom as _};
-use testbed::proxy::{Mode, Proxy};
-use testbed::{folder::Folder, postgres, rabbitmq};
+use testbed::{
+    folder::Folder,
+    postgres,
+    proxy::{Mode, Proxy},
+    rabbitmq,
+};
 use tokio::sync::watch;
 
 pub(super) use self::{
