@@ -23,6 +23,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(crate) use self::report::median;
 use self::{report::Report, yardstick::fastapi::Stack};
 use crate::{hookline::binary, machine::Machine, servers::Servers};
 

@@ -9,10 +9,10 @@ mod history;
 mod jobs;
 mod load;
 mod observer;
-pub mod proxy;
 mod report;
 mod run;
 mod schedule;
+mod summary;
 mod webhook;
 mod world;
 
@@ -74,11 +74,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     failpoints_binary: Option<PathBuf>,
 
-    /// Keep every process's log in this folder, below it by fault and seed
+    /// Keep every process's log in this folder, and what each run came to, below it by fault and seed
     #[arg(long, value_name = "DIR")]
     logs: Option<PathBuf>,
 
-    /// Write all results here
+    /// Write what all runs of each fault come to here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 

@@ -6,16 +6,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitStatus,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
-
-use crate::{
+use testbed::{
     folder::Folder,
-    process::{LOOK_EVERY, Process, clean, tail},
+    process::{Process, clean, tail},
 };
 
 /// How long a start may take.
@@ -69,13 +67,9 @@ impl Hookline {
 
     /// Waits until it accepts connections.
     pub(crate) async fn listens(&mut self, address: SocketAddr) -> Result<()> {
-        let start = Instant::now();
-        while TcpStream::connect(address).await.is_err() {
-            self.must_run()?;
-            ensure!(start.elapsed() < START, "hookline does not listen");
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+        let log = self.folder.log(LOG);
+        let listens = self.process.listens(address, START, &log).await;
+        listens.with_context(|| format!("hookline {} did not start", self.role))
     }
 
     /// Waits until it ends by itself with success.

@@ -8,13 +8,11 @@ use std::{
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use testbed::process::{clean, run};
 
-use crate::{
-    process::{clean, run},
-    servers::Servers,
-};
+use crate::servers::Servers;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,

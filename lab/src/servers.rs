@@ -1,8 +1,7 @@
 //! A PostgreSQL and a RabbitMQ of one's own, for as long as a benchmark or a row of faults takes.
 
 use anyhow::Result;
-
-use crate::{postgres, rabbitmq};
+use testbed::{postgres, rabbitmq};
 
 /// The servers of a whole command.
 pub(crate) struct Servers {

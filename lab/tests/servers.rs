@@ -1,4 +1,4 @@
-//! The private servers do what the tests of the product rely on.
+//! Benchmarks and faults do what they are there for.
 //!
 //! `scripts/test` leaves out `private_servers`, and says so, on a machine where no server can be installed.
 
@@ -7,7 +7,4 @@
 mod private_servers {
     mod bench;
     mod chaos;
-    mod clearing_up;
-    mod postgres;
-    mod rabbitmq;
 }

@@ -24,8 +24,8 @@ async fn open(url: &str) -> DatabaseConnection {
 }
 
 async fn postgres() -> String {
-    let server = lab::given::postgres().unwrap();
-    lab::postgres::create_database(&server).await.unwrap()
+    let server = testbed::given::postgres().unwrap();
+    testbed::postgres::create_database(&server).await.unwrap()
 }
 
 async fn tables(db: &DatabaseConnection) -> Vec<&'static str> {
@@ -67,7 +67,7 @@ async fn sqlite_goes_up_and_down() {
 async fn postgres_goes_up_and_down() {
     let url = postgres().await;
     up_down_and_up_again(open(&url).await).await;
-    lab::postgres::drop_database(&url).await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
 }
 
 #[tokio::test]
@@ -82,5 +82,5 @@ async fn several_may_migrate_an_empty_database_at_once() {
         one.await.unwrap().unwrap();
     }
     assert_eq!(tables(&open(&url).await).await, TABLES);
-    lab::postgres::drop_database(&url).await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
 }

@@ -119,16 +119,16 @@ async fn sqlite_keeps_what_former_versions_have_left() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
 async fn postgres_keeps_what_former_versions_have_left() {
-    let server = lab::given::postgres().unwrap();
+    let server = testbed::given::postgres().unwrap();
     for steps in 1..all() {
-        let url = lab::postgres::create_database(&server).await.unwrap();
+        let url = testbed::postgres::create_database(&server).await.unwrap();
         let db = open(&url).await;
         Migrator::up(&db, Some(steps)).await.unwrap();
         fill(&db, steps).await;
         Migrator::up(&db, None).await.unwrap();
         is_whole(&db, steps).await;
         db.close().await.unwrap();
-        lab::postgres::drop_database(&url).await.unwrap();
+        testbed::postgres::drop_database(&url).await.unwrap();
     }
 }
 
@@ -137,8 +137,8 @@ async fn postgres_keeps_what_former_versions_have_left() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
 async fn postgres_orders_every_key_by_its_bytes() {
-    let server = lab::given::postgres().unwrap();
-    let url = lab::postgres::create_database(&server).await.unwrap();
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
     let db = open(&url).await;
     Migrator::up(&db, None).await.unwrap();
     let otherwise = "SELECT count(*) FROM pg_index \
@@ -150,5 +150,5 @@ async fn postgres_orders_every_key_by_its_bytes() {
     let by_bytes = otherwise.replace("<> 'C'", "= 'C'");
     assert!(count(&db, &by_bytes).await >= 3);
     db.close().await.unwrap();
-    lab::postgres::drop_database(&url).await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
 }

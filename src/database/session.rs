@@ -76,7 +76,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs PostgreSQL: run scripts/test"]
     async fn a_session_that_has_lost_its_settings_is_known() {
-        let url = lab::given::postgres().unwrap();
+        let url = testbed::given::postgres().unwrap();
         let mut connection = PgConnection::connect(&url).await.unwrap();
         assert!(!holds(&mut connection).await.unwrap());
         set(&mut connection, SERVICE).await.unwrap();
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs PostgreSQL: run scripts/test"]
     async fn statements_that_somebody_left_in_a_session_are_in_nobodys_way() {
-        let url = lab::given::postgres().unwrap();
+        let url = testbed::given::postgres().unwrap();
         let mut connection = PgConnection::connect(&url).await.unwrap();
         // By the name that the library gives its first.
         let left = "PREPARE sqlx_s_1 AS SELECT 'another answer'";

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lab::rabbitmq;
 use reqwest::StatusCode;
+use testbed::rabbitmq;
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},

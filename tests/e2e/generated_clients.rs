@@ -25,7 +25,7 @@ struct Workshop {
 
 impl Workshop {
     fn open() -> Self {
-        let tools = lab::given::generators().unwrap();
+        let tools = testbed::given::generators().unwrap();
         let folder = TempDir::new_in(&tools).unwrap();
         Self { tools, folder }
     }

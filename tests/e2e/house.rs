@@ -69,14 +69,14 @@ impl House {
 
     /// PostgreSQL and RabbitMQ, as the tests were given them.
     pub(crate) async fn on_servers() -> Self {
-        let server = lab::given::postgres().unwrap();
-        let broker = lab::given::rabbitmq().unwrap();
+        let server = testbed::given::postgres().unwrap();
+        let broker = testbed::given::rabbitmq().unwrap();
         Self::on(&server, &broker).await
     }
 
     pub(crate) async fn on(postgres: &str, broker: &str) -> Self {
         let mut house = Self::embedded();
-        let database = lab::postgres::create_database(postgres).await.unwrap();
+        let database = testbed::postgres::create_database(postgres).await.unwrap();
         house.environment.insert("DATABASE_URL", database);
         house.environment.insert("AMQP_URL", broker.into());
         let name = format!("test-{}", uuid::Uuid::now_v7());
@@ -254,11 +254,11 @@ impl House {
                 format!("{name}.dead-letter"),
                 format!("{name}.returned"),
             ] {
-                let _ = lab::rabbitmq::delete_queue(url, &queue).await;
+                let _ = testbed::rabbitmq::delete_queue(url, &queue).await;
             }
         }
         if let Some(url) = self.environment.get("DATABASE_URL") {
-            let _ = lab::postgres::drop_database(url).await;
+            let _ = testbed::postgres::drop_database(url).await;
         }
     }
 }

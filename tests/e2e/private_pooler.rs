@@ -1,6 +1,6 @@
 //! Behind a PgBouncer of the test's own.
 
-use lab::{
+use testbed::{
     pgbouncer::{PoolMode, Pooler},
     postgres,
 };

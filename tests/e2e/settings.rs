@@ -1,7 +1,7 @@
 //! What is wrong with the settings is said in one sentence that names the variable.
 
-use lab::rabbitmq;
 use queue::{Queue, amqp};
+use testbed::rabbitmq;
 
 use crate::{
     documents::settings,

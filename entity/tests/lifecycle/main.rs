@@ -44,12 +44,12 @@ macro_rules! on_both {
             $(#[tokio::test]
             #[ignore = "needs PostgreSQL: run scripts/test"]
             async fn $name() {
-                let server = lab::given::postgres().unwrap();
-                let url = lab::postgres::create_database(&server).await.unwrap();
+                let server = testbed::given::postgres().unwrap();
+                let url = testbed::postgres::create_database(&server).await.unwrap();
                 let db = crate::open(&url).await;
                 super::$name(db.clone()).await;
                 db.close().await.unwrap();
-                lab::postgres::drop_database(&url).await.unwrap();
+                testbed::postgres::drop_database(&url).await.unwrap();
             })*
         }
     };

@@ -291,8 +291,8 @@ async fn a_clock_that_was_set_back_puts_nothing_off(db: DatabaseConnection) {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
 async fn a_look_that_takes_too_long_costs_no_connection() {
-    let server = lab::given::postgres().unwrap();
-    let url = lab::postgres::create_database(&server).await.unwrap();
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
     let db = open(&url).await;
     let one = Database::connect(ConnectOptions::new(&url).max_connections(1).to_owned())
         .await
@@ -310,15 +310,15 @@ async fn a_look_that_takes_too_long_costs_no_connection() {
     assert!(claim_retries(&one).await.is_empty());
     one.close().await.unwrap();
     db.close().await.unwrap();
-    lab::postgres::drop_database(&url).await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
 }
 
 /// As when the server's clock was set back while they waited: it notices neither their deadlock nor that their time is up.
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
 async fn statements_that_the_server_does_not_end_are_ended() {
-    let server = lab::given::postgres().unwrap();
-    let url = lab::postgres::create_database(&server).await.unwrap();
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
     let db = open(&url).await;
     let ids = three(&db).await;
     let named = format!("{url}{}application_name=hookline%20test", separator(&url));
@@ -354,7 +354,7 @@ async fn statements_that_the_server_does_not_end_are_ended() {
     // Both are told to; the second may have got what the first one held before it heard of it.
     assert!(ended > 0);
     db.close().await.unwrap();
-    lab::postgres::drop_database(&url).await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
 }
 
 fn separator(url: &str) -> char {

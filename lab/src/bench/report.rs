@@ -186,7 +186,7 @@ pub(super) fn points(per_second: &[u64]) -> Vec<(f64, f64)> {
 }
 
 /// The middle of the runs; the mean of the two middle ones when their number is even.
-pub(super) fn median(runs: &[f64]) -> f64 {
+pub(crate) fn median(runs: &[f64]) -> f64 {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

@@ -7,13 +7,10 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use testbed::{ports, process::LOOK_EVERY};
 
 use super::{cpu_limit::CpuLimit, site::Site};
-use crate::{
-    hookline::{Hookline, START},
-    ports,
-    process::LOOK_EVERY,
-};
+use crate::hookline::{Hookline, START};
 
 /// Enough for 20,000 webhooks a second that are each at work for 30 s.
 const PREFETCH: &str = "600000";

@@ -9,8 +9,9 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use testbed::{folder::Folder, postgres, rabbitmq};
 
-use crate::{folder::Folder, hookline::Hookline, postgres, rabbitmq, servers::Servers};
+use crate::{hookline::Hookline, servers::Servers};
 
 /// What a run leaves its traces on.
 pub(super) struct Site {

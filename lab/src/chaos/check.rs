@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::bounds::{Bounds, longest_refusal, slowest};
 use super::{
@@ -21,7 +22,7 @@ use super::{
 const EXAMPLES: usize = 5;
 
 /// What must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Violation {
     /// A 202 without its row.
@@ -71,30 +72,9 @@ pub(super) enum Violation {
 }
 
 impl Violation {
-    pub(super) const ALL: [Self; 22] = [
-        Self::Lost,
-        Self::Altered,
-        Self::Unexpected,
-        Self::Stuck,
-        Self::Duplicated,
-        Self::Regressed,
-        Self::Rewritten,
-        Self::EarlyAck,
-        Self::OutboxLeft,
-        Self::QueueLeft,
-        Self::DeadLetters,
-        Self::ConflictLost,
-        Self::WrongAnswer,
-        Self::Overlap,
-        Self::IdleInTransaction,
-        Self::Panic,
-        Self::BadExit,
-        Self::WronglyFailed,
-        Self::Repeated,
-        Self::Late,
-        Self::ShutOut,
-        Self::Spent,
-    ];
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
 }
 
 /// Everything that was found, with a few examples of each.
@@ -127,7 +107,7 @@ impl Findings {
 
     /// Every violation with its count, those that were not found too.
     pub(super) fn all(&self) -> BTreeMap<Violation, u64> {
-        let all = Violation::ALL.into_iter();
+        let all = Violation::all();
         all.map(|violation| (violation, self.count(violation)))
             .collect()
     }

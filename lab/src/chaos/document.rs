@@ -1,53 +1,24 @@
-//! The results in `docs/RELIABILITY.md`: the part between two markers is made from reports, and from nothing else.
+//! The results in `docs/RELIABILITY.md`: the part between two markers is made from summaries, and from nothing else.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
+    slice,
 };
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
 
-use super::fault;
-use crate::{document, machine::Machine};
+use super::summary::{Entry, Summary, sums};
+use crate::document;
 
 const DOCUMENT: &str = "docs/RELIABILITY.md";
 const BEGIN: &str = "<!-- results: written by `lab chaos --render` -->\n";
 const END: &str = "<!-- end of results -->\n";
 
-/// What is told of a report.
-#[derive(Deserialize)]
-struct Report {
-    command: String,
-    machine: Machine,
-    planned: usize,
-    runs: Vec<Run>,
-    skipped: BTreeMap<String, String>,
-    broken: Vec<String>,
-    #[serde(default)]
-    starved: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Run {
-    fault: String,
-    row: String,
-    requests: u64,
-    rows: u64,
-    violations: BTreeMap<String, u64>,
-    recovered_in_s: Option<f64>,
-    restarts: u64,
-    repeated_calls: Option<u64>,
-    #[serde(default)]
-    deaths: BTreeMap<String, u64>,
-    took_s: f64,
-}
-
-/// Writes what `reports` say into the document.
-pub(super) fn write(reports: &[PathBuf]) -> Result<()> {
+/// Writes what `summaries` say into the document.
+pub(super) fn write(summaries: &[PathBuf]) -> Result<()> {
     let mut results = String::new();
-    for file in reports {
+    for file in summaries {
         results += &section(&document::report(file)?);
     }
     let file = Path::new(DOCUMENT);
@@ -63,132 +34,70 @@ fn between(document: &str, results: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{results}{END}{after}"))
 }
 
-fn section(report: &Report) -> String {
-    let mut text = format!("`{}` on {}:\n\n", report.command, report.machine);
+fn section(summary: &Summary) -> String {
+    let mut text = format!("`{}` on {}:\n\n", summary.command, summary.machine);
     text += "| row | fault | runs | requests | lost | stuck | duplicated | other | restarts | repeated calls | slowest \
              recovery |\n| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n";
-    let mut all = Sums::default();
-    for (name, row, runs) in grouped(report) {
-        let sums = Sums::of(&runs);
-        all.add(&sums);
+    let faults = &summary.faults;
+    for entry in faults {
+        let Entry { fault, row, .. } = entry;
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| {row} | `{name}` | {} |", sums.cells(runs.len()));
+        let _ = writeln!(
+            text,
+            "| {row} | `{fault}` | {} |",
+            cells(slice::from_ref(entry))
+        );
     }
-    let _ = writeln!(text, "| | **all** | {} |\n", all.cells(report.runs.len()));
-    let minutes = report.runs.iter().map(|run| run.took_s).sum::<f64>() / 60.0;
-    let rows: u64 = report.runs.iter().map(|run| run.rows).sum();
+    let _ = writeln!(text, "| | **all** | {} |\n", cells(faults));
+    let minutes = faults.iter().map(|entry| entry.took_s).sum::<f64>() / 60.0;
+    let rows: u64 = faults.iter().map(|entry| entry.rows).sum();
     let _ = writeln!(
         text,
         "{rows} transactions in {minutes:.0} minutes of runs. Lost, stuck, duplicated and other must be none.\n"
     );
-    let mut deaths: BTreeMap<&str, u64> = BTreeMap::new();
-    for (point, count) in report.runs.iter().flat_map(|run| &run.deaths) {
-        *deaths.entry(point).or_default() += count;
-    }
+    let deaths = faults.iter().flat_map(|entry| entry.deaths.clone());
+    let deaths = sums(deaths);
     if !deaths.is_empty() {
         let all: u64 = deaths.values().sum();
         let deaths = deaths.iter();
         let each: Vec<String> = deaths.map(|(point, n)| format!("`{point}` {n}")).collect();
         let _ = writeln!(text, "Deaths at failpoints: {all} ({}).\n", each.join(", "));
     }
-    let ended = report.runs.len() + report.broken.len() + report.starved.len();
-    if ended < report.planned {
-        let _ = writeln!(text, "Cut short: {ended} of {} runs.\n", report.planned);
+    let runs: usize = faults.iter().map(|entry| entry.runs).sum();
+    let ended = runs + summary.broken.len() + summary.starved.len();
+    if ended < summary.planned {
+        let _ = writeln!(text, "Cut short: {ended} of {} runs.\n", summary.planned);
     }
-    for (name, reason) in &report.skipped {
+    for (name, reason) in &summary.skipped {
         let _ = writeln!(text, "Not injected: `{name}`: {reason}.\n");
     }
-    for what in report.broken.iter().chain(&report.starved) {
+    for what in summary.broken.iter().chain(&summary.starved) {
         let _ = writeln!(text, "Not carried out: {what}.\n");
     }
     text
 }
 
-/// The runs of each fault, in the order of `--list`.
-fn grouped(report: &Report) -> Vec<(&str, &str, Vec<&Run>)> {
-    let order: Vec<String> = fault::all().map(|about| about.fault.name()).collect();
-    let place = |name: &str| order.iter().position(|known| known == name);
-    let mut groups: BTreeMap<(Option<usize>, &str), Vec<&Run>> = BTreeMap::new();
-    for run in &report.runs {
-        let key = (place(&run.fault), run.fault.as_str());
-        groups.entry(key).or_default().push(run);
-    }
-    let groups = groups.into_iter();
-    groups
-        .map(|((_, name), runs)| (name, runs.first().map_or("", |run| run.row.as_str()), runs))
-        .collect()
-}
-
-#[derive(Default)]
-struct Sums {
-    requests: u64,
-    lost: u64,
-    stuck: u64,
-    duplicated: u64,
-    other: u64,
-    restarts: u64,
-    repeated: Option<u64>,
-    recovery: Option<f64>,
-}
-
-impl Sums {
-    fn of(runs: &[&Run]) -> Self {
-        let mut sums = Self::default();
-        for run in runs {
-            let count = |name: &str| run.violations.get(name).copied().unwrap_or(0);
-            let named = ["lost", "stuck", "duplicated"].map(count);
-            let all: u64 = run.violations.values().sum();
-            sums.add(&Self {
-                requests: run.requests,
-                lost: named[0],
-                stuck: named[1],
-                duplicated: named[2],
-                other: all - named.iter().sum::<u64>(),
-                restarts: run.restarts,
-                repeated: run.repeated_calls,
-                recovery: run.recovered_in_s,
-            });
-        }
-        sums
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.lost += other.lost;
-        self.stuck += other.stuck;
-        self.duplicated += other.duplicated;
-        self.other += other.other;
-        self.restarts += other.restarts;
-        if let Some(repeated) = other.repeated {
-            *self.repeated.get_or_insert_default() += repeated;
-        }
-        if let Some(recovery) = other.recovery {
-            let most = self.recovery.get_or_insert_default();
-            *most = most.max(recovery);
-        }
-    }
-
-    fn cells(&self, runs: usize) -> String {
-        let Self {
-            requests,
-            lost,
-            stuck,
-            duplicated,
-            other,
-            restarts,
-            ..
-        } = self;
-        let repeated = self.repeated.map_or("–".into(), |count| count.to_string());
-        let recovery = self.recovery.map_or("–".into(), |s| format!("{s:.1} s"));
-        format!(
-            "{runs} | {requests} | {lost} | {stuck} | {duplicated} | {other} | {restarts} | {repeated} | {recovery}"
-        )
-    }
+/// What these come to together.
+fn cells(entries: &[Entry]) -> String {
+    let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
+    let found = [0, 1, 2, 3].map(|at| entries.iter().map(|entry| entry.found()[at]).sum::<u64>());
+    let [lost, stuck, duplicated, other] = found;
+    let repeated = entries.iter().filter_map(|entry| entry.repeated_calls);
+    let repeated = repeated.reduce(|one, other| one + other);
+    let recovery = entries.iter().filter_map(|entry| entry.recovered_in_s);
+    let recovery = recovery.map(|spread| spread.worst).reduce(f64::max);
+    let (runs, requests) = (sum(|entry| entry.runs as u64), sum(|entry| entry.requests));
+    let restarts = sum(|entry| entry.restarts);
+    let repeated = repeated.map_or("–".into(), |count| count.to_string());
+    let recovery = recovery.map_or("–".into(), |s| format!("{s:.1} s"));
+    format!(
+        "{runs} | {requests} | {lost} | {stuck} | {duplicated} | {other} | {restarts} | {repeated} | {recovery}"
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, Report, between, section};
+    use super::{BEGIN, END, Summary, between, section};
 
     #[test]
     fn only_what_is_between_the_markers_changes() {
@@ -200,26 +109,31 @@ mod tests {
     }
 
     #[test]
-    fn the_runs_of_one_fault_are_one_row_in_the_order_of_the_list() {
-        let run = |fault: &str, requests: u64, lost: u64, recovered: f64| {
+    fn a_fault_is_a_row_and_all_of_them_the_last() {
+        let entry = |fault: &str, requests: u64, lost: u64, recovered: f64| {
             serde_json::json!({
-                "fault": fault, "row": "A1", "requests": requests, "rows": 7, "restarts": 1, "took_s": 60.0,
-                "violations": {"lost": lost, "panic": 2}, "recovered_in_s": recovered, "repeated_calls": null,
-                "deaths": {"consumer.at-work": 3},
+                "fault": fault, "row": "A1", "runs": 2, "requests": requests, "accepted": 0, "rows": 7,
+                "dead_letters": 0, "restarts": 2, "lost_leases": 0, "took_s": 60.0, "violated": [],
+                "violations": {"lost": lost, "panic": 4}, "deaths": {"consumer.at-work": 3},
+                "recovered_in_s": {"median": 1.0, "worst": recovered},
             })
         };
-        let report: Report = serde_json::from_value(serde_json::json!({
+        let summary: Summary = serde_json::from_value(serde_json::json!({
             "command": "lab chaos", "machine": {"processor": "P", "cores": 2, "memory_gib": 23.6, "kernel": "6", "hookline": "hookline 1"},
-            "skipped": {"clock-jump": "no clock"}, "broken": [], "planned": 4,
-            "runs": [run("stop-api", 5, 0, 9.0), run("kill-api", 10, 1, 1.0), run("kill-api", 20, 0, 2.5)],
+            "skipped": {"clock-jump": "no clock"}, "broken": [], "starved": [], "planned": 5,
+            "faults": [entry("kill-api", 30, 1, 2.5), entry("stop-api", 5, 0, 9.0)],
         }))
         .unwrap();
-        let text = section(&report);
-        let kill = text.find("| A1 | `kill-api` | 2 | 30 | 1 | 0 | 0 | 4 | 2 | – | 2.5 s |");
-        let stop = text.find("| A1 | `stop-api` | 1 | 5 | 0 | 0 | 0 | 2 | 1 | – | 9.0 s |");
-        assert!(kill.unwrap() < stop.unwrap(), "{text}");
-        assert!(text.contains("Cut short: 3 of 4 runs"), "{text}");
-        assert!(text.contains("`consumer.at-work` 9"), "{text}");
-        assert!(text.contains("`clock-jump`: no clock"), "{text}");
+        let text = section(&summary);
+        for part in [
+            "| A1 | `kill-api` | 2 | 30 | 1 | 0 | 0 | 4 | 2 | – | 2.5 s |\n| A1 | `stop-api` | 2 | 5 | 0 | 0 | 0 | 4 | 2 | – | 9.0 s |\n\
+             | | **all** | 4 | 35 | 1 | 0 | 0 | 8 | 4 | – | 9.0 s |",
+            "14 transactions in 2 minutes",
+            "Cut short: 4 of 5 runs",
+            "`consumer.at-work` 6",
+            "`clock-jump`: no clock",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

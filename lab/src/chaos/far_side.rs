@@ -6,11 +6,9 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
-    future::poll_fn,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     net::{Ipv4Addr, SocketAddr},
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -19,9 +17,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     Request, Response,
-    body::{Body as _, Incoming},
+    body::Incoming,
     header::{HeaderValue, RETRY_AFTER},
     server::conn::http1,
     service::service_fn,
@@ -37,7 +36,7 @@ use tokio::{
 const BODY_MAX: usize = 64 * 1024;
 
 /// How the far side behaves.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Manners {
     /// How long a call takes.
     pub(super) delay: Duration,
@@ -64,14 +63,7 @@ impl Manners {
     pub(super) fn good(delay: Duration) -> Self {
         Self {
             delay,
-            fail: 0.0,
-            hang_up: 0.0,
-            busy: 0.0,
-            refuse: 0.0,
-            sick: 0.0,
-            brush_off: None,
-            rate_max: None,
-            closes_kept: false,
+            ..Self::default()
         }
     }
 }
@@ -161,15 +153,22 @@ impl Drop for FarSide {
     }
 }
 
-/// How often a call of one key began before an earlier one of the same key had ended.
-pub(super) fn overlaps(calls: &[Call]) -> u64 {
+/// The calls of each key, in the order in which they began.
+fn by_key(calls: &[Call]) -> impl Iterator<Item = Vec<&Call>> {
     let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
     for call in calls {
         by_key.entry(&call.key).or_default().push(call);
     }
-    let mut overlaps = 0;
-    for mut calls in by_key.into_values() {
+    by_key.into_values().map(|mut calls| {
         calls.sort_by_key(|call| call.began);
+        calls
+    })
+}
+
+/// How often a call of one key began before an earlier one of the same key had ended.
+pub(super) fn overlaps(calls: &[Call]) -> u64 {
+    let mut overlaps = 0;
+    for calls in by_key(calls) {
         let mut busy_until = Duration::ZERO;
         for call in calls {
             overlaps += u64::from(call.began < busy_until);
@@ -181,9 +180,7 @@ pub(super) fn overlaps(calls: &[Call]) -> u64 {
 
 /// How many calls were not the first of their key.
 pub(super) fn repeats(calls: &[Call]) -> u64 {
-    let mut keys: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let keys: BTreeSet<&str> = calls.iter().map(|call| call.key.as_str()).collect();
     (calls.len() - keys.len()) as u64
 }
 
@@ -220,13 +217,8 @@ fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
 
 /// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.
 pub(super) fn unexplained(calls: &[Call], deaths: &[Duration]) -> u64 {
-    let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-    for call in calls {
-        by_key.entry(&call.key).or_default().push(call);
-    }
     let mut unexplained = 0;
-    for mut calls in by_key.into_values() {
-        calls.sort_by_key(|call| call.began);
+    for calls in by_key(calls) {
         for pair in calls.windows(2) {
             let succeeded = pair[0].status.is_some_and(|status| status < 300);
             let died = deaths
@@ -264,10 +256,10 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
 
 /// The far side's answer; an error hangs up.
 async fn answer(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     is_first: bool,
     shared: Arc<Shared>,
-) -> Result<Response<String>, HangUp> {
+) -> io::Result<Response<String>> {
     let header = |name: &str| {
         let mut headers = request.headers().iter();
         let found = headers.find(|(found, _)| found.as_str().ends_with(name));
@@ -280,17 +272,19 @@ async fn answer(
     let sick = is_chosen(&key, manners.sick);
     let call = UnderWay::begin(&shared, key, attempt);
     if manners.closes_kept && !is_first {
-        return Err(HangUp);
+        return Err(hang_up());
     }
-    let body = read(request.body_mut()).await;
-    call.names(&body);
+    // What breaks off, or goes too far, names nothing.
+    if let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await {
+        call.names(&body.to_bytes());
+    }
     let luck: f64 = locked(&shared.random).random();
     let status = match shared.answers_at_once(&manners) {
         Some(status) => status,
         None => {
             tokio::time::sleep(manners.delay).await;
             if luck < manners.hang_up {
-                return Err(HangUp);
+                return Err(hang_up());
             }
             match luck - manners.hang_up {
                 _ if refused => REFUSED,
@@ -337,36 +331,9 @@ fn is_chosen(key: &str, part: f64) -> bool {
     hasher.finish() as f64 / u64::MAX as f64 <= part && part > 0.0
 }
 
-/// Reads a body to its end, or as far as it may go.
-async fn read(body: &mut Incoming) -> Vec<u8> {
-    let mut read = Vec::new();
-    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-        if let Some(data) = frame.data_ref() {
-            read.extend_from_slice(data);
-        }
-        if read.len() > BODY_MAX {
-            break;
-        }
-    }
-    read
-}
-
 /// Closes the connection without an answer.
-#[derive(Debug)]
-struct HangUp;
-
-impl std::fmt::Display for HangUp {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("told to hang up")
-    }
-}
-
-impl std::error::Error for HangUp {}
-
-impl From<Infallible> for HangUp {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
+fn hang_up() -> io::Error {
+    io::Error::other("told to hang up")
 }
 
 /// A call that goes on; it ends when this is dropped, which hyper does too when the caller has gone.

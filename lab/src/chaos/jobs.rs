@@ -17,13 +17,18 @@ use super::{
     report::{self, Report},
     run::{self, Task},
     schedule::{self, Step},
+    summary::Summary,
     world::{Ground, Kind, Plan, Work},
 };
+use crate::document;
 
 /// How many processes race in the fault that is about that.
 const RACERS: u32 = 8;
 /// How long a run takes beside its faults, for the progress bar.
 const BESIDE: Duration = Duration::from_secs(15);
+
+/// Beside a run's logs: everything that it came to.
+const RUN: &str = "run.json";
 
 /// What all workers share.
 pub(super) struct Chaos {
@@ -188,7 +193,8 @@ impl Chaos {
         }
         // What has been found so far must not depend on what comes after.
         if let Some(file) = &self.args.json
-            && let Err(error) = locked(&self.report).write(file)
+            && let Err(error) =
+                Summary::of(&locked(&self.report)).and_then(|summary| summary.write(file))
         {
             self.say(&format!("{error:#}"));
         }
@@ -261,7 +267,11 @@ impl Chaos {
                 &mut other.insert((kind, ground)).1
             }
         };
-        run::run(ground, task).await
+        let run = run::run(ground, task).await?;
+        if let Some(folder) = &logs {
+            document::write(&folder.join(RUN), &serde_json::to_string_pretty(&run)?)?;
+        }
+        Ok(run)
     }
 
     /// A line that stays.
@@ -273,9 +283,9 @@ impl Chaos {
         let report = self.report.into_inner();
         let report = report.unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &self.args.json {
-            report.write(file)?;
+            Summary::of(&report)?.write(file)?;
         }
-        print!("{}", report.table());
+        print!("{}", report.table()?);
         Ok(match report.is_clean() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,

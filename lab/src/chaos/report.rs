@@ -1,21 +1,22 @@
 //! What came out, for people and for machines.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{
     check::{State, Violation, longest_refusal, slowest},
     history::{Outcome, Request},
     schedule::Step,
+    summary::{Entry, Summary},
     webhook::Webhooks,
     world::Work,
 };
 use crate::machine::Machine;
 
 /// Everything that a command did.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Report {
     pub(super) command: String,
     pub(super) machine: Machine,
@@ -111,10 +112,6 @@ impl Run {
         !self.is_clean() && self.behind_ms >= STARVED_MS
     }
 
-    fn count(&self, violation: Violation) -> u64 {
-        self.violations.get(&violation).copied().unwrap_or(0)
-    }
-
     /// One line about it.
     pub(super) fn line(&self) -> String {
         let Outcomes {
@@ -189,30 +186,28 @@ impl Report {
     }
 
     /// The table for the terminal: one line per fault.
-    pub(super) fn table(&self) -> String {
-        let mut by_fault: BTreeMap<(&str, &str), Vec<&Run>> = BTreeMap::new();
-        for run in &self.runs {
-            by_fault.entry((run.row, &run.fault)).or_default().push(run);
-        }
+    pub(super) fn table(&self) -> Result<String> {
+        let summary = Summary::of(self)?;
+        let mut entries: Vec<&Entry> = summary.faults.iter().collect();
+        entries.sort_by_key(|entry| (&entry.row, &entry.fault));
         let mut text = format!(
             "{:4} {:24} {:>4} {:>9} {:>6} {:>6} {:>11} {:>6} {:>10}\n",
             "row", "fault", "runs", "requests", "lost", "stuck", "duplicated", "other", "recovered"
         );
-        for ((row, fault), runs) in by_fault {
-            let sum = |value: &dyn Fn(&Run) -> u64| runs.iter().map(|run| value(run)).sum::<u64>();
-            let named = [Violation::Lost, Violation::Stuck, Violation::Duplicated];
-            let counts = named.map(|violation| sum(&|run| run.count(violation)));
-            let all = sum(&|run| run.violations.values().sum());
-            let recovered = runs.iter().filter_map(|run| run.recovered_in_s);
-            let recovered = recovered.fold(0.0, f64::max);
-            let [lost, stuck, duplicated] = counts;
-            let other = all - counts.iter().sum::<u64>();
-            let requests = sum(&|run| run.outcomes.requests);
+        for entry in entries {
+            let Entry {
+                fault,
+                row,
+                runs,
+                requests,
+                ..
+            } = entry;
+            let [lost, stuck, duplicated, other] = entry.found();
+            let recovered = entry.recovered_in_s.map_or(0.0, |spread| spread.worst);
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "{row:4} {fault:24} {:>4} {requests:>9} {lost:>6} {stuck:>6} {duplicated:>11} {other:>6} {recovered:>8.1} s",
-                runs.len()
+                "{row:4} {fault:24} {runs:>4} {requests:>9} {lost:>6} {stuck:>6} {duplicated:>11} {other:>6} {recovered:>8.1} s"
             );
         }
         for (fault, reason) in &self.skipped {
@@ -230,7 +225,7 @@ impl Report {
                 let _ = writeln!(text, "    {example}");
             }
         }
-        text
+        Ok(text)
     }
 
     /// Takes a run over, at the place of its number: they end in any order, and the report has one.
@@ -239,15 +234,10 @@ impl Report {
         let at = self.runs.partition_point(|other| other.number < number);
         self.runs.insert(at, run);
     }
-
-    pub(super) fn write(&self, file: &Path) -> Result<()> {
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
-    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::{Outcomes, Report, Run};
@@ -256,7 +246,11 @@ mod tests {
         machine::Machine,
     };
 
-    fn report(violations: BTreeMap<Violation, u64>, broken: Vec<String>) -> Report {
+    /// One run that found this.
+    pub(in crate::chaos) fn report(
+        violations: BTreeMap<Violation, u64>,
+        broken: Vec<String>,
+    ) -> Report {
         let run = Run {
             number: 0,
             fault: "kill-api".into(),
@@ -320,16 +314,21 @@ mod tests {
 
     #[test]
     fn a_report_is_clean_only_without_any_violation_and_without_a_broken_run() {
-        let none = || Violation::ALL.map(|violation| (violation, 0)).into();
+        let none = || Violation::all().map(|violation| (violation, 0)).collect();
         assert!(report(none(), Vec::new()).is_clean());
         assert!(!report(none(), vec!["no server".into()]).is_clean());
-        for violation in Violation::ALL {
+        for violation in Violation::all() {
             let mut one: BTreeMap<Violation, u64> = none();
             one.insert(violation, 1);
             let report = report(one, Vec::new());
             assert!(!report.is_clean(), "{violation:?}");
-            assert!(report.table().contains(&format!("{violation:?} 1")));
-            assert!(report.table().contains("txn_1"));
+            assert!(
+                report
+                    .table()
+                    .unwrap()
+                    .contains(&format!("{violation:?} 1"))
+            );
+            assert!(report.table().unwrap().contains("txn_1"));
         }
     }
 }

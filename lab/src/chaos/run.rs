@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use testbed::proxy::Proxy;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
     history::History,
     load::{Habits, Senders},
     observer::{Observer, Worst},
-    proxy::Proxy,
     report::{Outcomes, Run},
     schedule::Step,
     webhook::Webhooks,

@@ -15,6 +15,12 @@ use std::{
 use anyhow::{Result, ensure};
 use indicatif::ProgressBar;
 use rand::{rngs::StdRng, seq::IndexedRandom as _};
+use testbed::{
+    folder::Folder,
+    postgres,
+    proxy::{Mode, Proxy},
+    rabbitmq,
+};
 use tokio::sync::watch;
 
 pub(super) use self::{
@@ -28,9 +34,7 @@ use super::{
     check::{DeadLetters, Findings, Violation},
     far_side::FarSide,
     load::Habits,
-    proxy::{Mode, Proxy},
 };
-use crate::{folder::Folder, postgres, rabbitmq};
 
 /// Processes of each role.
 const PROCESSES: u32 = 2;

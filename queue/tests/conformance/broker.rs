@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use lab::rabbitmq;
 use queue::{Confirmed, Error, Queue, Settlement, amqp};
+use testbed::rabbitmq;
 use uuid::Uuid;
 
 use crate::{confirmed, ids, ids_of, nothing, publish, settle, soon, take, until_depth};
@@ -16,7 +16,7 @@ pub(super) struct Broker {
 
 impl Broker {
     pub(super) fn new() -> Self {
-        Self::at(lab::given::rabbitmq().unwrap())
+        Self::at(testbed::given::rabbitmq().unwrap())
     }
 
     pub(super) fn at(url: String) -> Self {

@@ -10,8 +10,8 @@ mod private_servers {
         time::Duration,
     };
 
-    use lab::rabbitmq::{Options, Server};
     use queue::{Reason, Settlement};
+    use testbed::rabbitmq::{Options, Server};
     use tokio::{
         net::{TcpListener, TcpStream},
         sync::OnceCell,

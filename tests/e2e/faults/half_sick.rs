@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use lab::chaos::proxy::{Mode, Proxy};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
+use testbed::proxy::{Mode, Proxy};
 
 use super::{migrated, until, until_logged};
 use crate::{
@@ -33,7 +33,7 @@ async fn through_a_proxy(house: &House) -> (Proxy, String) {
 
 /// The server's own database, to change ours from.
 async fn administrator() -> DatabaseConnection {
-    Database::connect(lab::given::postgres().unwrap())
+    Database::connect(testbed::given::postgres().unwrap())
         .await
         .unwrap()
 }

@@ -1,6 +1,6 @@
 //! Messages come twice, name nobody, or meet several processes.
 
-use lab::rabbitmq;
+use testbed::rabbitmq;
 
 use super::{migrated, until_ready};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lab::{postgres, rabbitmq, tls::Certificates};
+use testbed::{postgres, rabbitmq, tls::Certificates};
 
 use super::until;
 use crate::{

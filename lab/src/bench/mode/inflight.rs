@@ -3,18 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use testbed::rabbitmq;
 
 use super::RUN_WITHIN;
-use crate::{
-    bench::{
-        Bench,
-        load::Load,
-        report::Target,
-        service::Service,
-        site::{Broker, Site},
-        usage::resident_bytes,
-    },
-    rabbitmq,
+use crate::bench::{
+    Bench,
+    load::Load,
+    report::Target,
+    service::Service,
+    site::{Broker, Site},
+    usage::resident_bytes,
 };
 
 const MODE: &str = "inflight";

@@ -4,13 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::DbBackend;
+use testbed::{process::LOOK_EVERY, rabbitmq};
 
 use super::{Site, dead_letter};
-use crate::{
-    bench::load::{Answers, Ids},
-    process::LOOK_EVERY,
-    rabbitmq,
-};
+use crate::bench::load::{Answers, Ids};
 
 /// Ids that one query looks for.
 const LOOKED_FOR: usize = 10_000;

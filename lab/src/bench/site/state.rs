@@ -4,10 +4,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement, TryGetable, Value};
+use testbed::rabbitmq;
 use uuid::Uuid;
 
 use super::{Broker, Site};
-use crate::{bench::service::Service, rabbitmq};
+use crate::bench::service::Service;
 
 /// Between two looks for whether everything is done. Rates do not depend on it: they end with the last `processed_at`.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

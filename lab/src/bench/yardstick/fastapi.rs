@@ -10,18 +10,17 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
-
-use crate::{
-    bench::{
-        Bench,
-        load::Load,
-        site::Site,
-        trial::{self, Clock, Plan, Trial},
-    },
+use testbed::{
     folder::Folder,
     ports,
-    process::{LOOK_EVERY, Process, clean, run, tail},
+    process::{LOOK_EVERY, Process, clean, run},
+};
+
+use crate::bench::{
+    Bench,
+    load::Load,
+    site::Site,
+    trial::{self, Clock, Plan, Trial},
 };
 
 const PROGRAM: &str = include_str!("../../../peers/fastapi/main.py");
@@ -123,14 +122,10 @@ impl Stack {
         let delay = delay.as_secs_f64().to_string();
         command.env("DATABASE_URL", url).env("DELAY_SECONDS", delay);
         let mut process = Process::spawn(LOG, command, &mut folder, Signal::TERM)?;
-        let start = Instant::now();
         // The workers share one socket, which listens before they can answer; requests wait there.
-        while TcpStream::connect(address).await.is_err() {
-            let log = tail(&folder.log(LOG));
-            ensure!(process.exited()?.is_none(), "FastAPI did not start: {log}");
-            ensure!(start.elapsed() < START, "FastAPI does not listen");
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let log = folder.log(LOG);
+        let listens = process.listens(address, START, &log).await;
+        listens.context("FastAPI did not start")?;
         self.warm_up(address, site).await?;
         Ok((process, folder, address))
     }

@@ -3,8 +3,9 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use testbed::{folder::Folder, postgres::Server, process::run};
 
-use crate::{bench::site::Site, folder::Folder, postgres::Server, process::run};
+use crate::bench::site::Site;
 
 /// Into the table of the service, with ids as scattered as those of the load generator.
 const SCRIPT: &str = r"\set number random(0, 9223372036854775806)

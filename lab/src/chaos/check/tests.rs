@@ -122,9 +122,7 @@ fn finds(expected: &[Violation], doctor: impl FnOnce(&mut Run)) {
     let mut run = Run::good();
     doctor(&mut run);
     let findings = run.findings();
-    let found = Violation::ALL
-        .into_iter()
-        .filter(|violation| findings.count(*violation) > 0);
+    let found = Violation::all().filter(|violation| findings.count(*violation) > 0);
     assert_eq!(
         found.collect::<Vec<_>>(),
         expected,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use super::Fault;
 use crate::chaos::{
     load::Habits,
     world::{Role, World},
@@ -26,7 +27,7 @@ const FINAL_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Kills a consumer under a backlog: what it held must not wait behind that.
-pub(super) async fn strike(world: &mut World<'_>) -> Result<()> {
+pub(super) async fn strike(_: Fault, world: &mut World<'_>, _: Duration) -> Result<()> {
     hold_at_most(world, PREFETCH).await?;
     let usual = *world.habits.borrow();
     let come = |times| Habits { times, ..usual };

@@ -4,15 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
+use testbed::{proxy::Mode, rabbitmq};
 
 use super::{Fault, broker};
-use crate::{
-    chaos::{
-        proxy::Mode,
-        world::{Peer, Role, World},
-    },
-    rabbitmq,
-};
+use crate::chaos::world::{Peer, Role, World};
 
 /// A policy outlasts the absence of the consumers by this.
 const AND_THEN: Duration = Duration::from_secs(4);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rand::RngExt as _;
+use testbed::rabbitmq::Server;
 
 use super::Fault;
-use crate::{chaos::world::World, rabbitmq::Server};
+use crate::chaos::world::World;
 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
     match fault {

@@ -8,16 +8,14 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use rand::RngExt as _;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-
-use super::Fault;
-use crate::{
-    chaos::{
-        proxy::Mode,
-        world::{Hoard, Peer, Role, World},
-    },
+use testbed::{
     folder::Folder,
     process::{Process, clean, search_path},
+    proxy::Mode,
 };
+
+use super::Fault;
+use crate::chaos::world::{Hoard, Peer, Role, World};
 
 /// Long enough for every connection to be reset.
 const MOMENT: Duration = Duration::from_millis(300);

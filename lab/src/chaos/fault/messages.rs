@@ -9,14 +9,12 @@ use lapin::{
     BasicProperties, Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
+use testbed::rabbitmq;
 
 use super::{Fault, broker};
-use crate::{
-    chaos::{
-        check::DeadLetters,
-        world::{Role, World},
-    },
-    rabbitmq,
+use crate::chaos::{
+    check::DeadLetters,
+    world::{Role, World},
 };
 
 /// As soon as the first piece of work ends.

@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use rand::RngExt as _;
+use testbed::proxy::{Mode, Proxy, Way};
 
 use super::Fault;
-use crate::chaos::{
-    proxy::{Mode, Proxy, Way},
-    world::{Peer, Role, World},
-};
+use crate::chaos::world::{Peer, Role, World};
 
 /// How many webhooks must be in flight before they are cut off, at most.
 const IN_FLIGHT: i64 = 30_000;
@@ -27,7 +25,7 @@ const FLAPPING: Rhythm = (3000..3001, 3000..3001);
 type Rhythm = (Range<u64>, Range<u64>);
 
 /// How connections break.
-pub(super) struct Break {
+struct Break {
     /// Who is at the other end of them.
     peer: Peer,
     mode: Mode,
@@ -99,7 +97,7 @@ impl Break {
     }
 
     /// What `fault` does to connections, if it is about them.
-    pub(super) fn by(fault: Fault, world: &mut World<'_>) -> Option<Self> {
+    fn by(fault: Fault, world: &mut World<'_>) -> Option<Self> {
         let way = match world.random.random_bool(0.5) {
             true => Way::ToServer,
             false => Way::ToClient,
@@ -142,15 +140,16 @@ impl Break {
             _ => return None,
         })
     }
+}
 
-    pub(super) async fn strike(self, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-        if self.in_flight {
-            fill(world).await?;
-        }
-        match &self.rhythm {
-            Some(rhythm) => again_and_again(world, &self, rhythm, lasts).await,
-            None => once(world, &self, lasts).await,
-        }
+pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let how = Break::by(fault, world).context("this is no fault of the connections")?;
+    if how.in_flight {
+        fill(world).await?;
+    }
+    match &how.rhythm {
+        Some(rhythm) => again_and_again(world, &how, rhythm, lasts).await,
+        None => once(world, &how, lasts).await,
     }
 }
 

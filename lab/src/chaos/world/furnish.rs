@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Url;
 use serde::Serialize;
+use testbed::{folder::Folder, proxy::Proxy, rabbitmq};
 use tokio::sync::watch;
 
 use super::{
@@ -24,11 +25,8 @@ use crate::{
         check::{DeadLetters, Findings},
         far_side::{FarSide, Manners},
         load::Habits,
-        proxy::Proxy,
     },
-    folder::Folder,
     hookline::Hookline,
-    rabbitmq,
 };
 
 /// How long a call of the far side may take beyond what it usually takes.
@@ -133,7 +131,7 @@ impl<'g> World<'g> {
             variables.push(("DATABASE_URL", self.database_url.clone()));
         } else {
             let server = self.ground.postgres()?.address();
-            let proxy = Proxy::start(crate::ports::free()?, vec![server]).await?;
+            let proxy = Proxy::start(testbed::ports::free()?, vec![server]).await?;
             let mut url = Url::parse(&self.database_url)?;
             url.set_port(Some(proxy.address().port()))
                 .ok()
@@ -145,7 +143,7 @@ impl<'g> World<'g> {
         }
         if !self.ground.brokers.is_empty() {
             let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
-            let proxy = Proxy::start(crate::ports::free()?, brokers.collect()).await?;
+            let proxy = Proxy::start(testbed::ports::free()?, brokers.collect()).await?;
             let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
             variables.push(("AMQP_URL", url));
             variables.push(("AMQP_QUEUE", self.queue.clone()));
@@ -153,7 +151,7 @@ impl<'g> World<'g> {
         }
         let far_side = match &self.far_side {
             Some(far_side) => {
-                Some(Proxy::start(crate::ports::free()?, vec![far_side.address()]).await?)
+                Some(Proxy::start(testbed::ports::free()?, vec![far_side.address()]).await?)
             }
             None => None,
         };

@@ -2,8 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-
-use crate::{postgres, rabbitmq};
+use testbed::{postgres, rabbitmq};
 
 /// Nodes of a cluster.
 const NODES: usize = 3;

@@ -11,9 +11,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use failpoint::Death;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use testbed::{ports, process::tail, proxy::Proxy};
 use tokio::net::TcpStream;
 
-use crate::{chaos::proxy::Proxy, hookline::Hookline, ports, process::tail};
+use crate::hookline::Hookline;
 
 /// How long a process may take to stop in good order: its grace period, and some for a busy machine.
 const OBEY: Duration = Duration::from_secs(15);

@@ -1,8 +1,8 @@
-use lab::{
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use testbed::{
     postgres::{Options, Server, create_database, drop_database},
     tls::Certificates,
 };
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
 
 #[tokio::test]
 #[ignore = "starts private servers: run scripts/test"]

@@ -10,7 +10,7 @@ pub(crate) const DATABASE_URL: &str = "postgres://hookline:hookline@127.0.0.1:54
 pub(crate) const AMQP_URL: &str = "amqp://hookline:hookline@127.0.0.1:5672/%2f";
 
 /// A project of its own: taking it down with its volumes must not touch what somebody keeps in theirs.
-const COMPOSE: [&str; 5] = ["compose", "-f", "compose.yaml", "-p", "hookline-lab"];
+const COMPOSE: [&str; 5] = ["compose", "-f", "compose.yaml", "-p", "hookline-testbed"];
 
 /// Whether a Docker engine answers.
 pub(crate) async fn available() -> bool {

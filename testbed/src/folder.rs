@@ -16,20 +16,20 @@ use tempfile::TempDir;
 /// Beside it runs a small shell, the guardian, that reads from a pipe which only this process holds open. However this
 /// process ends (a panic, Ctrl-C, `kill -9`, a static that is never dropped), the pipe closes; then the guardian ends
 /// what was started in the folder and removes it.
-pub(crate) struct Folder {
+pub struct Folder {
     directory: TempDir,
     guardian: Child,
 }
 
 impl Folder {
     /// Makes an empty folder whose name starts with `prefix`.
-    pub(crate) fn new(prefix: &str) -> Result<Self> {
+    pub fn new(prefix: &str) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(prefix)
             .tempdir()
             .context("cannot make a temporary folder")?;
         let guardian = Command::new("sh")
-            .args(["-c", include_str!("guardian.sh"), "lab-guardian"])
+            .args(["-c", include_str!("guardian.sh"), "testbed-guardian"])
             .arg(directory.path())
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -45,17 +45,17 @@ impl Folder {
     }
 
     /// The folder's path.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// The file with the output of the process called `name`.
-    pub(crate) fn log(&self, name: &str) -> PathBuf {
+    pub fn log(&self, name: &str) -> PathBuf {
         self.path().join(format!("{name}.log"))
     }
 
     /// Has the process group `pid` ended with `signal` should this process end first.
-    pub(crate) fn watch(&mut self, pid: u32, signal: Signal) -> Result<()> {
+    pub fn watch(&mut self, pid: u32, signal: Signal) -> Result<()> {
         let pipe = self
             .guardian
             .stdin

@@ -9,15 +9,16 @@ use std::{
 /// Long enough for a server to come up or go away on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
 
-/// The lab on both servers, with a temporary folder of its own to see what it leaves behind.
+/// The testbed on both servers, with a temporary folder of its own to see what it leaves behind.
 fn with_servers(temporary: &Path, script: &str) -> Command {
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args(["with-servers", "--", "sh", "-c", script]);
-    lab.env("TMPDIR", temporary)
+    let mut testbed = Command::new(env!("CARGO_BIN_EXE_testbed"));
+    testbed.args(["with-servers", "--", "sh", "-c", script]);
+    testbed
+        .env("TMPDIR", temporary)
         .env_remove("TEST_DATABASE_URL")
         .env_remove("TEST_AMQP_URL");
-    lab.stdout(Stdio::piped()).stderr(Stdio::piped());
-    lab
+    testbed.stdout(Stdio::piped()).stderr(Stdio::piped());
+    testbed
 }
 
 /// A temporary folder that PostgreSQL's own user can enter too.
@@ -80,19 +81,19 @@ fn a_command_gets_both_servers_and_its_exit_code_is_passed_on() {
 
 #[test]
 #[ignore = "starts private servers: run scripts/test"]
-fn nothing_is_left_behind_however_the_lab_ends() {
+fn nothing_is_left_behind_however_the_testbed_ends() {
     for (signal, code) in [("TERM", Some(143)), ("INT", Some(130)), ("KILL", None)] {
         let folder = temporary();
         let runs = folder.path().join("runs");
-        // The lab may be interrupted while the servers start, too.
+        // It may be interrupted while the servers start, too.
         for wait_until_it_runs in [false, true] {
             let _ = fs::remove_file(&runs);
-            // Nobody is there to end the command of a lab that was killed, so it ends by itself.
+            // Nobody is there to end the command of a testbed that was killed, so it ends by itself.
             let script = format!(
                 "file='{}'; echo > $file; while [ -e $file ]; do sleep 0.1; done",
                 runs.display()
             );
-            let mut lab = with_servers(folder.path(), &script).spawn().unwrap();
+            let mut testbed = with_servers(folder.path(), &script).spawn().unwrap();
             until("the servers start", || {
                 if wait_until_it_runs {
                     runs.exists()
@@ -101,11 +102,11 @@ fn nothing_is_left_behind_however_the_lab_ends() {
                 }
             });
             let kill = Command::new("kill")
-                .args(["-s", signal, &lab.id().to_string()])
+                .args(["-s", signal, &testbed.id().to_string()])
                 .status()
                 .unwrap();
             assert!(kill.success());
-            let status = lab.wait().unwrap();
+            let status = testbed.wait().unwrap();
             assert_eq!(status.code(), code, "{signal} {:?}", status.signal());
             is_cleared(folder.path());
         }

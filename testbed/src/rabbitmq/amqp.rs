@@ -107,11 +107,12 @@ pub async fn publish(amqp_url: &str, queue: &str, body: &[u8]) -> Result<()> {
 }
 
 /// Connects, does `work` on a channel, and disconnects.
-pub(crate) async fn on_channel<T>(
+pub async fn on_channel<T>(
     amqp_url: &str,
     work: impl AsyncFnOnce(&Channel) -> Result<T>,
 ) -> Result<T> {
-    let properties = ConnectionProperties::default().with_connection_name("hookline lab".into());
+    let properties =
+        ConnectionProperties::default().with_connection_name("hookline testbed".into());
     let connection = Connection::connect(amqp_url, properties)
         .await
         .context("cannot connect to RabbitMQ")?;

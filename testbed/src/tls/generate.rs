@@ -1,4 +1,4 @@
-//! Certificates for servers that speak TLS.
+//! Makes them.
 
 use std::{
     fs,
@@ -11,19 +11,10 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
+use super::Certificates;
+
 /// The names and addresses that the server's certificate stands for.
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
-
-/// Paths of a certificate authority's certificate, and of a server's certificate and private key, all PEM.
-#[derive(Clone, Debug)]
-pub struct Certificates {
-    /// What a client must trust.
-    pub ca: PathBuf,
-    /// The server's certificate, signed by the authority.
-    pub cert: PathBuf,
-    /// The server's private key.
-    pub key: PathBuf,
-}
 
 impl Certificates {
     /// Writes `ca.pem`, `cert.pem` and `key.pem` into the folder `dir`: a new authority, which then forgets its key,
@@ -31,7 +22,7 @@ impl Certificates {
     pub fn generate(dir: &Path) -> Result<Self> {
         let mut ca = CertificateParams::default();
         ca.distinguished_name
-            .push(DnType::CommonName, "Hookline lab authority");
+            .push(DnType::CommonName, "Hookline testbed authority");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = KeyPair::generate()?;

@@ -14,7 +14,7 @@ const LIBRARIES: &str = "/usr/lib";
 const LIBRARY: &str = "faketime/libfaketime.so.1";
 
 /// Why no server can have a clock of its own here.
-pub(crate) fn obstacle() -> Option<String> {
+pub fn obstacle() -> Option<String> {
     let missing = library().is_none();
     missing.then(|| "libfaketime is not installed (Debian's package faketime)".into())
 }

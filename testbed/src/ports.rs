@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 3;
 static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// Returns a TCP port of 127.0.0.1 that was free a moment ago, and that this process has not handed out before.
-pub(crate) fn free() -> Result<u16> {
+pub fn free() -> Result<u16> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in RANGE {
         let port = rand::random_range(RANGE);
@@ -41,7 +41,7 @@ pub(crate) fn free() -> Result<u16> {
 
 /// Calls `start`, which takes its own ports, until it succeeds, and gives up with its last error after [`ATTEMPTS`]:
 /// another process may take a port between the look and the start.
-pub(crate) async fn retry<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
+pub async fn retry<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
     for _ in 1..ATTEMPTS {
         if let Ok(started) = start().await {
             return Ok(started);

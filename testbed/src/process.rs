@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs::{self, File},
+    net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,11 +14,12 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::net::TcpStream;
 
 use crate::folder::Folder;
 
 /// How often a condition outside this process is looked at.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long a process may take to obey a signal before it is killed.
 const OBEY: Duration = Duration::from_secs(20);
@@ -30,7 +32,7 @@ const QUOTED_LINES: usize = 15;
 
 /// A child in a process group of its own, so that neither Ctrl-C nor a test runner's end reaches it before we do.
 /// It is a child and not a daemon: its number cannot be given to another process while this value lives.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     ending: Signal,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` in `folder`, its output in `folder.log(name)`. When this value, or this process, goes first,
     /// the child gets `ending`, and SIGKILL if that does not help.
-    pub(crate) fn spawn(
+    pub fn spawn(
         name: &str,
         mut command: Command,
         folder: &mut Folder,
@@ -59,19 +61,19 @@ impl Process {
     }
 
     /// The process number.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, or `None` while it runs.
-    pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>> {
+    pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         self.child
             .try_wait()
             .context("cannot look at a child process")
     }
 
     /// Returns once it has ended.
-    pub(crate) async fn exit(&mut self) -> Result<ExitStatus> {
+    pub async fn exit(&mut self) -> Result<ExitStatus> {
         loop {
             if let Some(status) = self.exited()? {
                 return Ok(status);
@@ -80,8 +82,29 @@ impl Process {
         }
     }
 
+    /// Waits until somebody accepts connections at `address`, for no longer than `within`. An error quotes its `log`.
+    pub async fn listens(
+        &mut self,
+        address: SocketAddr,
+        within: Duration,
+        log: &Path,
+    ) -> Result<()> {
+        let start = Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            let ended = self.exited()?;
+            ensure!(ended.is_none(), "it ended by itself: {}", tail(log));
+            ensure!(
+                start.elapsed() < within,
+                "it does not listen: {}",
+                tail(log)
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
     /// Ends it with `signal`, and with SIGKILL if it has not obeyed after [`OBEY`]; returns how it went once it is gone.
-    pub(crate) async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
+    pub async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal);
         if tokio::time::timeout(OBEY, self.exit()).await.is_err() {
             self.signal(Signal::KILL);
@@ -90,7 +113,7 @@ impl Process {
     }
 
     /// Sends `signal` to the whole group, unless the child has ended.
-    pub(crate) fn signal(&mut self, signal: Signal) {
+    pub fn signal(&mut self, signal: Signal) {
         if let Ok(None) = self.child.try_wait() {
             // The group may have gone since: nothing left to do then.
             let _ = kill_process_group(Pid::from_child(&self.child), signal);
@@ -112,7 +135,7 @@ impl Drop for Process {
 
 /// A command that sees nothing of this process's environment but `PATH`: variables meant for another server, such as
 /// `PGDATA` or `RABBITMQ_NODENAME`, must not reach ours.
-pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
+pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
     command.env("PATH", search_path());
@@ -125,12 +148,12 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     clippy::disallowed_methods,
     reason = "PATH is no setting of the product, and only the environment knows it"
 )]
-pub(crate) fn search_path() -> OsString {
+pub fn search_path() -> OsString {
     env::var_os("PATH").unwrap_or_default()
 }
 
 /// Runs `command` to its end and returns its standard output; an error names it and quotes what it said.
-pub(crate) async fn run(command: Command) -> Result<String> {
+pub async fn run(command: Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = tokio::process::Command::from(command)
         .stdin(Stdio::null())
@@ -148,7 +171,7 @@ pub(crate) async fn run(command: Command) -> Result<String> {
 }
 
 /// The last lines of a log, for an error.
-pub(crate) fn tail(log: &Path) -> String {
+pub fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")

@@ -3,34 +3,16 @@
 use std::{ffi::OsString, process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail, ensure};
-use lab::{postgres, rabbitmq};
+use testbed::{given, postgres, rabbitmq};
 
 use crate::{
     command, compose,
     signals::{Signals, exit_code},
 };
 
-const DATABASE_VARIABLE: &str = "TEST_DATABASE_URL";
-const AMQP_VARIABLE: &str = "TEST_AMQP_URL";
-
 /// The servers' names in `compose.yaml`.
 const POSTGRES: &str = "postgres";
 const RABBITMQ: &str = "rabbitmq";
-
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// A PostgreSQL to use, rather than to start one; its user must be allowed to create databases
-    #[arg(long, env = DATABASE_VARIABLE, value_name = "URL", hide_env_values = true)]
-    database_url: Option<String>,
-
-    /// A RabbitMQ to use, rather than to start one
-    #[arg(long, env = AMQP_VARIABLE, value_name = "URL", hide_env_values = true)]
-    amqp_url: Option<String>,
-
-    /// The command, which sees the two URLs in TEST_DATABASE_URL and TEST_AMQP_URL
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
-}
 
 /// Where a server comes from.
 enum Source {
@@ -40,14 +22,14 @@ enum Source {
 }
 
 /// Returns the command's exit code, or that of the signal that ended everything.
-pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+pub(crate) async fn run(command: &[OsString]) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let database = source(args.database_url, postgres::installed()).await;
-    let broker = source(args.amqp_url, rabbitmq::installed()).await;
+    let database = source(given::postgres(), postgres::installed()).await;
+    let broker = source(given::rabbitmq(), rabbitmq::installed()).await;
     let (database, broker) = match (database, broker) {
         (Some(database), Some(broker)) => (database, broker),
-        (None, _) => bail!(missing("PostgreSQL", "postgresql", DATABASE_VARIABLE)),
-        (_, None) => bail!(missing("RabbitMQ", "rabbitmq-server", AMQP_VARIABLE)),
+        (None, _) => bail!(missing("PostgreSQL", "postgresql", given::DATABASE_URL)),
+        (_, None) => bail!(missing("RabbitMQ", "rabbitmq-server", given::AMQP_URL)),
     };
     let wanted = [(&database, POSTGRES), (&broker, RABBITMQ)];
     let services: Vec<&str> = wanted
@@ -56,7 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         .map(|(_, service)| *service)
         .collect();
 
-    let outcome = on_servers(database, broker, &services, &args.command, &mut signals).await;
+    let outcome = on_servers(database, broker, &services, command, &mut signals).await;
     if !services.is_empty() {
         compose::down().await?;
     }
@@ -89,8 +71,8 @@ async fn on_servers(
         signal = signals.next() => return Ok(exit_code(signal.as_raw())),
     };
     let variables = [
-        (DATABASE_VARIABLE, database_url.as_str()),
-        (AMQP_VARIABLE, amqp_url.as_str()),
+        (given::DATABASE_URL, database_url.as_str()),
+        (given::AMQP_URL, amqp_url.as_str()),
     ];
     let code = command::run(command, &variables, signals).await;
     let start = Instant::now();
@@ -101,9 +83,9 @@ async fn on_servers(
     code
 }
 
-/// What to use when the URL is `given` or not, or `None` if there is nothing.
-async fn source(given: Option<String>, installed: bool) -> Option<Source> {
-    match given.filter(|url| !url.is_empty()) {
+/// What to use when a URL is `given` or not, or `None` if there is nothing.
+async fn source(given: Result<String>, installed: bool) -> Option<Source> {
+    match given.ok().filter(|url| !url.is_empty()) {
         Some(url) => Some(Source::Given(url)),
         None if installed => Some(Source::Private),
         None => compose::available().await.then_some(Source::Compose),
@@ -157,5 +139,5 @@ async fn start_rabbitmq(source: Source) -> Result<(String, Option<rabbitmq::Serv
 
 /// One line for the person who waits: what is done, and how long it took.
 fn say(what: &str, start: Instant) {
-    eprintln!("lab: {what} ({:.1} s)", start.elapsed().as_secs_f64());
+    eprintln!("testbed: {what} ({:.1} s)", start.elapsed().as_secs_f64());
 }

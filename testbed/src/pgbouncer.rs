@@ -4,17 +4,16 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use rustix::process::{Signal, geteuid};
-use tokio::net::TcpStream;
 
 use crate::{
     folder::Folder,
     ports, postgres,
-    process::{LOOK_EVERY, Process, clean, search_path, tail},
+    process::{Process, clean, search_path},
 };
 
 /// The name of the process and of its log.
@@ -103,17 +102,9 @@ async fn start_on_free_port(
     command.arg(&settings);
     let mut process = Process::spawn(PGBOUNCER, command, &mut folder, Signal::INT)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let start = Instant::now();
-    while TcpStream::connect(address).await.is_err() {
-        let said = || tail(&folder.log(PGBOUNCER));
-        ensure!(process.exited()?.is_none(), "PgBouncer ended: {}", said());
-        ensure!(
-            start.elapsed() < START,
-            "PgBouncer does not listen: {}",
-            said()
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let log = folder.log(PGBOUNCER);
+    let listens = process.listens(address, START, &log).await;
+    listens.context("PgBouncer did not start")?;
     Ok(Pooler {
         _process: process,
         _folder: folder,

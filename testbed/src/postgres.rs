@@ -2,6 +2,7 @@
 
 mod binaries;
 mod clock;
+#[cfg(feature = "databases")]
 mod database;
 mod small_disk;
 
@@ -17,12 +18,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
-pub(crate) use self::clock::obstacle as clock_obstacle;
+#[cfg(feature = "databases")]
+pub use self::database::{create_database, drop_database};
 use self::{binaries::Binaries, clock::Clock, small_disk::SmallDisk};
-pub use self::{
-    binaries::installed,
-    database::{create_database, drop_database},
-};
+pub use self::{binaries::installed, clock::obstacle as clock_obstacle};
 use crate::{
     folder::Folder,
     ports,
@@ -125,12 +124,12 @@ impl Server {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// Whether the server's process is there.
-    pub(crate) fn runs(&mut self) -> Result<bool> {
+    pub fn runs(&mut self) -> Result<bool> {
         if let Some(process) = &mut self.process
             && process.exited()?.is_some()
         {
@@ -140,17 +139,17 @@ impl Server {
     }
 
     /// Leaves no byte free on the server's small disk.
-    pub(crate) fn fill_disk(&self) -> Result<()> {
+    pub fn fill_disk(&self) -> Result<()> {
         self.disk()?.fill()
     }
 
     /// Gives the space back.
-    pub(crate) fn free_disk(&self) -> Result<()> {
+    pub fn free_disk(&self) -> Result<()> {
         self.disk()?.free()
     }
 
     /// Sets the server's own clock ahead by so many seconds.
-    pub(crate) fn set_clock(&self, ahead_s: i32) -> Result<()> {
+    pub fn set_clock(&self, ahead_s: i32) -> Result<()> {
         let clock = self.clock.as_ref();
         clock
             .context("this PostgreSQL has no clock of its own")?
@@ -163,17 +162,18 @@ impl Server {
     }
 
     /// A command that runs one of PostgreSQL's own programs as the server's user.
-    pub(crate) fn program(&self, name: &str) -> Command {
+    pub fn program(&self, name: &str) -> Command {
         self.binaries.command(name)
     }
 
     /// Makes an empty database with a name of its own and returns its URL.
+    #[cfg(feature = "databases")]
     pub async fn create_database(&self) -> Result<String> {
         create_database(&self.url("postgres")).await
     }
 
     /// The server's process number, unless it is stopped.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
 
@@ -190,7 +190,7 @@ impl Server {
 
     /// `kill -9` on the server alone: its sessions notice by themselves. What it leaves in shared memory, the next start
     /// clears up.
-    pub(crate) async fn kill_hard(&mut self) -> Result<()> {
+    pub async fn kill_hard(&mut self) -> Result<()> {
         self.end(Signal::KILL).await
     }
 

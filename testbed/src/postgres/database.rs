@@ -1,8 +1,8 @@
 //! Databases of one's own on a server that is given by its URL.
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::Url;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
+use url::Url;
 
 /// How the names of our databases start; nothing else is ever dropped.
 const PREFIX: &str = "hookline_test_";
@@ -29,7 +29,7 @@ pub async fn drop_database(url: &str) -> Result<()> {
     let is_ours = name
         .strip_prefix(PREFIX)
         .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    ensure!(is_ours, "the database {name} was not made by the lab");
+    ensure!(is_ours, "the database {name} was not made by the testbed");
     execute(
         &with_database(url, MAINTENANCE)?,
         &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
@@ -81,7 +81,7 @@ mod tests {
                 .await
                 .unwrap_err();
             assert!(
-                refusal.to_string().contains("not made by the lab"),
+                refusal.to_string().contains("not made by the testbed"),
                 "{refusal}"
             );
         }

@@ -8,7 +8,7 @@ use crate::ports;
 
 /// Starts a cluster of so many nodes. The first one also keeps the daemon that knows all names, so it goes last: a
 /// `Vec` drops from the front, and so the nodes are returned in reverse order.
-pub(crate) async fn cluster(nodes: usize) -> Result<Vec<Server>> {
+pub async fn cluster(nodes: usize) -> Result<Vec<Server>> {
     let first = Server::start(Options::default()).await?;
     let member = Membership {
         epmd_port: first.node.epmd_port,
@@ -30,7 +30,7 @@ pub(crate) async fn cluster(nodes: usize) -> Result<Vec<Server>> {
 
 impl Server {
     /// Which of `servers` has the leader of the quorum queue `queue`.
-    pub(crate) async fn leader_of(servers: &[Self], queue: &str) -> Result<usize> {
+    pub async fn leader_of(servers: &[Self], queue: &str) -> Result<usize> {
         let mut listed = Err(anyhow::anyhow!("there is no node"));
         for server in servers {
             listed = server
@@ -52,7 +52,7 @@ impl Server {
 
     /// Cuts this node off from the others: they no longer know each other's cookie, so no connection between them
     /// comes about. Its clients reach it as before.
-    pub(crate) async fn cut_off(&self, others: &[&Self]) -> Result<()> {
+    pub async fn cut_off(&self, others: &[&Self]) -> Result<()> {
         for other in others {
             let name = other.name();
             self.evaluate(&format!(
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Joins it to the others again.
-    pub(crate) async fn join_again(&self, others: &[&Self]) -> Result<()> {
+    pub async fn join_again(&self, others: &[&Self]) -> Result<()> {
         for other in others {
             let name = other.name();
             self.evaluate(&format!(
@@ -77,7 +77,7 @@ impl Server {
     }
 
     /// Runs Erlang on this node and returns what it gives.
-    pub(crate) async fn evaluate(&self, erlang: &str) -> Result<String> {
+    pub async fn evaluate(&self, erlang: &str) -> Result<String> {
         self.control(&["eval", erlang]).await
     }
 }

@@ -1,17 +1,23 @@
-//! What a test run was given: `lab with-servers` names servers in the environment, `scripts/test` the rest.
+//! What a test run was given: `testbed with-servers` names servers in the environment, `scripts/test` the rest.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-/// The PostgreSQL server's URL. A test makes [a database of its own](crate::postgres::create_database) there.
+/// The variable with the PostgreSQL server's URL.
+pub const DATABASE_URL: &str = "TEST_DATABASE_URL";
+
+/// The variable with the RabbitMQ broker's URL.
+pub const AMQP_URL: &str = "TEST_AMQP_URL";
+
+/// The PostgreSQL server's URL. A test makes a database of its own there.
 pub fn postgres() -> Result<String> {
-    variable("TEST_DATABASE_URL")
+    variable(DATABASE_URL)
 }
 
 /// The RabbitMQ broker's URL. A test uses a queue of its own there.
 pub fn rabbitmq() -> Result<String> {
-    variable("TEST_AMQP_URL")
+    variable(AMQP_URL)
 }
 
 /// The folder of what makes clients from the OpenAPI document: see `scripts/install-generators`.

@@ -1,5 +1,6 @@
 //! A private RabbitMQ, and what a test does to the queues of any RabbitMQ.
 
+#[cfg(feature = "queues")]
 mod amqp;
 mod cluster;
 mod node;
@@ -13,18 +14,17 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
-use tokio::net::TcpStream;
 
-use self::node::Node;
-pub(crate) use self::{amqp::on_channel, cluster::cluster};
-pub use self::{
-    amqp::{Message, consumer_count, delete_queue, get_message, message_count, publish},
-    node::installed,
+#[cfg(feature = "queues")]
+pub use self::amqp::{
+    Message, consumer_count, delete_queue, get_message, message_count, on_channel, publish,
 };
+use self::node::Node;
+pub use self::{cluster::cluster, node::installed};
 use crate::{
     folder::Folder,
     ports,
-    process::{LOOK_EVERY, Process, clean, run, tail},
+    process::{Process, clean, run, tail},
     tls::Certificates,
 };
 
@@ -115,17 +115,17 @@ impl Server {
     }
 
     /// Where it listens for AMQP.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.node.amqp_port))
     }
 
     /// The node's name.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.node.name
     }
 
     /// Whether the server's process is there.
-    pub(crate) fn runs(&mut self) -> Result<bool> {
+    pub fn runs(&mut self) -> Result<bool> {
         if let Some(process) = &mut self.process
             && process.exited()?.is_some()
         {
@@ -145,13 +145,8 @@ impl Server {
         Some(format!("amqps://guest:guest@localhost:{port}/%2f"))
     }
 
-    /// The management console's URL, user and password included.
-    pub fn management_url(&self) -> String {
-        format!("http://guest:guest@127.0.0.1:{}", self.node.management_port)
-    }
-
     /// The server's process number, unless it is stopped.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
 
@@ -251,16 +246,9 @@ async fn start_epmd(node: &Node, folder: &mut Folder) -> Result<Process> {
         &node.epmd_port.to_string(),
     ]);
     let mut epmd = Process::spawn(EPMD, epmd, folder, Signal::KILL)?;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, node.epmd_port))
-        .await
-        .is_err()
-    {
-        ensure!(
-            epmd.exited()?.is_none(),
-            "epmd did not start: {}",
-            tail(&folder.log(EPMD))
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, node.epmd_port));
+    let log = folder.log(EPMD);
+    let listens = epmd.listens(address, START, &log).await;
+    listens.context("epmd did not start")?;
     Ok(epmd)
 }
