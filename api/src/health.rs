@@ -1,5 +1,7 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
+mod probe;
+
 use poem::{http::StatusCode, web::RemoteAddr};
 use poem_openapi::{ApiResponse, Object, OpenApi, types::Example};
 use queue::Queue;
@@ -10,13 +12,10 @@ use time::OffsetDateTime;
 use crate::{
     Drain, FileWatch,
     json::Json,
-    probe::Probe,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
-    routes::Tag,
+    wire::Tag,
 };
-
-/// Where balancers and orchestrators ask.
-pub(crate) const PATHS: [&str; 3] = ["/", "/healthz", "/readyz"];
+use probe::Probe;
 
 pub(crate) struct Health {
     database: Probe,
@@ -144,7 +143,7 @@ impl Health {
             .drain
             .asked(peer.as_socket_addr().map(|peer| peer.ip()))
         {
-            let stopping = vec![lacks("process", "is stopping")];
+            let stopping = vec![FieldError::new("process", "is stopping")];
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "send no more to this one");
             return ReadyAnswer::NotReady(problem.with_errors(stopping).json(), RETRY_AFTER_SECS);
         }
@@ -154,14 +153,14 @@ impl Health {
         }
         if let Some(Err(error)) = self.file.as_ref().map(FileWatch::look) {
             tracing::warn!(%error, "not ready: the database is not in its place");
-            missing.push(lacks("database", "is not in its place"));
+            missing.push(FieldError::new("database", "is not in its place"));
         }
         if !self.queue.is_up() {
             let reason = match self.queue.denied() {
                 Some(denied) => format!("is not connected: the broker refuses {denied}"),
                 None => "is not connected; connecting again".into(),
             };
-            missing.push(lacks("queue", reason));
+            missing.push(FieldError::new("queue", reason));
         }
         if missing.is_empty() {
             return ReadyAnswer::Ready(Json(Ready { status: "READY" }));
@@ -176,11 +175,4 @@ fn alive() -> AliveAnswer {
         status: "HEALTHY",
         current_time: OffsetDateTime::now_utc(),
     }))
-}
-
-pub(crate) fn lacks(field: &'static str, reason: impl Into<String>) -> FieldError {
-    FieldError {
-        field,
-        reason: reason.into(),
-    }
 }
