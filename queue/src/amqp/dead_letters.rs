@@ -8,7 +8,7 @@ use futures::StreamExt;
 use lapin::{Channel, Connection, options::BasicAckOptions, types::ShortString};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Shared, connection::within, returns::consume, topology::message_count};
+use super::{broker::Shared, connection::within, returns::consume, topology::message_count};
 use crate::Error;
 
 /// Dead letters that are kept for operators; the oldest go first.
