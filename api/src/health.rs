@@ -3,17 +3,16 @@
 mod probe;
 
 use poem::{http::StatusCode, web::RemoteAddr};
-use poem_openapi::{ApiResponse, Object, OpenApi, types::Example};
+use poem_openapi::{ApiResponse, OpenApi};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
     Drain, FileWatch,
     json::Json,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
-    wire::Tag,
+    wire::{Alive, Ready, Tag},
 };
 use probe::Probe;
 
@@ -41,47 +40,11 @@ impl Health {
     }
 }
 
-/// A sign of life.
-#[derive(Serialize, Object)]
-#[oai(example)]
-pub(crate) struct Alive {
-    /// Always `HEALTHY`: whoever is not does not answer.
-    #[oai(read_only)]
-    status: &'static str,
-    /// The time here (RFC 3339, UTC).
-    #[serde(with = "time::serde::rfc3339")]
-    current_time: OffsetDateTime,
-}
-
-impl Example for Alive {
-    fn example() -> Self {
-        Self {
-            status: "HEALTHY",
-            current_time: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600),
-        }
-    }
-}
-
 #[derive(ApiResponse)]
 pub(crate) enum AliveAnswer {
     /// The process is there.
     #[oai(status = 200)]
     Alive(Json<Alive>),
-}
-
-/// Everything is there that the service needs.
-#[derive(Serialize, Object)]
-#[oai(example)]
-pub(crate) struct Ready {
-    /// Always `READY`.
-    #[oai(read_only)]
-    status: &'static str,
-}
-
-impl Example for Ready {
-    fn example() -> Self {
-        Self { status: "READY" }
-    }
 }
 
 #[derive(ApiResponse)]
@@ -163,7 +126,7 @@ impl Health {
             missing.push(FieldError::new("queue", reason));
         }
         if missing.is_empty() {
-            return ReadyAnswer::Ready(Json(Ready { status: "READY" }));
+            return ReadyAnswer::Ready(Json(Ready::new()));
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");
         ReadyAnswer::NotReady(problem.with_errors(missing).json(), RETRY_AFTER_SECS)
@@ -171,8 +134,5 @@ impl Health {
 }
 
 fn alive() -> AliveAnswer {
-    AliveAnswer::Alive(Json(Alive {
-        status: "HEALTHY",
-        current_time: OffsetDateTime::now_utc(),
-    }))
+    AliveAnswer::Alive(Json(Alive::at(OffsetDateTime::now_utc())))
 }

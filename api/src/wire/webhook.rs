@@ -1,4 +1,4 @@
-//! What a sender says. Described here, and read by [`parse`](mod@crate::webhooks).
+//! What a sender says, described. It is read elsewhere (`webhooks/parse.rs`), and strictly.
 
 use std::collections::HashMap;
 
