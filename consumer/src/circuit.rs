@@ -12,6 +12,7 @@
 //!
 //! Pure state: time comes in as an argument, and no task runs.
 
+mod allowed;
 mod charge;
 mod recent;
 
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::work::{http::Called, signal::Signal};
+pub(crate) use allowed::{Allowed, Appetite};
 pub(crate) use charge::Charge;
 use charge::charge_while_open;
 use recent::{Reason, Recent};
@@ -59,28 +61,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long no call begins after one could not be made for want of something here.
 const HERE_PAUSE: Duration = Duration::from_millis(200);
-
-/// How much may be begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Allowed {
-    /// So many more calls.
-    Calls(usize),
-    /// None before this.
-    NoneUntil(Instant),
-    /// None before one that is under way has ended.
-    NoneYet,
-}
-
-/// How many deliveries a consumer should have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Appetite {
-    /// As many as its prefetch.
-    Full,
-    /// As many as there are probes.
-    Probes(usize),
-    /// None: others may be able to work on them.
-    Nothing,
-}
 
 pub(crate) struct Circuit {
     state: State,

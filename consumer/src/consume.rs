@@ -36,6 +36,8 @@ pub(crate) use run::run;
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
+
+/// Everything that is in hand, and what decides about it.
 struct Consumer {
     db: DatabaseConnection,
     /// The queue's name.
