@@ -1,6 +1,8 @@
 //! What the settings have chosen, in one line at the start: a variable that got lost on its way here (a unit file's `%`, a typing
 //! error in its name) leaves a service that seems to work, on another database or queue.
 
+use queue::amqp;
+
 use crate::config::Config;
 
 /// Tells the log which database and which queue this process will use.
@@ -12,21 +14,12 @@ pub fn tell(config: &Config) {
 
 fn queue(url: Option<&str>, name: &str) -> String {
     match url {
-        Some(url) => format!("RabbitMQ {}, {name}", broker(url)),
+        Some(url) => {
+            let broker = amqp::place(url).unwrap_or("(not shown)");
+            format!("RabbitMQ {broker}, {name}")
+        }
         None => "inside this process".into(),
     }
-}
-
-/// Host, port and virtual host of an `amqp://` address. Of one where they cannot be told from a password that is not encoded,
-/// nothing.
-fn broker(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if path.contains(['@', '#']) {
-        return "(not shown)";
-    }
-    let place = authority.rfind('@').map_or(rest, |at| &rest[at + 1..]);
-    place.split('?').next().unwrap_or_default()
 }
 
 #[cfg(test)]

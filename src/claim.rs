@@ -7,6 +7,7 @@
 //! POSIX locks end when *any* descriptor of the file is closed in the process (fcntl(2)): the claim's stays open until the
 //! process ends.
 
+mod change_counter;
 mod guard;
 mod locks;
 mod log;
@@ -22,7 +23,7 @@ use api::{FileWatch, file_watch::beside};
 use sea_orm::{
     DatabaseConnection,
     sqlx::{
-        self, AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
+        self, ConnectOptions, Connection, SqliteConnection,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -30,6 +31,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Address;
+pub use locks::Use;
+use locks::cannot;
 use log::Foreign;
 
 /// The claim's own connection: waiting for another's write lock. While it waits it does not look after the file.
@@ -38,15 +41,6 @@ const BUSY_WITHIN: Duration = Duration::from_secs(1);
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(300);
 /// At the end: moving the log into the database.
 const RELEASE_WITHIN: Duration = Duration::from_secs(5);
-
-/// Whom a process lets work on the same file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// Nobody: the queue is inside this process.
-    Alone,
-    /// Processes that share its queue, which is on a broker.
-    WithOthers,
-}
 
 /// A claimed file. It stays locked until the process ends, even if this is dropped.
 pub struct Claim {
@@ -181,7 +175,7 @@ async fn anchor(options: SqliteConnectOptions, path: &Path) -> anyhow::Result<Sq
             .disable_statement_logging()
             .connect()
             .await?;
-        raise_change_counter(&mut anchor).await?;
+        change_counter::raise(&mut anchor).await?;
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
             .fetch_one(&mut anchor)
             .await?;
@@ -190,19 +184,6 @@ async fn anchor(options: SqliteConnectOptions, path: &Path) -> anyhow::Result<Sq
     let (anchor, mode) = opened.await.map_err(|error| unusable(path, error))?;
     ensure!(mode == "wal", locks::cannot_lock(path, "no shared memory"));
     Ok(anchor)
-}
-
-/// Raises the database's change counter if anybody else has committed since the last time, so that what was copied before can be
-/// told from what is there now: writes its first page as it is.
-async fn raise_change_counter(anchor: &mut SqliteConnection) -> sqlx::Result<()> {
-    let mut transaction = anchor.begin_with("BEGIN IMMEDIATE").await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {version}")))
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await
 }
 
 /// What SQLite says where it can use no file, by its result codes (<https://sqlite.org/rescode.html>): BUSY (5), READONLY (8; the
@@ -249,8 +230,4 @@ fn recipe(path: &Path, foreign: &Foreign) -> anyhow::Error {
 fn absolute(options: &SqliteConnectOptions) -> anyhow::Result<PathBuf> {
     let path = options.get_filename();
     std::path::absolute(path).with_context(|| cannot("find", path))
-}
-
-fn cannot(do_what: &str, path: &Path) -> String {
-    format!("DATABASE_URL: cannot {do_what} {}", path.display())
 }

@@ -13,15 +13,12 @@ mod files;
 mod given;
 mod logging;
 mod migrate;
+mod output;
 mod serve;
 mod signals;
 
-use std::{
-    io::{ErrorKind, Write as _, stdout},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::Context as _;
 use cli::{Cli, Command};
 use config::BadSetting;
 use mimalloc::MiMalloc;
@@ -69,7 +66,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     if matches!(cli.command, Some(Command::Openapi)) {
-        return print(&api::openapi());
+        return output::print(&api::openapi());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -101,15 +98,6 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     sentence.replace('\n', " ")
-}
-
-/// What a command was asked for, to standard output. That may be full; or a pipe whose reader has read enough, who has got
-/// what they asked for.
-fn print(line: &str) -> anyhow::Result<()> {
-    match writeln!(stdout(), "{line}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output cannot be written"),
-    }
 }
 
 /// One sentence, and no panic text.

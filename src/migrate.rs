@@ -6,7 +6,7 @@ use migration::{Migrator, MigratorTrait};
 use crate::{
     claim::{self, Use},
     config::Config,
-    database,
+    database, output,
 };
 
 #[derive(Clone, Copy, Subcommand)]
@@ -52,7 +52,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
         Command::Reset => Migrator::reset(&db).await,
         Command::Status => {
             for migration in Migrator::get_migration_with_status_read_only(&db).await? {
-                crate::print(&format!("{:<8} {}", migration.status(), migration.name()))?;
+                output::print(&format!("{:<8} {}", migration.status(), migration.name()))?;
             }
             return Ok(());
         }

@@ -3,18 +3,16 @@
 //! let in wait for it. What waits is judged by time, not by counts, as how much can be done in that time differs from
 //! machine to machine and from moment to moment.
 //!
-//! [`controller`] decides, and can be stepped without a clock. Here are the clock and the lock; [`door`] is where it is asked
-//! first.
+//! [`controller`] decides, and can be stepped without a clock. Here are the clock and the lock; the
+//! [`door`](crate::door) is where it is asked first.
 
 mod batch_time;
 mod controller;
-mod door;
 mod minimum;
 mod probe;
 mod threads;
 
 use std::{
-    future::Future,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,8 +23,7 @@ use std::{
 use tokio::sync::Notify;
 
 use self::controller::Controller;
-pub(crate) use self::door::Door;
-use crate::writer::Slots;
+use crate::slots::Slots;
 
 /// Without a webhook for so long, nobody measures how late the threads are.
 const QUIET: Duration = Duration::from_secs(1);
@@ -68,19 +65,8 @@ impl Admission {
         rand::random_range(self.with(|controller, _| controller.retry_after()))
     }
 
-    /// Runs `server`, and beside it what measures how late the threads are.
-    pub(crate) async fn beside(&self, server: impl Future<Output = ()>) {
-        let admission = self.clone();
-        let probe = tokio::spawn(async move {
-            let Err(error) = probe::run(admission).await;
-            tracing::warn!(%error, "nobody measures how late the threads are");
-        });
-        server.await;
-        probe.abort();
-    }
-
     /// Whether to let in a webhook that has just come, while `waiting` others wait for their commit.
-    fn lets_in(&self, waiting: usize) -> bool {
+    pub(crate) fn lets_in(&self, waiting: usize) -> bool {
         if self.0.is_resting.load(Ordering::Relaxed) {
             self.0.is_resting.store(false, Ordering::Relaxed);
             self.0.wake.notify_one();

@@ -11,9 +11,8 @@ use poem::{
 };
 
 use crate::{
-    health, json,
+    json, paths,
     problem::{self, Problem},
-    webhooks,
 };
 
 const FROM_HERE: &str = "GET, HEAD, OPTIONS";
@@ -33,7 +32,7 @@ pub(crate) async fn around<E: Endpoint>(
     endpoint: Arc<E>,
     mut request: Request,
 ) -> poem::Result<Response> {
-    if let Cow::Owned(path) = tidy(request.uri().path())
+    if let Cow::Owned(path) = paths::tidy(request.uri().path())
         && let Some(uri) = with_path(request.uri(), path)
     {
         *request.uri_mut() = uri;
@@ -43,7 +42,7 @@ pub(crate) async fn around<E: Endpoint>(
     if asks_for_options && uri.path() == "*" {
         return Ok(options(ANY));
     }
-    if asks_for_options && health::PATHS.contains(&uri.path()) {
+    if asks_for_options && paths::HEALTH.contains(&uri.path()) {
         // What balancers ask by default, and the answer's status is what they want to know.
         request.set_method(Method::GET);
     }
@@ -72,23 +71,6 @@ pub(crate) async fn around<E: Endpoint>(
         response.headers_mut().entry(name).or_insert(value);
     }
     Ok(response)
-}
-
-/// A path without empty segments: clients put slashes together from a base and a path.
-pub(crate) fn tidy(path: &str) -> Cow<'_, str> {
-    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
-        return path.into();
-    }
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    let mut tidied = String::with_capacity(path.len());
-    for segment in segments {
-        tidied.push('/');
-        tidied.push_str(segment);
-    }
-    if tidied.is_empty() {
-        tidied.push('/');
-    }
-    tidied.into()
 }
 
 fn with_path(uri: &Uri, mut path: String) -> Option<Uri> {
@@ -121,7 +103,7 @@ fn was_read(status: StatusCode) -> bool {
 /// The methods that would do: RFC 9110, section 15.5.6.
 fn allowed(path: &str) -> &'static str {
     match path {
-        webhooks::PATH => TO_HERE,
+        paths::WEBHOOKS => TO_HERE,
         _ => FROM_HERE,
     }
 }
@@ -138,7 +120,7 @@ fn as_problem(response: Response, path: &str) -> Response {
     // Where no body is read, poem's one reason for a 400 is a path whose percent-encoding is no text:
     // there is nothing under that.
     let status = match response.status() {
-        StatusCode::BAD_REQUEST if path != webhooks::PATH => StatusCode::NOT_FOUND,
+        StatusCode::BAD_REQUEST if path != paths::WEBHOOKS => StatusCode::NOT_FOUND,
         status => status,
     };
     let mut response = match response.content_type() {
@@ -156,25 +138,25 @@ fn as_problem(response: Response, path: &str) -> Response {
     response
 }
 
+/// The answer after a handler has panicked; the panic itself has been printed.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let problem = Problem::new(status, "something went wrong here; it has been logged");
+    let mut response = problem.into_response();
+    // What the connection still holds of the request is of unknown state.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_one_spelling() {
-        for (spelled, path) in [
-            ("/", "/"),
-            ("//", "/"),
-            ("/a", "/a"),
-            ("/a/", "/a"),
-            ("//a///b//", "/a/b"),
-            ("/a%2F/", "/a%2F"),
-            ("*", "*"),
-        ] {
-            assert_eq!(tidy(spelled), path, "{spelled}");
-        }
+    fn what_a_tidied_path_was_asked_with_stays() {
         let uri = Uri::from_static("//a/?x=/y/");
-        let tidied = with_path(&uri, tidy(uri.path()).into_owned());
+        let tidied = with_path(&uri, paths::tidy(uri.path()).into_owned());
         assert_eq!(tidied.unwrap(), "/a?x=/y/");
     }
 }

@@ -1,22 +1,20 @@
 //! `GET /`, `/healthz`, `/readyz`: is it there, is it alive, can it work.
 
+mod probe;
+
 use poem::{http::StatusCode, web::RemoteAddr};
-use poem_openapi::{ApiResponse, Object, OpenApi, types::Example};
+use poem_openapi::{ApiResponse, OpenApi};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
     Drain, FileWatch,
     json::Json,
-    probe::Probe,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
-    routes::Tag,
+    wire::{Alive, Ready, Tag},
 };
-
-/// Where balancers and orchestrators ask.
-pub(crate) const PATHS: [&str; 3] = ["/", "/healthz", "/readyz"];
+use probe::Probe;
 
 pub(crate) struct Health {
     database: Probe,
@@ -42,47 +40,11 @@ impl Health {
     }
 }
 
-/// A sign of life.
-#[derive(Serialize, Object)]
-#[oai(example)]
-pub(crate) struct Alive {
-    /// Always `HEALTHY`: whoever is not does not answer.
-    #[oai(read_only)]
-    status: &'static str,
-    /// The time here (RFC 3339, UTC).
-    #[serde(with = "time::serde::rfc3339")]
-    current_time: OffsetDateTime,
-}
-
-impl Example for Alive {
-    fn example() -> Self {
-        Self {
-            status: "HEALTHY",
-            current_time: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600),
-        }
-    }
-}
-
 #[derive(ApiResponse)]
 pub(crate) enum AliveAnswer {
     /// The process is there.
     #[oai(status = 200)]
     Alive(Json<Alive>),
-}
-
-/// Everything is there that the service needs.
-#[derive(Serialize, Object)]
-#[oai(example)]
-pub(crate) struct Ready {
-    /// Always `READY`.
-    #[oai(read_only)]
-    status: &'static str,
-}
-
-impl Example for Ready {
-    fn example() -> Self {
-        Self { status: "READY" }
-    }
 }
 
 #[derive(ApiResponse)]
@@ -144,7 +106,7 @@ impl Health {
             .drain
             .asked(peer.as_socket_addr().map(|peer| peer.ip()))
         {
-            let stopping = vec![lacks("process", "is stopping")];
+            let stopping = vec![FieldError::new("process", "is stopping")];
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "send no more to this one");
             return ReadyAnswer::NotReady(problem.with_errors(stopping).json(), RETRY_AFTER_SECS);
         }
@@ -154,17 +116,17 @@ impl Health {
         }
         if let Some(Err(error)) = self.file.as_ref().map(FileWatch::look) {
             tracing::warn!(%error, "not ready: the database is not in its place");
-            missing.push(lacks("database", "is not in its place"));
+            missing.push(FieldError::new("database", "is not in its place"));
         }
         if !self.queue.is_up() {
             let reason = match self.queue.denied() {
                 Some(denied) => format!("is not connected: the broker refuses {denied}"),
                 None => "is not connected; connecting again".into(),
             };
-            missing.push(lacks("queue", reason));
+            missing.push(FieldError::new("queue", reason));
         }
         if missing.is_empty() {
-            return ReadyAnswer::Ready(Json(Ready { status: "READY" }));
+            return ReadyAnswer::Ready(Json(Ready::new()));
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");
         ReadyAnswer::NotReady(problem.with_errors(missing).json(), RETRY_AFTER_SECS)
@@ -172,15 +134,5 @@ impl Health {
 }
 
 fn alive() -> AliveAnswer {
-    AliveAnswer::Alive(Json(Alive {
-        status: "HEALTHY",
-        current_time: OffsetDateTime::now_utc(),
-    }))
-}
-
-pub(crate) fn lacks(field: &'static str, reason: impl Into<String>) -> FieldError {
-    FieldError {
-        field,
-        reason: reason.into(),
-    }
+    AliveAnswer::Alive(Json(Alive::at(OffsetDateTime::now_utc())))
 }

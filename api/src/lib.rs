@@ -1,54 +1,47 @@
 //! Ingress. Owns everything from the socket to the broker's confirm: HTTP, the group commit, and the
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
-//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`admission`] (the
-//! door), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler), [`webhook`] (what the sender said), [`writer`] (the group commit),
-//! [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file.
+//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`door`] (who is turned away, as [`admission`]
+//! estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
+//! group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
+//! [`openapi`](mod@openapi) are what the document says of all that.
 
 mod admission;
 mod attempts;
+mod databases;
 mod docs;
+mod door;
 mod drain;
 mod edge;
 pub mod file_watch;
 mod health;
 mod json;
 mod look_up;
+mod name;
 mod openapi;
-mod probe;
+mod paths;
 mod problem;
 mod relay;
 mod routes;
 mod serve;
+mod slots;
 mod transactions;
-mod webhook;
 mod webhooks;
+mod wire;
 mod writer;
 
 use queue::Queue;
-use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use admission::{Admission, Door};
+use admission::Admission;
+pub use databases::Databases;
+use door::Door;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
 pub use routes::openapi;
 pub use serve::Settings;
-pub use writer::Slots;
-
-/// Where the API keeps and finds transactions.
-#[derive(Clone)]
-pub struct Databases {
-    /// For the group commit and the relay.
-    pub write: DatabaseConnection,
-    /// For look-ups. May be the same.
-    pub read: DatabaseConnection,
-    /// Batches that may be committed at the same time.
-    pub slots: Slots,
-    /// The SQLite file that both are in, if they are. Nobody is answered with 202 unless it is in its place.
-    pub file: Option<FileWatch>,
-}
+pub use slots::Slots;
 
 /// Serves HTTP on `listener` and publishes what is committed, until `stop`.
 ///

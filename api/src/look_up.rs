@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::{
     json::Json,
+    name,
     problem::{Problem, RETRY_AFTER_SECS},
-    webhook,
 };
 
 /// From the request to the database's answer.
@@ -39,7 +39,7 @@ pub(crate) async fn answer<T: Type + Serialize + Send>(
     transaction_id: &str,
     load: impl Future<Output = Result<Option<T>, DbErr>>,
 ) -> Answer<T> {
-    let found = match webhook::check_name(transaction_id) {
+    let found = match name::check(transaction_id) {
         Ok(()) => in_time(load).await,
         // A NUL, say, would be an error to PostgreSQL.
         Err(_) => Ok(None),

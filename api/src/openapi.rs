@@ -14,12 +14,10 @@ use poem_openapi::{
 };
 
 use crate::{
+    name,
     problem::{self, Problem},
-    webhook::NAME_CHARS_MAX,
 };
 
-/// No control characters (Unicode's category Cc), in a form that means the same in every language's regular expressions.
-const NAME_PATTERN: &str = r"^[^\x00-\x1F\x7F-\x9F]+$";
 const CURRENCY_PATTERN: &str = "^[A-Z]{3}$";
 
 /// The operations of `T`, whose description is mended.
@@ -138,10 +136,10 @@ fn only_reference(property: &MetaSchemaRef) -> Option<MetaSchemaRef> {
 
 /// Says what the texts of this name are made of. A name means the same wherever it stands, and a check by poem-openapi
 /// would answer otherwise than ours does.
-fn constrain(name: &str, schema: &mut MetaSchema) {
-    let (length, pattern): (RangeInclusive<usize>, _) = match name {
+fn constrain(member: &str, schema: &mut MetaSchema) {
+    let (length, pattern): (RangeInclusive<usize>, _) = match member {
         "transaction_id" | "source_account" | "destination_account" => {
-            (1..=NAME_CHARS_MAX, NAME_PATTERN)
+            (1..=name::CHARS_MAX, name::PATTERN)
         }
         "currency" => (3..=3, CURRENCY_PATTERN),
         _ => return,
@@ -167,6 +165,8 @@ fn in_title_case(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+
+    use crate::name;
 
     /// The names of types that clients' languages have already, and use in what is generated.
     const TAKEN: [&str; 12] = [
@@ -249,7 +249,7 @@ mod tests {
             let properties = &schemas[schema]["properties"];
             for name in ["transaction_id", "source_account", "destination_account"] {
                 assert_eq!(properties[name]["maxLength"], 255, "{schema}.{name}");
-                assert_eq!(properties[name]["pattern"], super::NAME_PATTERN);
+                assert_eq!(properties[name]["pattern"], name::PATTERN);
             }
             assert_eq!(properties["currency"]["pattern"], super::CURRENCY_PATTERN);
         }
@@ -258,7 +258,7 @@ mod tests {
             parameter.is_object().then_some(parameter)
         });
         let patterns: Vec<_> = parameters.map(|p| &p["schema"]["pattern"]).collect();
-        assert_eq!(patterns, [super::NAME_PATTERN; 2]);
+        assert_eq!(patterns, [name::PATTERN; 2]);
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! What is answered when something is wrong: problem details (RFC 9457).
 
-use poem::{
-    IntoResponse, Response,
-    http::{StatusCode, header},
-};
+use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
@@ -44,6 +41,15 @@ pub(crate) struct FieldError {
     pub(crate) field: &'static str,
     /// What it must be and is not.
     pub(crate) reason: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            field,
+            reason: reason.into(),
+        }
+    }
 }
 
 impl Problem {
@@ -113,17 +119,4 @@ impl IntoResponse for Problem {
         response.set_status(status);
         response.set_content_type(CONTENT_TYPE)
     }
-}
-
-/// The answer after a handler has panicked; the panic itself has been printed.
-pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    let problem = Problem::new(status, "something went wrong here; it has been logged");
-    let mut response = problem.into_response();
-    // What the connection still holds of the request is of unknown state.
-    response.headers_mut().insert(
-        header::CONNECTION,
-        poem::http::HeaderValue::from_static("close"),
-    );
-    response
 }

@@ -1,6 +1,11 @@
 //! The relay: the only publisher. What has just been committed comes to it directly; what fell due in
 //! the outbox (after a crash, an outage, a lost hint) it finds by a sweep. Both go the same way.
 
+mod hints;
+mod notes;
+mod returned;
+mod sweep;
+
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -18,17 +23,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use hints::{Committed, DUE_IN, channel};
+use hints::{Hint, Hints};
 use notes::Notes;
 use returned::ReturnedMessages;
 use sweep::{Found, Sweep};
 
-mod notes;
-mod returned;
-mod sweep;
-
-/// When the sweep takes up what was committed but not noted as published: long enough for the direct
-/// way and the note, short enough for whoever waits after a crash.
-pub(crate) const DUE_IN: Duration = Duration::from_secs(10);
 /// Between sweeps, at least.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The share of its time that a relay may spend on looking for what is due, where it finds nothing: one part in this many.
@@ -40,12 +40,8 @@ const SWEEP_WITHIN: Duration = DUE_IN;
 const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 /// Ids on their way to the broker and not confirmed.
 const WINDOW: usize = 4096;
-/// Batches of just committed ids that may wait for the relay. Beyond, they wait in the outbox.
-const HINTS_MAX: usize = 4096;
-/// Batches of them that are published together, at most.
+/// Batches of just committed ids that are published together, at most.
 const HINTS_AT_ONCE: usize = 8;
-/// A hint that has waited for longer is left to the sweep, which is about to find the id.
-const HINT_GOOD_FOR: Duration = Duration::from_secs(DUE_IN.as_secs() - 2);
 /// After the broker has refused messages: the pause before the next are offered, at first and at most.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -55,35 +51,6 @@ const REFUSED_RECONNECT: Duration = Duration::from_secs(10);
 /// A connection that has lived for so long, or on which a message was confirmed, was a good one: the next may be made at
 /// once.
 const PROVEN_AFTER: Duration = Duration::from_secs(30);
-
-/// Where the group commit tells which ids it has just committed.
-#[derive(Clone)]
-pub(crate) struct Committed(mpsc::Sender<Hint>);
-
-pub(crate) struct Hints(mpsc::Receiver<Hint>);
-
-struct Hint {
-    ids: Vec<Uuid>,
-    committed: Instant,
-}
-
-/// The two ends of the direct way. The hints end when the last `Committed` is dropped.
-pub(crate) fn channel() -> (Committed, Hints) {
-    let (committed, hints) = mpsc::channel(HINTS_MAX);
-    (Committed(committed), Hints(hints))
-}
-
-impl Committed {
-    /// Tells the relay, if it has room; the outbox has told it already.
-    pub(crate) fn tell(&self, ids: Vec<Uuid>) {
-        if !ids.is_empty() {
-            let _ = self.0.try_send(Hint {
-                ids,
-                committed: Instant::now(),
-            });
-        }
-    }
-}
 
 /// Publishes until the hints end and everything published is confirmed, or, if the broker is out of
 /// reach, until `stop`.
@@ -292,9 +259,7 @@ impl<'a> Relay<'a> {
     }
 
     async fn publish(&mut self, hints: &mut Vec<Hint>) -> Result<(), Error> {
-        let (good, late): (Vec<_>, Vec<_>) = hints
-            .drain(..)
-            .partition(|hint| hint.committed.elapsed() <= HINT_GOOD_FOR);
+        let (good, late): (Vec<_>, Vec<_>) = hints.drain(..).partition(Hint::is_good);
         if !late.is_empty() {
             let late: Vec<Uuid> = late.into_iter().flat_map(|hint| hint.ids).collect();
             self.missed(&late);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
 };
-use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject, Tags};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 
 use crate::{
@@ -16,21 +16,12 @@ use crate::{
     edge,
     health::Health,
     openapi::Described,
-    problem,
+    paths,
+    slots::Slots,
     transactions::Transactions,
-    webhooks::{self, Webhooks},
-    writer::{Slots, Writer},
+    webhooks::Webhooks,
+    writer::{self, Writer},
 };
-
-#[derive(Tags)]
-pub(crate) enum Tag {
-    /// Receiving.
-    Webhooks,
-    /// Looking up.
-    Transactions,
-    /// For load balancers and orchestrators.
-    Health,
-}
 
 /// The content type of `/docs`.
 const HTML: &str = "text/html; charset=utf-8";
@@ -75,7 +66,7 @@ pub fn openapi() -> String {
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
     let webhooks = Webhooks {
-        writer: crate::writer::channel().0,
+        writer: writer::channel().0,
         admission: Admission::new(databases.slots),
     };
     service(webhooks, &databases, &queue, Drain::default()).spec()
@@ -101,11 +92,11 @@ pub(crate) fn routes(
         .at("/openapi.json", get(openapi))
         .nest("/", service);
     Doors {
-        webhooks: operations(webhooks(), webhooks::PATH),
+        webhooks: operations(webhooks(), paths::WEBHOOKS),
         others,
     }
     .around(edge::around)
-    .with(CatchPanic::new().with_handler(problem::panicked))
+    .with(CatchPanic::new().with_handler(edge::panicked))
 }
 
 /// The operations of `api` at `path`, without the way there.
@@ -129,7 +120,7 @@ impl Endpoint for Doors {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         match request.uri().path() {
-            webhooks::PATH => self.webhooks.call(request).await,
+            paths::WEBHOOKS => self.webhooks.call(request).await,
             _ => self.others.call(request).await,
         }
     }

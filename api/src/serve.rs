@@ -19,7 +19,7 @@ use poem::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Drain, admission::Door};
+use crate::{Drain, door::Door};
 use places::{Guest, Places};
 use socket::Socket;
 

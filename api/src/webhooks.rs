@@ -1,32 +1,20 @@
 //! `POST /v1/webhooks/transactions`: receive a webhook.
 
-use std::collections::HashMap;
+mod parse;
 
 use entity::{Status, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::StatusCode;
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi, types::Any};
-use serde::Serialize;
-use serde_json::Value;
+use poem_openapi::{ApiResponse, OpenApi};
 
 use crate::{
     admission::Admission,
-    edge,
     json::{self, Body, Json},
     problem::Problem,
-    routes::Tag,
-    transactions::SentAmount,
-    webhook::{self, Invalid},
+    wire::{Accepted, Tag, Webhook},
     writer::{NotCommitted, Writer},
 };
-
-/// Where webhooks arrive.
-pub(crate) const PATH: &str = "/v1/webhooks/transactions";
-
-/// Whether webhooks arrive at `path`, however its slashes are set.
-pub(crate) fn is_path(path: &str) -> bool {
-    path == PATH || edge::tidy(path) == PATH
-}
+use parse::{Invalid, parse};
 
 /// What may stand in a path as it is: RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -38,86 +26,6 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Webhooks {
     pub(crate) writer: Writer,
     pub(crate) admission: Admission,
-}
-
-/// One transaction as its sender tells it. Members beyond these are ignored.
-#[derive(Object)]
-#[oai(rename = "Webhook", example)]
-pub(crate) struct WebhookSchema {
-    /// The sender's id of the transaction: no control characters.
-    transaction_id: String,
-    /// The paying account: no control characters.
-    source_account: String,
-    /// The receiving account: no control characters.
-    destination_account: String,
-    /// How much. Kept exactly.
-    amount: SentAmount,
-    /// Three capital letters (ISO 4217).
-    currency: String,
-    #[oai(flatten)]
-    others: HashMap<String, Any<Value>>,
-}
-
-impl poem_openapi::types::Example for WebhookSchema {
-    fn example() -> Self {
-        Self {
-            transaction_id: "txn_abc123".into(),
-            source_account: "acc_user_1".into(),
-            destination_account: "acc_merchant_1".into(),
-            amount: SentAmount::example(),
-            currency: "INR".into(),
-            others: HashMap::new(),
-        }
-    }
-}
-
-/// Where a transaction is in its life.
-#[derive(Clone, Copy, Serialize, Enum)]
-#[oai(rename_all = "UPPERCASE", rename = "Status")]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum StatusSchema {
-    /// Committed; its work is not done yet.
-    Processing,
-    /// Its work is done. Final.
-    Processed,
-    /// Its work was given up. Final.
-    Failed,
-}
-
-impl From<Status> for StatusSchema {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Processing => Self::Processing,
-            Status::Processed => Self::Processed,
-            Status::Failed => Self::Failed,
-        }
-    }
-}
-
-/// What became of a webhook. Whatever it says, the transaction is committed.
-#[derive(Serialize, Object)]
-#[oai(example)]
-pub(crate) struct Accepted {
-    /// The sender's id of the transaction.
-    transaction_id: String,
-    /// Where the transaction is now.
-    status: StatusSchema,
-    /// This `transaction_id` had come before. Nothing is done twice.
-    duplicate: bool,
-    /// It had come before with other content. The first content stands; this one is kept for an
-    /// operator to see.
-    conflict: bool,
-}
-
-impl poem_openapi::types::Example for Accepted {
-    fn example() -> Self {
-        Self {
-            transaction_id: "txn_abc123".into(),
-            status: StatusSchema::Processing,
-            duplicate: false,
-            conflict: false,
-        }
-    }
 }
 
 #[derive(ApiResponse)]
@@ -169,8 +77,8 @@ impl Webhooks {
         tag = "Tag::Webhooks",
         operation_id = "sendWebhook"
     )]
-    async fn receive(&self, body: Body<WebhookSchema>) -> Answer {
-        let webhook = match webhook::parse(&body.bytes) {
+    async fn receive(&self, body: Body<Webhook>) -> Answer {
+        let webhook = match parse(&body.bytes) {
             Ok(webhook) => webhook,
             Err(invalid) => return invalid.into(),
         };

@@ -27,38 +27,17 @@ use crate::{
     FileWatch,
     admission::Admission,
     relay::{self, Committed},
+    slots::{BATCH_MAX, Slots},
 };
 
 /// Webhooks that may wait for their batch. This bounds memory alone (a webhook takes 1 KiB or so, 8 at most); how many
 /// can be committed in time is what [`Admission`] estimates.
 const WAITING_MAX: usize = 8192;
-/// Webhooks in one batch.
-pub(crate) const BATCH_MAX: usize = 256;
 /// A batch of so many says that more are on their way.
 const COMPANY: usize = 4;
 /// After such a batch its slot rests, so that company gathers while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
 const REST: Duration = Duration::from_millis(3);
-
-/// Batches that may be committed at once.
-#[derive(Clone, Copy)]
-pub struct Slots {
-    /// While commits are quick.
-    pub count: usize,
-    /// While they are slow: another begins [`Slots::WAIT_MAX`] after the last, whatever is under way. Commits that take so
-    /// long wait for the disk and share its flushes, so more of them cost nothing, and nobody waits for a slot *and* for
-    /// two flushes.
-    pub most: usize,
-}
-
-impl Slots {
-    /// A connection for each. So many cover a flush of 200 ms.
-    pub const POSTGRES: Self = Self { count: 2, most: 12 };
-    /// It takes one writer at a time.
-    pub const SQLITE: Self = Self { count: 1, most: 1 };
-    /// For a slot, while less than `most` are under way.
-    pub(crate) const WAIT_MAX: Duration = Duration::from_millis(40);
-}
 
 /// Why a webhook got no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

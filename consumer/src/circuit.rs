@@ -12,6 +12,8 @@
 //!
 //! Pure state: time comes in as an argument, and no task runs.
 
+mod allowed;
+mod charge;
 mod recent;
 
 use std::{collections::HashSet, time::Duration};
@@ -20,16 +22,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::work::{http::Called, signal::Signal};
-use recent::Recent;
+pub(crate) use allowed::{Allowed, Appetite};
+pub(crate) use charge::Charge;
+use charge::charge_while_open;
+use recent::{Reason, Recent};
 
-/// Failed attempts within [`recent::SPAN`] below which nothing is concluded about the service.
-const FAILURES_MIN: u32 = 10;
-/// The part of the attempts that must have failed. One that got no answer counts as two that got a bad one.
-const FAILED_PART: f64 = 0.8;
-const UNREACHABLE_WEIGHT: u32 = 2;
-/// Refusals within [`recent::SPAN`], and their part of the attempts, that are no longer about single transactions.
-const REFUSALS_MIN: u32 = 10;
-const REFUSED_PART: f64 = 0.5;
 /// First refusals within [`recent::SHORT_SPAN`] that are believed. When there are more, each is asked again before it is
 /// final: an ordinary deployment refuses everything for a moment, and until the circuit opens nobody can tell.
 const REFUSALS_BELIEVED: u32 = 5;
@@ -64,52 +61,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long no call begins after one could not be made for want of something here.
 const HERE_PAUSE: Duration = Duration::from_millis(200);
-
-/// Why the circuit opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// Attempts fail, though the service answers.
-    Failing,
-    /// No answers come.
-    Unreachable,
-    /// Nearly everything is refused.
-    Refusing,
-}
-
-/// How much may be begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Allowed {
-    /// So many more calls.
-    Calls(usize),
-    /// None before this.
-    NoneUntil(Instant),
-    /// None before one that is under way has ended.
-    NoneYet,
-}
-
-/// How many deliveries a consumer should have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Appetite {
-    /// As many as its prefetch.
-    Full,
-    /// As many as there are probes.
-    Probes(usize),
-    /// None: others may be able to work on them.
-    Nothing,
-}
-
-/// Whom an attempt that did not succeed is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Charge {
-    /// Its transaction.
-    Transaction,
-    /// The service as a whole: the transaction is none the nearer to its last attempt.
-    Service,
-    /// Our own haste: the service has asked for fewer calls.
-    Pace,
-    /// What is short here.
-    Nobody,
-}
 
 pub(crate) struct Circuit {
     state: State,
@@ -427,15 +378,6 @@ impl Circuit {
             };
             self.open(reason, None, now);
         }
-    }
-}
-
-/// What began before the circuit opened, and what probes it, fails because of the service.
-fn charge_while_open(reason: Reason, signal: Signal, otherwise: Charge) -> Charge {
-    match signal {
-        Signal::Failed | Signal::Unreachable | Signal::Limited => Charge::Service,
-        Signal::Refused if reason == Reason::Refusing => Charge::Service,
-        _ => otherwise,
     }
 }
 

@@ -14,70 +14,23 @@
 
 mod circuit;
 mod consume;
+mod error;
 mod in_hand;
 mod lease;
 mod peers;
 mod schedule;
+mod settings;
 mod suspects;
 pub mod work;
 
-use std::time::Duration;
-
 use queue::Queue;
-use sea_orm::{DatabaseConnection, DbErr};
-use thiserror::Error;
+use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 
+pub use error::Error;
 pub use schedule::{NoSchedule, Schedule};
+pub use settings::{Settings, Tenancy};
 pub use work::Work;
-
-/// How a consumer works.
-pub struct Settings {
-    /// What is done for each transaction.
-    pub work: Work,
-    /// When it is tried again.
-    pub retries: Schedule,
-    /// Deliveries that are held at most, all of them at work at once.
-    pub prefetch: u32,
-    /// Who else may be there.
-    pub tenancy: Tenancy,
-    /// How long a stop waits for calls to the far side that are under way.
-    pub grace: Duration,
-}
-
-/// Who else may work on the same transactions.
-#[derive(Clone, Copy, Debug)]
-pub enum Tenancy {
-    /// Nobody: this process has locked the database file.
-    Exclusive,
-    /// Other consumers: everybody works under a lease.
-    Shared {
-        /// How long the others leave a consumer's work alone after its last sign of life.
-        lease: Duration,
-        /// The queue is inside this process, and there may be only one such process.
-        embedded: bool,
-    },
-}
-
-/// Why a consumer cannot go on.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// Two processes with a queue of their own would each publish what the other has.
-    #[error(
-        "DATABASE_URL: another hookline whose queue is inside the process uses this database; \
-         give both the same AMQP_URL or stop one"
-    )]
-    Taken,
-    /// A privilege or a column is missing, say: waiting does not help.
-    #[error("DATABASE_URL: the database refuses what a consumer must do: {0}")]
-    Database(DbErr),
-    /// A defect of ours.
-    #[error("the consumer's lease has ended")]
-    Stopped,
-    /// A defect of ours.
-    #[error("the consumer failed: {0}")]
-    Failed(tokio::task::JoinError),
-}
 
 /// Consumes until `stop`.
 ///

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     Status, Webhook, conflict, sql,
-    statement::{execute, query},
+    statement::{self, execute, query},
     transaction,
 };
 
@@ -153,6 +153,19 @@ async fn pairs<T: TryGetable>(
 async fn returned_ids(db: &DatabaseConnection, statement: Statement) -> Result<Vec<Uuid>, DbErr> {
     let rows = query(db, statement).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// A look's rows: each id that it was made for with 0, and the last entry with the number that were read.
+async fn look_of(db: &DatabaseConnection, statement: Statement) -> Result<Look, DbErr> {
+    let mut look = Look::default();
+    for row in statement::look(db, statement).await? {
+        let (id, read): (Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        match read {
+            0 => look.ids.push(id),
+            _ => (look.read, look.last) = (read.unsigned_abs(), Some(id)),
+        }
+    }
+    Ok(look)
 }
 
 /// Repeats what lost a race (PostgreSQL's 40P01 and 40001). `run` makes its statement anew each time:

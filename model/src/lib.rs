@@ -20,7 +20,9 @@
 //! consumer.rs    deliver, take, work, finish, try again, give up, ack
 //! lease.rs       bury, end, reclaim
 //! faults.rs      crash, fence, stop, sicken, cut a connection, lose a queue, refuse, …; their number is bounded
-//! protocol.rs    these together, as a stateright model
+//! course.rs      these together: what can happen, and what follows
+//! protocol.rs    the world that is checked, and its flaw if it has one
+//! search.rs      all of it, as a stateright model
 //! properties.rs  what must hold
 //! examples.rs    what must be able to happen
 //! calm.rs        what happens if no more faults do: how "all get final at last" is checked
@@ -43,6 +45,7 @@
 mod action;
 mod calm;
 mod consumer;
+mod course;
 mod examples;
 mod faults;
 mod flaw;
@@ -52,6 +55,7 @@ mod properties;
 mod protocol;
 mod queue;
 mod relay;
+mod search;
 mod state;
 pub mod steps;
 mod symmetry;

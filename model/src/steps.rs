@@ -39,7 +39,10 @@ const RELAY: &str = "api/src/relay.rs";
 const NOTES: &str = "api/src/relay/notes.rs";
 const SWEEP: &str = "api/src/relay/sweep.rs";
 const RETURNED: &str = "api/src/relay/returned.rs";
-const CONSUME: &str = "consumer/src/consume.rs";
+const CONSUME: &str = "consumer/src/consume/run.rs";
+const INTAKE: &str = "consumer/src/consume/take.rs";
+const WORK: &str = "consumer/src/consume/work.rs";
+const PERSIST: &str = "consumer/src/consume/persist.rs";
 const SUBSCRIPTION: &str = "consumer/src/consume/subscription.rs";
 const FINISH: &str = "consumer/src/consume/finish.rs";
 const KEEPER: &str = "consumer/src/lease.rs";
@@ -146,23 +149,23 @@ pub const STEPS: &[Step] = &[
     step("Deliver", &[(SESSION, "take_in")], MEMORY),
     step(
         "Take",
-        &[(CONSUME, "receive"), (CONSUME, "take")],
+        &[(INTAKE, "receive"), (INTAKE, "take")],
         At(&[Point::ConsumerBeforeTake]),
     ),
     step(
         "CommitTake",
-        &[(CONSUME, "take"), (TAKE, "take"), (TAKE, "hold")],
+        &[(INTAKE, "take"), (TAKE, "take"), (TAKE, "hold")],
         At(&[Point::ConsumerAfterTake]),
     ),
     step(
         "CommitBringIn",
-        &[(CONSUME, "take"), (TAKE, "bring_in")],
+        &[(INTAKE, "take"), (TAKE, "bring_in")],
         At(&[Point::ConsumerAfterTake]),
     ),
-    step("Begin", &[(CONSUME, "start_calls")], MEMORY),
+    step("Begin", &[(WORK, "start_calls")], MEMORY),
     step(
         "WorkDone",
-        &[(CONSUME, "on_ended")],
+        &[(WORK, "on_ended")],
         At(&[Point::ConsumerAtWork]),
     ),
     step(
@@ -223,12 +226,12 @@ pub const STEPS: &[Step] = &[
         FAULT,
     ),
     step("CommitReceiveUnheard", &[(RECEIVE, "receive")], FAULT),
-    step("CommitTakeUnheard", &[(CONSUME, "persist")], FAULT),
-    step("CommitBringInUnheard", &[(CONSUME, "persist")], FAULT),
-    step("CommitFinishUnheard", &[(CONSUME, "persist")], FAULT),
-    step("CommitRetryUnheard", &[(CONSUME, "persist")], FAULT),
-    step("CommitReleaseUnheard", &[(CONSUME, "persist")], FAULT),
-    step("WorkFails", &[(CONSUME, "on_called")], FAULT),
+    step("CommitTakeUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitBringInUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitFinishUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitRetryUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitReleaseUnheard", &[(PERSIST, "persist")], FAULT),
+    step("WorkFails", &[(WORK, "on_called")], FAULT),
     step("BuryTheLiving", &[(LEASE, "bury")], FLAW),
 ];
 

@@ -6,11 +6,13 @@ use failpoint::Point;
 use model::steps::{Death, NOT_MODELLED, STEPS};
 
 /// The files of the product that die at failpoints.
-const WITH_POINTS: [&str; 5] = [
+const WITH_POINTS: [&str; 7] = [
     "api/src/writer.rs",
     "api/src/relay.rs",
     "api/src/relay/notes.rs",
-    "consumer/src/consume.rs",
+    "consumer/src/consume/run.rs",
+    "consumer/src/consume/take.rs",
+    "consumer/src/consume/work.rs",
     "consumer/src/consume/finish.rs",
 ];
 

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    BATCH_MAX, Confirmed, DELIVERY_LIMIT, Delivery, DeliveryTag, Depth, Error, Event, RETURNED_MAX,
-    Reason, Returned, Settlement,
+    Confirmed, Delivery, Depth, Error, Event, Reason, Returned, Settlement,
+    message::{BATCH_MAX, DELIVERY_LIMIT, DeliveryTag, RETURNED_MAX},
 };
 
 /// Ids that may wait at once (16 MB of them). Beyond, the relay is told that the queue is full and

@@ -10,7 +10,7 @@ use sea_orm::{
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::raise_change_counter;
+use super::change_counter;
 
 /// Between two looks at the file. As long may work be finished in a file that is no longer in its place; a webhook is
 /// answered only after a look of its own.
@@ -62,7 +62,7 @@ async fn raise(anchor: &mut SqliteConnection, version: &mut Option<i64>) -> sqlx
     let query = sqlx::query_scalar("PRAGMA data_version");
     let present: i64 = query.fetch_one(&mut *anchor).await?;
     if *version != Some(present) {
-        raise_change_counter(anchor).await?;
+        change_counter::raise(anchor).await?;
         *version = Some(present);
     }
     Ok(())

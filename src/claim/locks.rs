@@ -11,14 +11,21 @@ use std::{
 use anyhow::{Context, anyhow, ensure};
 use api::file_watch::beside;
 
-use super::{Use, cannot};
-
 /// Whether `flock` on a file leaves SQLite's own locks on it alone. On macOS and the BSDs both are of one kind, and SQLite
 /// would wait for ourselves; there only the lock beside the file is taken.
 const LOCKS_ARE_APART: bool = cfg!(target_os = "linux");
 /// A lock may be another's for a moment only: that of a command, or of the first of several processes, which looks at the file.
 const LOCK_WITHIN: Duration = Duration::from_secs(2);
 const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Whom a process lets work on the same file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Nobody: the queue is inside this process.
+    Alone,
+    /// Processes that share its queue, which is on a broker.
+    WithOthers,
+}
 
 /// Opens the database's file, and makes an empty one if there is none.
 pub fn open(path: &Path) -> anyhow::Result<File> {
@@ -113,6 +120,11 @@ fn not_locked(path: &Path, error: TryLockError) -> anyhow::Error {
         ),
         TryLockError::Error(error) => cannot_lock(path, &error.to_string()),
     }
+}
+
+/// What comes before the system's own words.
+pub fn cannot(do_what: &str, path: &Path) -> String {
+    format!("DATABASE_URL: cannot {do_what} {}", path.display())
 }
 
 /// Says that the file is where SQLite's promises do not hold.

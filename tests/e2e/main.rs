@@ -37,3 +37,5 @@ mod receive;
 mod settings;
 #[cfg(test)]
 mod state_machine;
+#[cfg(test)]
+mod structure;

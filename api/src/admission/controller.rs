@@ -18,7 +18,7 @@ use super::{
     minimum::{Minimum, WINDOW},
     threads::Threads,
 };
-use crate::writer::{BATCH_MAX, Slots};
+use crate::slots::{BATCH_MAX, Slots};
 
 /// From a webhook's arrival to its answer, as well as we can tell. What is left of the 500 ms that senders are promised
 /// is for what we cannot: the way to us and back, and how long the kernel kept it.

@@ -18,8 +18,21 @@ use super::Admission;
 /// From one probe to the next.
 const EVERY: Duration = Duration::from_millis(5);
 
+impl Admission {
+    /// Runs `server`, and beside it what measures how late the threads are.
+    pub(crate) async fn beside(&self, server: impl Future<Output = ()>) {
+        let admission = self.clone();
+        let probe = tokio::spawn(async move {
+            let Err(error) = run(admission).await;
+            tracing::warn!(%error, "nobody measures how late the threads are");
+        });
+        server.await;
+        probe.abort();
+    }
+}
+
 /// Measures while webhooks come, and rests while none do. Ends only with an error: without sockets there is no probe.
-pub(super) async fn run(admission: Admission) -> io::Result<Infallible> {
+async fn run(admission: Admission) -> io::Result<Infallible> {
     let (mut near, mut far) = UnixStream::pair()?;
     let mut bytes = [0; 2];
     let mut due = Instant::now();
@@ -51,7 +64,7 @@ mod tests {
     };
 
     use super::run;
-    use crate::{admission::Admission, writer::Slots};
+    use crate::{admission::Admission, slots::Slots};
 
     const WITHIN: Duration = Duration::from_secs(10);
 

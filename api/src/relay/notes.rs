@@ -15,7 +15,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::DUE_IN;
+use super::hints::DUE_IN;
 
 /// From a confirm to its note. What is not noted when it falls due is published again.
 const NOTE_IN: Duration = Duration::from_secs(DUE_IN.as_secs() / 2);

@@ -7,31 +7,33 @@
 //!   has lost it. While much waits in the queue it claims nothing, for that may be among it.
 //! - **a recovery** goes through the whole outbox at once, when the queue is known to have lost what it had.
 
+mod found;
 mod overdue;
+mod recovery;
+mod round;
 
 use std::time::{Duration, Instant};
 
 use entity::lifecycle::{
-    Look, Pass, Range,
-    due::{self, Claimed, FellDue, Limits, State, Wanted},
+    Pass,
+    due::{self, FellDue, Limits, State, Wanted},
 };
 use queue::Queue;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
-use self::overdue::Overdue;
-use super::DUE_IN;
+pub(super) use self::found::Found;
+use self::{
+    found::CLAIM_MAX,
+    overdue::Overdue,
+    recovery::Recovery,
+    round::{Round, claimed},
+};
+use super::hints::DUE_IN;
 
-/// Ids that one look claims, of each kind.
-const CLAIM_MAX: u64 = 2048;
 /// What a look of the walk, and of the frontier, may read and claim.
 const LIMITS: Limits = Limits {
     read: 4096,
-    claim: CLAIM_MAX,
-};
-/// A recovery reads what it passes as fast as it can.
-const RECOVERY_LIMITS: Limits = Limits {
-    read: 50_000,
     claim: CLAIM_MAX,
 };
 /// Statements of a recovery, each look, while it finds nothing.
@@ -77,19 +79,6 @@ pub(super) struct Sweep {
     created_at: Option<i64>,
     /// What its clock said, and when.
     clock: Option<(i64, Instant)>,
-}
-
-/// What a look has found, and claimed.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// From the outbox.
-    pub(super) entries: Vec<Uuid>,
-    /// From the retries.
-    pub(super) retries: Vec<Claimed>,
-    /// There may be more, so there is no need to wait.
-    pub(super) more: bool,
-    /// The queue has turned out to be new: what was confirmed before is gone from it.
-    pub(super) queue_is_new: bool,
 }
 
 impl Sweep {
@@ -324,77 +313,6 @@ impl Sweep {
         }
         outcome.map(drop)
     }
-}
-
-/// A pass over everything that was there when it began. What has come since is none of its business: it would never end.
-struct Round {
-    pass: Pass,
-    /// When it began, in milliseconds since 1970.
-    end: u64,
-}
-
-impl Round {
-    fn new() -> Self {
-        Self {
-            pass: Pass::default(),
-            end: Pass::now(),
-        }
-    }
-
-    fn range(&self) -> Option<Range> {
-        self.pass.range(self.end)
-    }
-
-    fn restart(&mut self) {
-        self.pass.restart();
-        self.end = Pass::now();
-    }
-}
-
-/// Everything that was there when the queue turned out to be new.
-struct Recovery {
-    round: Round,
-    /// What is about to be published anyway is left alone.
-    not_within: Duration,
-}
-
-impl Recovery {
-    /// Where the queue is inside this process, nobody else publishes.
-    fn begin(embedded: bool) -> Self {
-        Self {
-            round: Round::new(),
-            not_within: match embedded {
-                true => Duration::ZERO,
-                false => DUE_IN,
-            },
-        }
-    }
-
-    /// Returns whether it has come to its end.
-    async fn look(&mut self, db: &DatabaseConnection, found: &mut Found) -> Result<bool, DbErr> {
-        let more_retries = due::republish_retries(db, self.not_within).await?;
-        found.more |= more_retries;
-        let Some(range) = self.round.range() else {
-            return Ok(!more_retries);
-        };
-        found.more = true;
-        let lost = Wanted::Published {
-            not_within: self.not_within,
-        };
-        let began = Instant::now();
-        let look = due::claim(db, range, lost, RECOVERY_LIMITS, DUE_IN).await;
-        let look = claimed(&mut self.round.pass, look)?;
-        (self.round.pass).looked(range, &look, RECOVERY_LIMITS.read, began.elapsed());
-        found.entries.extend(look.ids);
-        Ok(false)
-    }
-}
-
-fn claimed(pass: &mut Pass, look: Result<Look, DbErr>) -> Result<Look, DbErr> {
-    if look.is_err() {
-        pass.failed();
-    }
-    look
 }
 
 #[cfg(test)]

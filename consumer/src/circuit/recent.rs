@@ -4,13 +4,20 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{FAILED_PART, FAILURES_MIN, REFUSALS_MIN, REFUSED_PART, Reason, UNREACHABLE_WEIGHT};
 use crate::work::signal::Signal;
 
 /// How long an attempt counts.
 pub(super) const SPAN: Duration = Duration::from_secs(10);
 /// How long an answer counts that asks for fewer calls, and a refusal against the next one.
 pub(super) const SHORT_SPAN: Duration = Duration::from_secs(2);
+/// Failed attempts within [`SPAN`] below which nothing is concluded about the service.
+pub(super) const FAILURES_MIN: u32 = 10;
+/// The part of the attempts that must have failed. One that got no answer counts as two that got a bad one.
+const FAILED_PART: f64 = 0.8;
+const UNREACHABLE_WEIGHT: u32 = 2;
+/// Refusals within [`SPAN`], and their part of the attempts, that are no longer about single transactions.
+const REFUSALS_MIN: u32 = 10;
+const REFUSED_PART: f64 = 0.5;
 /// Of so many of the last fresh attempts, so many that were refused are no longer about single transactions.
 const LAST_REFUSED: (usize, usize) = (18, 20);
 /// The same of those that failed. It takes all: of a service that fails for 7 in 10, at random, 18 of 20 fail sooner or
@@ -20,6 +27,17 @@ const LAST_FAILED: (usize, usize) = (20, 20);
 const LAST: usize = LAST_FAILED.1;
 /// Attempts are counted by the second in which they ended.
 const BUCKETS: usize = SPAN.as_secs() as usize;
+
+/// Why the circuit opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Attempts fail, though the service answers.
+    Failing,
+    /// No answers come.
+    Unreachable,
+    /// Nearly everything is refused.
+    Refusing,
+}
 
 /// Counts of the last [`SPAN`], by the second.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 use entity::{Outcome, lifecycle::Attempt};
 
-use super::*;
+use super::{recent::FAILURES_MIN, *};
 
 /// A clock that is moved by hand, and a circuit.
 struct Scene {

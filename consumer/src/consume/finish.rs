@@ -1,7 +1,5 @@
 //! The way out of hand: what came of the work is committed, and then its deliveries are settled.
 
-use std::collections::HashMap;
-
 use entity::{
     Status,
     lifecycle::{self, Attempt, Conclusion, Holder, Next},
@@ -13,19 +11,13 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::{CALL_EVERY, Consumer, Settled, persist, subscription::RELEASED_FOR};
+use super::{
+    CALL_EVERY, Consumer, Finished, Settled, persist::persist, subscription::RELEASED_FOR,
+};
 use crate::{Error, lease::Change, work::Work};
 
 /// Outcomes that are committed together, at most.
 const FINISH_BATCH_MAX: usize = 2048;
-
-/// What has been committed.
-pub(super) enum Finished {
-    Done(Vec<Uuid>),
-    Concluded(Vec<Conclusion>),
-    /// Not all of them were ours any more: where each of them is now.
-    Standing(Vec<Uuid>, HashMap<Uuid, Status>),
-}
 
 impl Consumer {
     pub(super) fn start_finishing(&mut self) {

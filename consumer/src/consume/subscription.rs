@@ -7,7 +7,7 @@ use futures::FutureExt;
 use queue::{Deliveries, Settlement};
 use uuid::Uuid;
 
-use super::{Consumer, Settled, persist};
+use super::{Consumer, Settled, persist::persist};
 use crate::{circuit::Appetite, work::Running};
 
 /// When the relay publishes what was released, unless the message that goes back brings it sooner.

@@ -12,21 +12,23 @@ mod answer;
 mod client;
 mod connect;
 mod connection;
+mod error;
 mod pool;
+mod progress;
 mod race;
 mod raw;
 mod request;
 mod resolver;
 mod shortage;
 mod signature;
+mod silence;
 mod tap;
 #[cfg(test)]
 mod tests;
 
-use std::{error, fmt, future::pending, io, panic::resume_unwind, sync::Arc, time::Duration};
+use std::{fmt, future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
 use entity::lifecycle::{Attempt, Order};
-use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -34,10 +36,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::signal::Signal;
 use address::Address;
 use answer::{Answer, Verdict};
-use client::{Client, Progress, Stage};
+use client::Client;
 use connect::Roots;
+pub use error::Error;
 use pool::Limits;
+use progress::{Progress, Stage};
 use signature::Secret;
+use silence::{Silence, span};
 
 /// What a process needs to know about the far side.
 pub struct Settings {
@@ -47,23 +52,6 @@ pub struct Settings {
     pub secret: Option<String>,
     /// From the attempt's beginning to the end of the answer's body.
     pub timeout: Duration,
-}
-
-/// Why [`Settings`] are of no use. Never says what they contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Error {
-    /// No URL that could be posted to.
-    #[error("PROCESS_URL must be an http:// or https:// URL, written in ASCII")]
-    Url,
-    /// A port that is none.
-    #[error("PROCESS_URL must have a port from 1 to 65535, or none")]
-    Port,
-    /// Nobody could be believed.
-    #[error("PROCESS_URL must not be https:// where the system has no root certificates")]
-    Certificates,
-    /// No key for Standard Webhooks.
-    #[error("PROCESS_SECRET must be whsec_ and then the base64 of 24 to 64 bytes")]
-    Secret,
 }
 
 /// A call that has ended.
@@ -135,27 +123,6 @@ impl fmt::Debug for FarSide {
     }
 }
 
-/// Why there was no answer.
-#[derive(Debug, Error)]
-enum Silence {
-    #[error("could not write the body: {0}")]
-    Body(#[from] serde_json::Error),
-    #[error("could not write the request: {0}")]
-    Request(#[from] hyper::http::Error),
-    /// Something is short on our side. A name that cannot be resolved is that, too, whatever the resolver says:
-    /// nothing was sent, every other call would fare the same, and a name that does not exist is a setting
-    /// of ours, or a cluster that is only starting, or a resolver that is sick. (Which of them cannot be told
-    /// portably either: the standard library keeps no code.)
-    #[error("could not be called from here: {0}")]
-    Here(String),
-    #[error("could not connect: {0}")]
-    Connect(String),
-    #[error("no answer: {0}")]
-    Lost(String),
-    #[error("no answer within {}", span(.0))]
-    TimedOut(Duration),
-}
-
 impl Inner {
     async fn attempt(&self, order: Order) -> Called {
         let started_at = OffsetDateTime::now_utc();
@@ -195,28 +162,5 @@ impl Inner {
             }
             (None, _) => Err(Silence::TimedOut(self.timeout)),
         }
-    }
-}
-
-impl Silence {
-    /// The innermost cause says it best; what is around it names only the layers it went through.
-    fn of(error: &(dyn error::Error + 'static), silence: fn(String) -> Self) -> Self {
-        let mut cause = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        let error = cause.downcast_ref::<io::Error>();
-        match error.is_some_and(shortage::is_here) {
-            true => Self::Here(cause.to_string()),
-            false => silence(cause.to_string()),
-        }
-    }
-}
-
-fn span(time: &Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, millis, query, retrying};
+use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, look_of, millis, query, retrying};
 use crate::{sql, statement};
 
 /// A time in the outbox that is further ahead than any that is ever set there, which [`LOOK_AGAIN_IN`] bounds, is from
@@ -327,20 +327,4 @@ pub async fn shorten_waits(
         Value::from(limit as i64),
     ];
     look_of(db, sql::statement(db, look, values)).await
-}
-
-/// A look's rows: each id that it was made for with 0, and the last entry with the number that were read.
-pub(super) async fn look_of(
-    db: &DatabaseConnection,
-    statement: sea_orm::Statement,
-) -> Result<Look, DbErr> {
-    let mut look = Look::default();
-    for row in statement::look(db, statement).await? {
-        let (id, read): (Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        match read {
-            0 => look.ids.push(id),
-            _ => (look.read, look.last) = (read.unsigned_abs(), Some(id)),
-        }
-    }
-    Ok(look)
 }

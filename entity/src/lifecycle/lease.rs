@@ -11,7 +11,7 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{Look, Range, due::look_of, execute, millis, query, retrying, returned_ids};
+use super::{Look, Range, execute, look_of, millis, query, retrying, returned_ids};
 use crate::sql;
 
 /// `the consumer whose id is EXPRESSION is alive`, as an SQL condition.

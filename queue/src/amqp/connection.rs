@@ -10,7 +10,7 @@ use lapin::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::url::{self, Url};
+use super::url::{self, CONNECT_WITHIN, HEARTBEAT_SECS, Url};
 use crate::{Denied, Error};
 
 /// AMQP's reply codes (0-9-1, 1.2) for a login that RabbitMQ refuses, and for a virtual host that it refuses or that is not
@@ -18,15 +18,8 @@ use crate::{Denied, Error};
 const ACCESS_REFUSED: u16 = 403;
 const NOT_ALLOWED: u16 = 530;
 
-/// Connecting, TLS and login included.
-pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Saying goodbye.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// Seconds between heartbeats. The broker closes a silent connection after two to three of these, and
-/// until then deals out messages to it as to any other, so this bounds how long a consumer that hangs
-/// delays them. RabbitMQ's documentation recommends 5 to 20; without a word lapin takes the server's 60. An address may ask
-/// for a shorter one.
-pub(super) const HEARTBEAT_SECS: u16 = 5;
 
 /// Where the broker is and whom to trust there.
 pub(super) struct Address {

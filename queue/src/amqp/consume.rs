@@ -11,8 +11,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Broker, Shared, session::Session};
-use crate::{BATCH_MAX, Backoff, Delivery, Error, Settlement};
+use super::{
+    broker::{Broker, Shared},
+    ends::{Batch, Ends, Settled, Wanted},
+    session::Session,
+};
+use crate::{Backoff, Delivery, Error, Settlement, message::BATCH_MAX};
 
 /// Batches of deliveries that may wait for the consumer.
 const BATCHES_WAITING: usize = 16;
@@ -20,34 +24,6 @@ const BATCHES_WAITING: usize = 16;
 /// Batches of settlements that may wait for the session: as many as a consumer that settles every 10 ms makes in the 30 s
 /// after which a session that stalls is ended.
 const SETTLED_WAITING: usize = 3000;
-
-/// What the consumer wants just now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Unsettled deliveries that may be held; 0 is not subscribed.
-    pub(super) prefetch: u32,
-    /// Counts how often everything was to go back. What belongs to an earlier epoch is void.
-    pub(super) epoch: u32,
-}
-
-/// Deliveries of one epoch.
-pub(super) struct Batch {
-    pub(super) epoch: u32,
-    pub(super) deliveries: Vec<Delivery>,
-}
-
-/// Settlements that were made in one epoch.
-pub(super) struct Settled {
-    pub(super) epoch: u32,
-    pub(super) settled: Vec<(Delivery, Settlement)>,
-}
-
-/// The session's ends of what leads to the consumer.
-pub(super) struct Ends {
-    pub(super) wanted: watch::Receiver<Wanted>,
-    pub(super) batches: mpsc::Sender<Batch>,
-    pub(super) settled: mpsc::Receiver<Settled>,
-}
 
 /// A consumer's deliveries. Dropping it ends the task and with it the connection.
 pub struct Deliveries {
@@ -274,7 +250,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::DeliveryTag;
+    use crate::message::DeliveryTag;
 
     /// A consumer's end, and the session's ends, of which nobody takes anything.
     async fn stalled() -> (Deliveries, Ends) {

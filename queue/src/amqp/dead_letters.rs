@@ -8,7 +8,7 @@ use futures::StreamExt;
 use lapin::{Channel, Connection, options::BasicAckOptions, types::ShortString};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Shared, connection::within, returns::consume, topology::ask};
+use super::{broker::Shared, connection::within, returns::consume, topology::ask};
 use crate::Error;
 
 /// Dead letters that are kept for operators; the oldest go first.
@@ -82,7 +82,7 @@ async fn take_out(channel: &Channel, queue: &ShortString, count: usize) -> lapin
 
 #[cfg(test)]
 mod tests {
-    use testbed::rabbitmq;
+    use lab::rabbitmq;
     use uuid::Uuid;
 
     use super::{
@@ -93,7 +93,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs RabbitMQ: run scripts/test"]
     async fn of_too_many_dead_letters_the_oldest_go() {
-        let url = testbed::given::rabbitmq().unwrap();
+        let url = lab::given::rabbitmq().unwrap();
         let queue = format!("test-{}", Uuid::now_v7());
         let settings = Settings {
             url: url.clone(),

@@ -11,7 +11,12 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    Broker, LinkUp, Shared, confirms::Confirms, connection::within, dead_letters, returns::Returns,
+    broker::{Broker, Shared},
+    confirms::Confirms,
+    connection::within,
+    dead_letters,
+    link::LinkUp,
+    returns::Returns,
     topology,
 };
 use crate::{Confirmed, Depth, Error, Event, Returned};

@@ -12,7 +12,7 @@ use lapin::{
 use uuid::Uuid;
 
 use super::{connection::within, ledger::Ledger};
-use crate::{Error, RETURNED_MAX, Reason, Returned};
+use crate::{Error, Reason, Returned, message::RETURNED_MAX};
 
 /// Subscribing and acking: each call to the broker.
 const CALL_WITHIN: Duration = Duration::from_secs(30);

@@ -12,12 +12,17 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::{
-    LinkUp, Shared, connection,
-    consume::{Batch, Ends, Settled, Wanted},
+    broker::Shared,
+    connection,
+    ends::{Batch, Ends, Settled, Wanted},
+    link::LinkUp,
     subscription::{Incoming, News, Subscription},
     watchdog::Watchdog,
 };
-use crate::{BATCH_MAX, Delivery, DeliveryTag, Error, Settlement};
+use crate::{
+    Delivery, Error, Settlement,
+    message::{BATCH_MAX, DeliveryTag},
+};
 
 /// Between two looks for messages that wait while a consumer with room hears nothing.
 const WATCH_EVERY: Duration = Duration::from_secs(5);

@@ -23,7 +23,7 @@ use lapin::{
 };
 
 use super::connection::within;
-use crate::{DELIVERY_LIMIT, Denied, Depth, Error};
+use crate::{Denied, Depth, Error, message::DELIVERY_LIMIT};
 
 const DECLARE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -50,9 +50,9 @@ pub(super) fn exchange() -> ShortString {
     ShortString::default()
 }
 
-/// Says what would be right, as the rest of a sentence. RabbitMQ takes a line break out of a queue's name and leaves it in
+/// Checks a queue's name. Says what would be right, as the rest of a sentence. RabbitMQ takes a line break out of a queue's name and leaves it in
 /// the arguments of the declaration, so that whoever has the name right finds a queue with other arguments.
-pub(super) fn check_name(queue: &str) -> Result<(), String> {
+pub fn check_name(queue: &str) -> Result<(), String> {
     let is_clean = queue.trim() == queue && !queue.contains(char::is_control);
     match (1..=NAME_BYTES_MAX).contains(&queue.len()) && !queue.starts_with("amq.") && is_clean {
         true => Ok(()),

@@ -5,7 +5,7 @@
 //! understand, and a password would go there. In two points this is more generous than the specification. A `/` at the end is
 //! the virtual host `/`, as without it, and not the one whose name is empty, which no broker has by itself. So is `//`.
 
-use std::{net::Ipv6Addr, ops::RangeInclusive};
+use std::{net::Ipv6Addr, ops::RangeInclusive, time::Duration};
 
 use lapin::uri::{
     AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism,
@@ -13,8 +13,13 @@ use lapin::uri::{
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-use super::connection::{CONNECT_WITHIN, HEARTBEAT_SECS};
-
+/// Connecting, TLS and login included. An address may ask for less.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Seconds between heartbeats. The broker closes a silent connection after two to three of these, and
+/// until then deals out messages to it as to any other, so this bounds how long a consumer that hangs
+/// delays them. RabbitMQ's documentation recommends 5 to 20; without a word lapin takes the server's 60. An address may ask
+/// for a shorter one.
+pub(super) const HEARTBEAT_SECS: u16 = 5;
 /// The longest name of a virtual host, an AMQP short string.
 const VHOST_BYTES_MAX: usize = 255;
 /// Bytes of a frame: RabbitMQ 4 wants to be able to send so many at the login.
@@ -78,17 +83,20 @@ pub(super) enum Refused {
     Parameter(&'static str),
 }
 
+/// Checks an address. Says what would be right, as the rest of a sentence, and repeats nothing of it.
+pub fn check(url: &str) -> Result<(), String> {
+    let checked = parse(url);
+    checked.map(drop).map_err(|refused| refused.to_string())
+}
+
 /// Reads an address.
 pub(super) fn parse(url: &str) -> Result<Url, Refused> {
-    let (scheme, rest) = url.split_once("://").ok_or(Refused::Scheme)?;
+    let (scheme, authority, rest) = split(url).ok_or(Refused::Scheme)?;
     let scheme: AMQPScheme = scheme
         .to_ascii_lowercase()
         .parse()
         .map_err(|_| Refused::Scheme)?;
-    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(authority_end);
-    // Behind an @ so late comes the host, and what was taken for it is a part of the password.
-    if is_special(authority) || is_special(rest) || rest.contains('@') {
+    if !is_clear(authority, rest) {
         return Err(Refused::Special);
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -111,6 +119,31 @@ pub(super) fn parse(url: &str) -> Result<Url, Refused> {
         },
         ignored,
     })
+}
+
+/// Host, port and virtual host of an address, as they are written. Of one where they cannot be told from a password that is
+/// not encoded, nothing.
+pub fn place(url: &str) -> Option<&str> {
+    let (_, authority, rest) = split(url)?;
+    if !is_clear(authority, rest) {
+        return None;
+    }
+    let from = authority.rfind('@').map_or(0, |at| at + 1);
+    let (_, place) = url.split_at(url.len() - authority.len() - rest.len() + from);
+    place.split('?').next()
+}
+
+/// The scheme, what stands before the first `/` or `?`, and the rest.
+fn split(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    Some((scheme, authority, rest))
+}
+
+/// Whether it can be told where the login ends. Behind an @ in the rest comes the host, and what was taken for it is a part
+/// of the password.
+fn is_clear(authority: &str, rest: &str) -> bool {
+    !is_special(authority) && !is_special(rest) && !rest.contains('@')
 }
 
 /// Whether there is anything that a URL never has as it is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::Connection;
 
-use super::Shared;
+use super::broker::Shared;
 use crate::Error;
 
 /// Notices a consumer that is attached and forgotten. RabbitMQ 3.10 does that to one whose queue was

@@ -63,7 +63,7 @@ impl Written {
     }
 
     async fn raise_counter(&mut self) {
-        crate::claim::raise_change_counter(&mut self.anchor)
+        crate::claim::change_counter::raise(&mut self.anchor)
             .await
             .unwrap();
     }

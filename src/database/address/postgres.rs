@@ -7,10 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 
 use super::{
-    Address, Place, decode, pairs,
+    checked::{Address, Place},
     parameters::Parameters,
+    parts::{decode, pairs, without_effect},
     password_file::{Login, password},
-    without_effect,
 };
 
 /// Opening the first connection, unless `connect_timeout` says otherwise.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Address, Place, decode, pairs, without_effect};
+use super::{
+    checked::{Address, Place},
+    parts::{decode, pairs, without_effect},
+};
 
 /// What a path keeps as it is.
 const PATH: AsciiSet = NON_ALPHANUMERIC

@@ -6,7 +6,7 @@ use super::Address;
 fn read(text: &str, environment: &[(&str, &str)]) -> (String, Vec<(String, String)>) {
     let address = parse(text, environment).unwrap_or_else(|error| panic!("{text}: {error}"));
     let (_, query) = address.url().split_once('?').unwrap_or_default();
-    (address.to_string(), super::pairs(query).unwrap())
+    (address.to_string(), super::parts::pairs(query).unwrap())
 }
 
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Address, String> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{ANSWER_WITHIN, Controller, ONE_IN};
-use crate::writer::{BATCH_MAX, Slots};
+use crate::slots::{BATCH_MAX, Slots};
 
 const MS: Duration = Duration::from_millis(1);
 const SLOTS: Slots = Slots::POSTGRES;

@@ -8,7 +8,7 @@ use hyper::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::Error;
+use super::error::Error;
 
 pub(super) struct Address {
     /// Without the user and the password.

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::{StatusCode, body::Incoming, header::RETRY_AFTER, http::response::Parts};
 use time::OffsetDateTime;
 
-use super::{Signal, Silence, raw::Fragment};
+use super::{Signal, raw::Fragment, silence::Silence};
 
 /// Bytes of a body that are read, so that the connection can be used again. After more it is given up.
 const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -10,12 +10,13 @@ use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
 use super::{
-    Error, Silence,
     address::Address,
-    client::{Progress, Stage},
     connection::Connection,
+    error::Error,
+    progress::{Progress, Stage},
     race,
     resolver::Resolver,
+    silence::Silence,
 };
 
 /// How often a silent connection is probed, so that firewalls do not forget it during a long answer.

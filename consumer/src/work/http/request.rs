@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::{Silence, address::Address, signature::Secret};
+use super::{address::Address, signature::Secret, silence::Silence};
 
 const HOOKLINE: &str = concat!("hookline/", env!("CARGO_PKG_VERSION"));
 /// What is encoded in a key, beside everything beyond ASCII. The value of a header is trimmed on its way

@@ -8,7 +8,7 @@ use ring::hmac;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Error;
+use super::error::Error;
 
 const PREFIX: &str = "whsec_";
 /// Bytes of a key, as the specification wants them.

@@ -9,11 +9,7 @@ use hyper::{
 use poem::http::StatusCode;
 
 use super::Door;
-use crate::{
-    admission::Admission,
-    webhooks,
-    writer::{self, Slots},
-};
+use crate::{admission::Admission, paths, slots::Slots, writer};
 
 fn door() -> (Admission, Door) {
     let admission = Admission::new(Slots::SQLITE);
@@ -40,12 +36,12 @@ fn closes<B>(response: &Response<B>) -> bool {
 #[test]
 fn only_webhooks_are_turned_away() {
     let (admission, door) = door();
-    assert!(!door.turns_away(&request(webhooks::PATH, ())));
+    assert!(!door.turns_away(&request(paths::WEBHOOKS, ())));
     nobody_is_let_in(&admission);
-    assert!(door.turns_away(&request(webhooks::PATH, ())));
+    assert!(door.turns_away(&request(paths::WEBHOOKS, ())));
     assert!(!door.turns_away(&request("/healthz", ())));
     // It owes a 405, however busy we are.
-    let other_method = Request::get(webhooks::PATH).body(()).unwrap();
+    let other_method = Request::get(paths::WEBHOOKS).body(()).unwrap();
     assert!(!door.turns_away(&other_method));
 }
 
@@ -53,7 +49,7 @@ fn only_webhooks_are_turned_away() {
 async fn a_refusal_is_a_problem_that_says_when_to_come_back() {
     let (_, door) = door();
     let response = door
-        .refuse(request(webhooks::PATH, Empty::<Bytes>::new()))
+        .refuse(request(paths::WEBHOOKS, Empty::<Bytes>::new()))
         .await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
@@ -72,7 +68,7 @@ async fn those_turned_away_come_back_after_one_to_three_seconds() {
     let mut seen = [false; 3];
     for _ in 0..200 {
         let response = door
-            .refuse(request(webhooks::PATH, Empty::<Bytes>::new()))
+            .refuse(request(paths::WEBHOOKS, Empty::<Bytes>::new()))
             .await;
         let seconds = response.headers()[header::RETRY_AFTER].to_str().unwrap();
         let seconds: usize = seconds.parse().unwrap();
@@ -86,7 +82,7 @@ async fn those_turned_away_come_back_after_one_to_three_seconds() {
 async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not() {
     let (_, door) = door();
     let refuse = async |length: &str, expect: bool, body: BoxedBody| {
-        let mut request = request(webhooks::PATH, body);
+        let mut request = request(paths::WEBHOOKS, body);
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_LENGTH, length.parse().unwrap());
         if expect {
@@ -100,7 +96,7 @@ async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not()
     let before = Instant::now();
     assert!(refuse("2", false, endless()).await);
     assert!(before.elapsed() < Duration::from_secs(1));
-    let no_length = request(webhooks::PATH, whole("{}"));
+    let no_length = request(paths::WEBHOOKS, whole("{}"));
     assert!(closes(&door.refuse(no_length).await));
 }
 

@@ -9,7 +9,7 @@ use entity::lifecycle::read;
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::Mutex;
 
-use crate::{health::lacks, problem::FieldError};
+use crate::problem::FieldError;
 
 /// From the question to the answer.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// What the database lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lack {
+pub(super) enum Lack {
     /// Migrations of these names.
     Schema(String),
     /// A sign of life.
@@ -28,7 +28,7 @@ pub(crate) enum Lack {
 }
 
 /// Asks the database, at most one question at a time.
-pub(crate) struct Probe {
+pub(super) struct Probe {
     db: DatabaseConnection,
     last: Arc<Mutex<Option<Known>>>,
 }
@@ -40,7 +40,7 @@ struct Known {
 }
 
 impl Probe {
-    pub(crate) fn new(db: DatabaseConnection) -> Self {
+    pub(super) fn new(db: DatabaseConnection) -> Self {
         Self {
             db,
             last: Arc::default(),
@@ -48,7 +48,7 @@ impl Probe {
     }
 
     /// What the database lacks, if anything.
-    pub(crate) async fn look(&self) -> Result<(), Lack> {
+    pub(super) async fn look(&self) -> Result<(), Lack> {
         let (db, last) = (self.db.clone(), self.last.clone());
         // A task, because whoever asks may leave, and a write must not be dropped half-way.
         let asking = tokio::spawn(async move {
@@ -110,12 +110,12 @@ fn tell(was: Result<(), Lack>, is: &Result<(), Lack>) {
 impl From<Lack> for FieldError {
     fn from(lack: Lack) -> Self {
         match lack {
-            Lack::Schema(pending) => lacks(
+            Lack::Schema(pending) => FieldError::new(
                 "schema",
                 format!("lacks {pending}; run hookline migrate up"),
             ),
-            Lack::Answer => lacks("database", "does not answer"),
-            Lack::Writes => lacks("database", "takes no writes just now"),
+            Lack::Answer => FieldError::new("database", "does not answer"),
+            Lack::Writes => FieldError::new("database", "takes no writes just now"),
         }
     }
 }

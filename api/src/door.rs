@@ -13,11 +13,11 @@ use hyper::{
 };
 use poem::http::StatusCode;
 
-use super::Admission;
 use crate::{
+    admission::Admission,
     json::BODY_BYTES_MAX,
+    paths,
     problem::{self, Problem},
-    webhooks,
     writer::{NotCommitted, Writer},
 };
 
@@ -50,7 +50,7 @@ impl Door {
     /// Whether the request is a webhook that would be answered too late. Everything else is let in.
     pub(crate) fn turns_away<B>(&self, request: &Request<B>) -> bool {
         let is_webhook =
-            request.method() == Method::POST && webhooks::is_path(request.uri().path());
+            request.method() == Method::POST && paths::is_for_webhooks(request.uri().path());
         is_webhook && !self.admission.lets_in(self.writer.waiting())
     }
 

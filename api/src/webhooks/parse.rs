@@ -10,33 +10,19 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use crate::problem::FieldError;
-
-/// Characters in an id or an account.
-pub(crate) const NAME_CHARS_MAX: usize = 255;
+use crate::{name, problem::FieldError};
 
 /// Why a body is no webhook.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Invalid {
+pub(super) enum Invalid {
     /// Not JSON (RFC 8259): where and how it breaks off.
     NotJson(String),
     /// JSON, but not a webhook: what is wrong with each field.
     Fields(Vec<FieldError>),
 }
 
-/// Whether a text may be an id or an account; if not, what it must be.
-pub(crate) fn check_name(text: &str) -> Result<(), &'static str> {
-    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
-        Err("must have 1 to 255 characters")
-    } else if text.chars().any(char::is_control) {
-        Err("must not contain control characters")
-    } else {
-        Ok(())
-    }
-}
-
 /// Reads a request's body. Members that we do not know are ignored.
-pub(crate) fn parse(body: &[u8]) -> Result<Webhook, Invalid> {
+pub(super) fn parse(body: &[u8]) -> Result<Webhook, Invalid> {
     let text = std::str::from_utf8(body).map_err(|error| {
         Invalid::NotJson(format!(
             "the body is not UTF-8 from byte {} on",
@@ -95,7 +81,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Webhook, Invalid> {
 
 fn name(raw: &RawValue) -> Result<String, String> {
     let text = string(raw)?;
-    check_name(&text)?;
+    name::check(&text)?;
     Ok(text)
 }
 
@@ -355,12 +341,5 @@ mod tests {
             parse(b"{\"a\":\"\xff\"}"),
             Err(Invalid::NotJson(_))
         ));
-    }
-
-    #[test]
-    fn names_are_counted_in_characters() {
-        assert_eq!(check_name(&"ü".repeat(255)), Ok(()));
-        assert!(check_name(&"a".repeat(256)).is_err());
-        assert!(check_name("a\u{85}b").is_err());
     }
 }

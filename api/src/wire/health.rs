@@ -1,0 +1,53 @@
+//! What balancers and orchestrators are told.
+
+use poem_openapi::{Object, types::Example};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// A sign of life.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Alive {
+    /// Always `HEALTHY`: whoever is not does not answer.
+    #[oai(read_only)]
+    status: &'static str,
+    /// The time here (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    current_time: OffsetDateTime,
+}
+
+impl Alive {
+    pub(crate) fn at(current_time: OffsetDateTime) -> Self {
+        Self {
+            status: "HEALTHY",
+            current_time,
+        }
+    }
+}
+
+impl Example for Alive {
+    fn example() -> Self {
+        Self::at(OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600))
+    }
+}
+
+/// Everything is there that the service needs.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Ready {
+    /// Always `READY`.
+    #[oai(read_only)]
+    status: &'static str,
+}
+
+impl Ready {
+    pub(crate) fn new() -> Self {
+        Self { status: "READY" }
+    }
+}
+
+impl Example for Ready {
+    fn example() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,70 @@
+//! A transaction, to whoever looks it up.
+
+use entity::{failure, transaction::Model};
+use poem_openapi::{Object, types::Example};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Amount, Failure, Status};
+
+/// A transaction as it stands.
+#[derive(Serialize, Object)]
+#[oai(example)]
+pub(crate) struct Transaction {
+    /// The sender's id of the transaction.
+    transaction_id: String,
+    /// The paying account.
+    source_account: String,
+    /// The receiving account.
+    destination_account: String,
+    /// How much: equal in value to what was sent.
+    amount: Amount,
+    /// Three capital letters (ISO 4217).
+    currency: String,
+    /// Where the transaction is in its life.
+    status: Status,
+    /// When it was committed (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it was processed (RFC 3339, UTC); `null` until then.
+    #[oai(nullable)]
+    #[serde(with = "time::serde::rfc3339::option")]
+    processed_at: Option<OffsetDateTime>,
+    /// Why it is `FAILED`; only there if it is.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+impl Transaction {
+    pub(crate) fn new(row: Model, failure: Option<failure::Model>) -> Self {
+        Self {
+            transaction_id: row.transaction_id,
+            source_account: row.source_account,
+            destination_account: row.destination_account,
+            amount: row.amount.into(),
+            currency: row.currency,
+            status: row.status.into(),
+            created_at: row.created_at,
+            processed_at: row.processed_at,
+            failure: failure.map(Failure::from),
+        }
+    }
+}
+
+impl Example for Transaction {
+    fn example() -> Self {
+        let created_at = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_705_314_600);
+        Self {
+            transaction_id: "txn_abc123".into(),
+            source_account: "acc_user_1".into(),
+            destination_account: "acc_merchant_1".into(),
+            amount: Amount::example(),
+            currency: "INR".into(),
+            status: Status::Processed,
+            created_at,
+            processed_at: Some(created_at + time::Duration::seconds(30)),
+            failure: None,
+        }
+    }
+}

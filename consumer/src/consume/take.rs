@@ -1,0 +1,140 @@
+//! The way in: a delivery's id is taken in the database, and says then what becomes of it.
+
+use std::collections::HashSet;
+
+use entity::{
+    Status, Verdict,
+    lifecycle::{self, Conclusion, LOOK_AGAIN_IN, Next},
+};
+use failpoint::Point;
+use futures::FutureExt;
+use queue::{Delivery, Settlement};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Asked, CALL_EVERY, Consumer, Settled, persist::persist};
+use crate::{
+    suspects::{CRASHES_MAX, TRUSTED_CRASHES},
+    work::{Job, Work},
+};
+
+impl Consumer {
+    /// Takes deliveries in hand, and in the database those that are new to this process.
+    pub(super) fn receive(&mut self, batch: Vec<Delivery>) {
+        let ids: Vec<Uuid> = batch
+            .into_iter()
+            .filter_map(|delivery| self.in_hand.take(delivery))
+            .collect();
+        if !ids.is_empty() {
+            self.take(ids, TRUSTED_CRASHES);
+        }
+    }
+
+    /// Takes those suspects whose turn it is. Returns whether there are any.
+    pub(super) fn take_suspects(&mut self) -> bool {
+        let ids = self.suspects.admit(self.settings.prefetch);
+        let any = !ids.is_empty();
+        if any {
+            self.take(ids, i32::MAX);
+        }
+        any
+    }
+
+    fn take(&mut self, ids: Vec<Uuid>, crashes_max: i32) {
+        let Some(holder) = self.lease.holder() else {
+            // It has run out just now; `abandon` hands them back.
+            return;
+        };
+        self.next_take = Instant::now() + CALL_EVERY;
+        let db = self.db.clone();
+        let needs_orders = matches!(self.settings.work, Work::Http(_));
+        let take = async move {
+            let take = || lifecycle::take(&db, holder, ids.clone(), crashes_max, LOOK_AGAIN_IN);
+            failpoint::here(Point::ConsumerBeforeTake);
+            let taken = persist("take", take).await?;
+            failpoint::here(Point::ConsumerAfterTake);
+            let orders = match needs_orders {
+                true => persist("read", || lifecycle::orders(&db, &taken.mine)).await?,
+                false => Vec::new(),
+            };
+            Ok(Asked {
+                holder,
+                ids,
+                taken,
+                orders,
+            })
+        };
+        self.taking.push(take.boxed());
+    }
+
+    /// Starts the work on what is ours; returns the settlements of the rest.
+    pub(super) fn start_work(&mut self, asked: Asked) -> Settled {
+        let Asked {
+            holder, ids, taken, ..
+        } = asked;
+        if self.lease.holder() != Some(holder) {
+            // The answer is of no use without the lease, and everything has been handed back.
+            return Vec::new();
+        }
+        let all_mine = taken.mine.len() == ids.len();
+        let (poisonous, mine): (Vec<Uuid>, Vec<Uuid>) = taken
+            .mine
+            .iter()
+            .partition(|id| self.suspects.is_poison(**id));
+        match &self.settings.work {
+            Work::Simulate { .. } if mine.is_empty() => {}
+            Work::Simulate { delay } => self.working.push(Work::simulate(*delay, mine)),
+            Work::Http(_) => self.orders.extend(
+                asked
+                    .orders
+                    .into_iter()
+                    .filter(|order| !poisonous.contains(&order.id))
+                    .map(Job),
+            ),
+        }
+        self.conclusions.extend(poisonous.into_iter().map(poison));
+        if all_mine {
+            return Vec::new();
+        }
+        for (id, crashes) in &taken.suspects {
+            self.suspects.add(*id, *crashes);
+        }
+        let mine: HashSet<Uuid> = taken.mine.into_iter().collect();
+        let is_settled = |id: &Uuid| !mine.contains(id) && !taken.suspects.contains_key(id);
+        let mut settled = Vec::new();
+        for id in ids.into_iter().filter(is_settled) {
+            let settlement = match taken.others.get(&id) {
+                Some(Status::Processed) => Settlement::Ack,
+                // Perhaps whoever gave it up died before it could say so.
+                Some(Status::Failed) => Settlement::DeadLetter,
+                // Another consumer holds it, or it waits for its next attempt. This message was a hint
+                // that came too often: the outbox brings the id back when it should be.
+                Some(Status::Processing) => Settlement::Ack,
+                None => {
+                    tracing::warn!(
+                        event = "unknown_id", %id,
+                        "a message that names no row goes to the dead-letter queue: does another \
+                         database use this queue?"
+                    );
+                    Settlement::DeadLetter
+                }
+            };
+            self.suspects.forget(id);
+            // What has joined came while the database was asked: it may bring what is ours to take by now.
+            settled.extend(self.in_hand.release(id, settlement, Settlement::Requeue));
+        }
+        settled
+    }
+}
+
+/// The end of what has killed its consumer again and again.
+fn poison(id: Uuid) -> Conclusion {
+    Conclusion {
+        id,
+        attempt: None,
+        next: Next::Failed {
+            verdict: Verdict::Poison,
+            reason: format!("{CRASHES_MAX} consumers died while they worked on it"),
+        },
+    }
+}
