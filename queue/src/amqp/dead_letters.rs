@@ -82,7 +82,7 @@ async fn take_out(channel: &Channel, queue: &ShortString, count: usize) -> lapin
 
 #[cfg(test)]
 mod tests {
-    use lab::rabbitmq;
+    use testbed::rabbitmq;
     use uuid::Uuid;
 
     use super::{
@@ -93,7 +93,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs RabbitMQ: run scripts/test"]
     async fn of_too_many_dead_letters_the_oldest_go() {
-        let url = lab::given::rabbitmq().unwrap();
+        let url = testbed::given::rabbitmq().unwrap();
         let queue = format!("test-{}", Uuid::now_v7());
         let settings = Settings {
             url: url.clone(),
