@@ -9,7 +9,7 @@ use crate::config::Config;
 pub fn tell(config: &Config) {
     let database = &config.database_url;
     let queue = queue(config.amqp_url.as_deref(), &config.amqp_queue);
-    tracing::info!(%database, queue, "starting");
+    tracing::info!(event = "starting", %database, queue, "starting");
 }
 
 fn queue(url: Option<&str>, name: &str) -> String {

@@ -74,6 +74,7 @@ pub async fn take(address: &Address, how: Use) -> anyhow::Result<Option<Claim>> 
     }
     if locks::names(&file)? > 1 {
         tracing::warn!(
+            event = "hard_links",
             "DATABASE_URL: {} has other names (hard links); SQLite keeps what was committed last beside the name it was \
              opened by, so start always by the same one",
             path.display()
@@ -155,8 +156,13 @@ impl Guarded {
         };
         match tokio::time::timeout(RELEASE_WITHIN, release).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the log was not moved into the file"),
-            Err(_) => tracing::warn!("there was no time to move the log into the file"),
+            Ok(Err(error)) => {
+                tracing::warn!(event = "log_not_moved", %error, "the log was not moved into the file")
+            }
+            Err(_) => tracing::warn!(
+                event = "log_not_moved",
+                "there was no time to move the log into the file"
+            ),
         }
         Ok(())
     }

@@ -178,6 +178,7 @@ pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
         let value: String = row.try_get_by_index(0)?;
         if !safe.contains(&value.as_str()) {
             tracing::warn!(
+                event = "commits_unsafe",
                 "the database runs with {setting} = {value}: a crash of it can lose webhooks that \
                  were answered with 202"
             );

@@ -66,7 +66,7 @@ impl EnvFile {
         if !self.unreadable.is_empty() {
             let lines = self.unreadable.iter().map(ToString::to_string);
             let lines = lines.collect::<Vec<_>>().join(", ");
-            tracing::warn!(%path, lines, "passed over lines that are not NAME=VALUE");
+            tracing::warn!(event = "env_lines_ignored", %path, lines, "passed over lines that are not NAME=VALUE");
         }
     }
 }

@@ -35,7 +35,7 @@ impl Raised {
         match self.outcome {
             Ok(()) => tracing::debug!(before, now, "the limit of open files is raised"),
             Err(error) => {
-                tracing::warn!(before, %error, "the limit of open files cannot be raised");
+                tracing::warn!(event = "files_limit", before, %error, "the limit of open files cannot be raised");
             }
         }
     }

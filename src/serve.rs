@@ -69,7 +69,7 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
     let (parts, file) = tokio::select! {
         started = start(role, config, &drain, &stop) => started?,
         () = signals.next() => {
-            tracing::info!("stopped before it had started");
+            tracing::info!(event = "stopped", "stopped before it had started");
             return Ok(());
         }
     };
@@ -288,7 +288,7 @@ async fn check(queue: Queue, stop: CancellationToken) -> anyhow::Result<()> {
         // What it refuses has been logged, once for all connections.
         Ok(()) | Err(queue::Error::Denied(_)) => {}
         Err(error) => {
-            tracing::warn!(%error, "AMQP_URL: the broker does not answer; trying on");
+            tracing::warn!(event = "broker_away", %error, "AMQP_URL: the broker does not answer; trying on");
         }
     }
     stop.cancelled().await;
@@ -345,7 +345,7 @@ async fn run_until_signal(
             bail!(std::io::Error::from(ErrorKind::UnexpectedEof));
         }
     }
-    tracing::info!(?grace, "stopping");
+    tracing::info!(event = "stopping", ?grace, "stopping");
     tokio::select! {
         () = drain.run(delay) => {}
         () = signals.next() => logging::exit(LEFT_AT_ONCE),
@@ -360,10 +360,10 @@ async fn run_until_signal(
     tokio::select! {
         ended = tokio::time::timeout(grace, all_ended) => match ended {
             Ok(ended) => ended?,
-            Err(_) => tracing::warn!("the grace period is over; what is in hand will be redelivered"),
+            Err(_) => tracing::warn!(event = "grace_over", "the grace period is over; what is in hand will be redelivered"),
         },
         () = signals.next() => logging::exit(LEFT_AT_ONCE),
     }
-    tracing::info!("stopped");
+    tracing::info!(event = "stopped", "stopped");
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(crate) async fn around<E: Endpoint>(
         Ok(response) => response.into_response(),
         Err(error) => {
             if error.status().is_server_error() {
-                tracing::error!(%error, path = uri.path(), "a request failed");
+                tracing::error!(event = "request_failed", %error, path = uri.path(), "a request failed");
             }
             error.into_response()
         }

@@ -115,7 +115,7 @@ impl Health {
             missing.push(lack.into());
         }
         if let Some(Err(error)) = self.file.as_ref().map(FileWatch::look) {
-            tracing::warn!(%error, "not ready: the database is not in its place");
+            tracing::warn!(event = "not_ready", %error, "not ready: the database is not in its place");
             missing.push(FieldError::new("database", "is not in its place"));
         }
         if !self.queue.is_up() {

@@ -65,7 +65,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
                 .content_type("application/json")
                 .body(body),
             Err(error) => {
-                tracing::error!(%error, "could not write an answer");
+                tracing::error!(event = "answer_failed", %error, "could not write an answer");
                 StatusCode::INTERNAL_SERVER_ERROR.into()
             }
         }

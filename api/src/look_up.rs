@@ -51,7 +51,7 @@ pub(crate) async fn answer<T: Type + Serialize + Send>(
             Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
         }
         Err(error) => {
-            tracing::error!(%error, "could not look a transaction up");
+            tracing::error!(event = "look_up_failed", %error, "could not look a transaction up");
             let detail = "the transaction could not be looked up just now";
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
             Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)

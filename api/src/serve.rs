@@ -51,7 +51,7 @@ pub(crate) async fn run(
     let graceful = GracefulShutdown::new();
     let local = listener.local_addr();
     if let Ok(address) = &local {
-        tracing::info!("listening on http://{address}");
+        tracing::info!(event = "listening", "listening on http://{address}");
     }
     let answers = Arc::new(Answers {
         local: local.map_or_else(
@@ -88,7 +88,11 @@ pub(crate) async fn run(
         .await
         .is_err()
     {
-        tracing::warn!(?grace, "connections were still open after the grace period");
+        tracing::warn!(
+            event = "connections_cut",
+            ?grace,
+            "connections were still open after the grace period"
+        );
     }
 }
 
@@ -102,7 +106,7 @@ async fn accept(
             match listener.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "could not accept a connection");
+                    tracing::warn!(event = "accept_failed", %error, "could not accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -199,7 +199,7 @@ async fn commit(
         Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(error) if lifecycle::refuses_the_data(&error) => one_by_one(&db, &batch).await,
         Err(error) => {
-            tracing::error!(%error, webhooks = batch.len(), "a batch was not committed");
+            tracing::error!(event = "batch_not_committed", %error, webhooks = batch.len(), "a batch was not committed");
             vec![Err(NotCommitted::InTime); batch.len()]
         }
     };
@@ -230,7 +230,7 @@ async fn one_by_one(
             Ok([receipt]) => Ok(*receipt),
             Ok(_) => Err(NotCommitted::InTime),
             Err(error) => {
-                tracing::error!(%error, "a webhook was not committed");
+                tracing::error!(event = "webhook_not_committed", %error, "a webhook was not committed");
                 match lifecycle::refuses_the_data(error) {
                     true => Err(NotCommitted::Refused),
                     false => Err(NotCommitted::InTime),

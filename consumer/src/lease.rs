@@ -221,7 +221,7 @@ impl Keeper {
             }
             for (consumer, renewal) in seen.silent {
                 if let Err(error) = lifecycle::lease::bury(&self.db, consumer, renewal).await {
-                    tracing::warn!(%error, "could not end the lease of the process before");
+                    tracing::warn!(event = "lease_not_ended", %error, "could not end the lease of the process before");
                 }
             }
             if peers.is_empty() {
@@ -267,7 +267,7 @@ impl Keeper {
                 }
                 Ok(Ok(false)) | Err(_) => return,
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "consumer could not renew its lease; trying again");
+                    tracing::warn!(event = "lease_not_renewed", %error, "consumer could not renew its lease; trying again");
                     renew_at = asked + self.length / (4 * RENEWALS);
                 }
             }
@@ -279,7 +279,7 @@ impl Keeper {
 
     async fn end(&self, consumer: Uuid) {
         if let Err(error) = lifecycle::lease::end(&self.db, consumer).await {
-            tracing::warn!(%error, "consumer could not end its lease; others wait until it has run out");
+            tracing::warn!(event = "lease_not_ended", %error, "consumer could not end its lease; others wait until it has run out");
         }
     }
 }
@@ -293,7 +293,7 @@ async fn fail_or_wait(
         return Err(Error::Database(error));
     }
     let wait = backoff.next_wait();
-    tracing::warn!(%error, ?wait, "consumer could not {doing}; trying again");
+    tracing::warn!(event = "consumer_statement_failed", %error, ?wait, "consumer could not {doing}; trying again");
     sleep(wait).await;
     Ok(())
 }

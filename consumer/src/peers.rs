@@ -91,7 +91,7 @@ pub(crate) async fn reclaim(db: DatabaseConnection, tenancy: Tenancy, stop: Canc
     };
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         if let Err(error) = reclaimer.step(&stop).await {
-            tracing::warn!(%error, "could not look for dead consumers");
+            tracing::warn!(event = "peers_look_failed", %error, "could not look for dead consumers");
         }
     }
 }

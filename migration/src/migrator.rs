@@ -98,7 +98,7 @@ async fn make(change: Change, db: &DatabaseExecutor<'_>) -> Result<(), DbErr> {
         };
         match try_to_make(change, db, lock_within).await {
             Err(error) if is_in_the_way(&error) && began.elapsed() < TRY_FOR => {
-                tracing::warn!(
+                tracing::warn!(event = "migration_waits",
                     %error,
                     "others use what the schema's change needs; trying again in {} s",
                     PAUSE.as_secs()

@@ -42,7 +42,7 @@ pub async fn run(
             Ok(()) => is_unknown = false,
             // Nobody is answered with 202 meanwhile.
             Err(error @ Misplaced::Unknown(..)) if !is_unknown => {
-                tracing::error!(%error, "the database cannot be looked after; accepting nothing");
+                tracing::error!(event = "guard_failed", %error, "the database cannot be looked after; accepting nothing");
                 is_unknown = true;
             }
             Err(Misplaced::Unknown(..)) => {}
@@ -77,7 +77,7 @@ async fn end(
     file: &FileWatch,
     write: &DatabaseConnection,
 ) -> ! {
-    tracing::error!(
+    tracing::error!(event = "database_gone",
         %error,
         "the database is no longer in its place; ending, because nobody would find what is committed to it from now on; \
          before the next start, which takes what it finds there and else begins an empty one, put it back, with its -wal and \
@@ -89,7 +89,7 @@ async fn end(
         // What is in the log has no name any more, and the database has: save it.
         let save = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(anchor);
         if let Err(error) = save.await {
-            tracing::error!(%error, "what was in the log was not saved");
+            tracing::error!(event = "log_not_saved", %error, "what was in the log was not saved");
         }
     }
     crate::logging::exit(1)

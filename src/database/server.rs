@@ -132,9 +132,13 @@ async fn check_database(address: &Address, connection: &mut PgConnection) -> any
          GRANT USAGE ON SCHEMA … TO {role}"
     );
     if row.try_get("is_standby")? {
-        tracing::warn!("the database is a standby: webhooks get 503 until it takes writes");
+        tracing::warn!(
+            event = "takes_no_writes",
+            "the database is a standby: webhooks get 503 until it takes writes"
+        );
     } else if row.try_get("is_read_only")? {
         tracing::warn!(
+            event = "takes_no_writes",
             "the database is read-only (default_transaction_read_only): webhooks get 503 until it takes writes"
         );
     }

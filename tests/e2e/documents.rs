@@ -1,6 +1,10 @@
 //! What people read tells the truth.
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{house::House, processes::run};
 
@@ -108,6 +112,60 @@ async fn the_readme_and_the_example_list_every_setting_in_the_order_of_the_help(
     };
     in_order(&read("README.md"), &|name| format!("| `{name}`"));
     in_order(&read(".env.example"), &|name| format!("{name}="));
+}
+
+/// What the service is made of.
+fn product() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = ["", "api", "consumer", "entity", "migration", "queue"];
+    let mut folders: Vec<PathBuf> = crates
+        .iter()
+        .map(|name| root.join(name).join("src"))
+        .collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_log_line_has_an_event_and_every_event_in_the_docs_a_line() {
+    let mut events = BTreeSet::new();
+    for file in product() {
+        let code = fs::read_to_string(&file).unwrap();
+        for level in ["info", "warn", "error"] {
+            for line in code.split(&format!("tracing::{level}!(")).skip(1) {
+                let event = line.trim_start().strip_prefix("event = \"");
+                let event = event.and_then(|rest| rest.split_once('"'));
+                let (event, _) = event.unwrap_or_else(|| {
+                    let start: String = line.chars().take(80).collect();
+                    panic!("{}: no event first in {start}", file.display())
+                });
+                events.insert(event.to_owned());
+            }
+        }
+    }
+    let operations = read("docs/OPERATIONS.md");
+    let (_, lines) = operations.split_once("| line | `event` |").unwrap();
+    let lines = lines
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let named: BTreeSet<&str> = lines
+        .filter_map(|line| line.split('|').nth(2))
+        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for event in named {
+        assert!(events.contains(event), "{event}");
+    }
 }
 
 #[test]

@@ -212,7 +212,9 @@ async fn listen(
 ) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Some((_, address)) = line.split_once(sign) {
+        if let Some((_, rest)) = line.split_once(sign) {
+            // What follows an address are the line's fields.
+            let address = rest.split(' ').next().unwrap_or_default();
             let _ = started.send(Some(address.to_owned()));
         }
         let mut log = log.lock().unwrap();

@@ -24,7 +24,7 @@ impl Admission {
         let admission = self.clone();
         let probe = tokio::spawn(async move {
             let Err(error) = run(admission).await;
-            tracing::warn!(%error, "nobody measures how late the threads are");
+            tracing::warn!(event = "probe_failed", %error, "nobody measures how late the threads are");
         });
         server.await;
         probe.abort();

@@ -102,7 +102,7 @@ impl Notes {
             let ended = writing.await;
             self.writing = None;
             if let Err(error) = ended {
-                tracing::error!(%error, "a note failed");
+                tracing::error!(event = "note_failed", %error, "a note failed");
             }
         }
     }
@@ -135,7 +135,7 @@ impl Notes {
 
 fn written(note: Result<(), DbErr>) {
     if let Err(error) = note {
-        tracing::warn!(%error, "relay could not note what is published; it may publish it again");
+        tracing::warn!(event = "note_failed", %error, "relay could not note what is published; it may publish it again");
     }
 }
 

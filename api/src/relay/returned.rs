@@ -73,7 +73,7 @@ impl ReturnedMessages {
         let ended = noting.await;
         self.noting = None;
         ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "a note failed");
+            tracing::error!(event = "note_failed", %error, "a note failed");
             Vec::new()
         })
     }
@@ -90,7 +90,7 @@ async fn come_back(db: DatabaseConnection, messages: Vec<Returned>) -> Vec<Retur
             && let Err(error) = due::come_back(&db, &ids, after).await
         {
             let wait = backoff.next_wait();
-            tracing::warn!(%error, ?wait, "relay could not note what has left the queue; trying again");
+            tracing::warn!(event = "note_failed", %error, ?wait, "relay could not note what has left the queue; trying again");
             tokio::time::sleep(wait).await;
         }
     }

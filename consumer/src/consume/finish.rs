@@ -190,7 +190,7 @@ async fn conclude(
     let conclude = || lifecycle::conclude(db, holder, conclusions);
     match persist("conclude", conclude).await {
         Err(error) if lifecycle::refuses_the_data(&error) => {
-            tracing::error!(%error, conclusions = conclusions.len(), "the database refuses what an attempt has led to");
+            tracing::error!(event = "outcomes_refused", %error, conclusions = conclusions.len(), "the database refuses what an attempt has led to");
         }
         outcome => return outcome,
     }
@@ -203,7 +203,7 @@ async fn conclude(
                 let plain = [without_words(conclusion)];
                 match persist("conclude", || lifecycle::conclude(db, holder, &plain)).await {
                     Err(error) if lifecycle::refuses_the_data(&error) => {
-                        tracing::error!(%error, id = %conclusion.id, "an outcome cannot be recorded; it is tried again");
+                        tracing::error!(event = "outcome_refused", %error, id = %conclusion.id, "an outcome cannot be recorded; it is tried again");
                         let ids = [conclusion.id];
                         let release = || lifecycle::release(db, holder, &ids, RELEASED_FOR);
                         persist("release", release).await?;

@@ -21,7 +21,7 @@ where
                 if !lifecycle::refuses_the_data(&error) && !lifecycle::can_never_work(&error) =>
             {
                 let wait: Duration = backoff.next_wait();
-                tracing::warn!(%error, ?wait, "consumer could not {doing}; trying again");
+                tracing::warn!(event = "consumer_statement_failed", %error, ?wait, "consumer could not {doing}; trying again");
                 tokio::time::sleep(wait).await;
             }
             outcome => return outcome,

@@ -28,14 +28,18 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     // Not subscribed before there is a lease.
     let mut deliveries = queue.deliveries(0);
-    tracing::info!(prefetch = settings.prefetch, "consumer started");
+    tracing::info!(
+        event = "consumer_started",
+        prefetch = settings.prefetch,
+        "consumer started"
+    );
     let mut consumer = Consumer::new(db, queue.name(), settings);
     consumer.consume(&mut deliveries, &stop).await?;
     let handed_back = consumer.wind_up(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
     consumer.lease.end().await;
     deliveries.close().await;
-    tracing::info!(handed_back, "consumer stopped");
+    tracing::info!(event = "consumer_stopped", handed_back, "consumer stopped");
     Ok(())
 }
 

@@ -36,7 +36,7 @@ impl Address {
             check_authority(ca, &uri.scheme)?;
         }
         for ignored in ignored {
-            tracing::warn!("AMQP_URL: {ignored}");
+            tracing::warn!(event = "address_ignored", "AMQP_URL: {ignored}");
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECS);
         Ok(Self {

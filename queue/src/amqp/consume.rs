@@ -116,6 +116,7 @@ impl Deliveries {
             self.settled.try_send(Settled { epoch, settled })
         {
             tracing::warn!(
+                event = "settlements_not_taken",
                 "the broker takes no settlements; everything unsettled goes back to the queue"
             );
             self.wanted.send_modify(|wanted| wanted.epoch += 1);
@@ -164,7 +165,7 @@ impl Supervisor {
                 // Logged, once for all connections.
                 Ended::Failed(Error::Denied(_)) => {}
                 Ended::Failed(error) => {
-                    tracing::warn!(%error, "consumer lost the broker; connecting again");
+                    tracing::warn!(event = "consumer_lost_broker", %error, "consumer lost the broker; connecting again");
                 }
             }
             let Ends {

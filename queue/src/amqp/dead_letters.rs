@@ -29,6 +29,7 @@ pub(super) async fn keep_few(shared: Arc<Shared>, connection: Arc<Connection>) {
         match trim(&connection, &shared.topology.dead_letter, KEPT_MAX).await {
             Ok(0) => {}
             Ok(gone) => tracing::warn!(
+                event = "dead_letters_removed",
                 gone,
                 kept = KEPT_MAX,
                 "too many dead letters; removed the oldest"

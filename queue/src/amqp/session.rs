@@ -303,6 +303,7 @@ impl Session {
         }
         let Ok(id) = Uuid::try_parse_ascii(&message.data) else {
             tracing::warn!(
+                event = "not_an_id",
                 bytes = message.data.len(),
                 "a message whose body is not an id goes to the dead-letter queue"
             );

@@ -133,7 +133,7 @@ impl Topology {
         {
             Ok(()) => Ok(true),
             Err(error) if soft_error(&error).is_some() => {
-                tracing::warn!(
+                tracing::warn!(event = "returned_unusable",
                     %error,
                     queue = self.returned.as_str(),
                     "cannot use the queue of the returned; what the broker drops comes back later, from the outbox"

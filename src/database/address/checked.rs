@@ -68,11 +68,14 @@ impl Address {
     /// Tells the log what of the address has no effect, and which variables fill it in. Once, at the start.
     pub fn tell(&self) {
         for note in &self.notes {
-            tracing::warn!("DATABASE_URL: {note}");
+            tracing::warn!(event = "address_ignored", "DATABASE_URL: {note}");
         }
         if !self.filled_in.is_empty() {
             let variables = self.filled_in.join(", ");
-            tracing::info!("DATABASE_URL: what it leaves out is taken from {variables}");
+            tracing::info!(
+                event = "address_completed",
+                "DATABASE_URL: what it leaves out is taken from {variables}"
+            );
         }
     }
 }
