@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
     sync::watch,
+    task::JoinHandle,
 };
 
 const HOOKLINE: &str = env!("CARGO_BIN_EXE_hookline");
@@ -25,6 +26,7 @@ pub(crate) type Environment = HashMap<&'static str, String>;
 /// A running `hookline`. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
+    reader: JoinHandle<()>,
     log: Arc<Mutex<String>>,
     address: watch::Receiver<Option<String>>,
 }
@@ -149,9 +151,10 @@ impl Process {
             "consumer" => "consumer started",
             _ => "listening on ",
         };
-        tokio::spawn(listen(stderr, sign, log.clone(), started));
+        let reader = tokio::spawn(listen(stderr, sign, log.clone(), started));
         Self {
             child,
+            reader,
             log,
             address,
         }
@@ -191,10 +194,15 @@ impl Process {
         Pid::from_raw(pid).unwrap()
     }
 
-    /// Waits for its end and returns its exit code.
+    /// Waits for its end, and for the end of its log; returns its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let status = tokio::time::timeout(SOON, self.child.wait()).await;
-        status.expect("it did not end").unwrap().code()
+        let code = status.expect("it did not end").unwrap().code();
+        // Who has inherited its standard error may hold it open.
+        if !self.reader.is_finished() {
+            let _ = tokio::time::timeout(SOON, &mut self.reader).await;
+        }
+        code
     }
 
     /// `kill -9`.
