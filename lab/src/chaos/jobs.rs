@@ -11,13 +11,14 @@ use anyhow::{Context as _, Result, ensure};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
-    Args,
+    args::Args,
     check::Bounds,
     fault::{self, Fault},
     report::{self, Report},
     run::{self, Task},
     schedule::{self, Step},
     summary::Summary,
+    table::table,
     world::{Ground, Kind, Plan, Work},
 };
 use crate::document;
@@ -285,7 +286,7 @@ impl Chaos {
         if let Some(file) = &self.args.json {
             Summary::of(&report)?.write(file)?;
         }
-        print!("{}", report.table()?);
+        print!("{}", table(&report)?);
         Ok(match report.is_clean() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
