@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    Bench,
+    invocation::Bench,
     load::{Answers, Ids, Load, Pace},
     report::{Report, points},
     service::Service,

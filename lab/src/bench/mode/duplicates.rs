@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     report::{Target, median},
     trial::{self, Plan},
 };

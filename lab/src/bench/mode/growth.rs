@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     report::{Target, median},
     site::Site,
     trial::{self, Plan},

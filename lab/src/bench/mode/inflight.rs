@@ -7,7 +7,7 @@ use testbed::rabbitmq;
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Load,
     report::Target,
     service::Service,

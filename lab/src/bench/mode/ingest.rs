@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::{Answers, Load},
     report::Target,
     service::Service,

@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Pace,
     report::Target,
     site::Site,

@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::{Answers, Ids, Load, Pace},
     report::{Report, Target, median, number},
     service::Service,

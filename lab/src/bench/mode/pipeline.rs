@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{RUN_WITHIN, compared::Compared};
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     site::Site,
     trial::{self, Clock, Plan, Processor},
     yardstick::{
@@ -25,7 +25,7 @@ pub(super) const FASTAPI_TIMES: f64 = 30.0;
 /// With no delay: a number of webhooks as fast as the service takes them, until the last is `PROCESSED`.
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(100_000);
-    let stack = bench.fastapi().await;
+    let stack = Stack::set_up(bench).await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bare.push(bare_rate(bench, count).await?);
