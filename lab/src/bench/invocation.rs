@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 
-use super::{args::Args, plot, report::Report};
+use super::{args::Args, plot, report::Report, site::Site};
 use crate::{document, servers::Servers};
 
 /// Webhooks of a smoke run.
@@ -25,6 +25,11 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn servers(&self) -> Result<&Servers> {
         self.servers.as_ref().context("this mode has no servers")
+    }
+
+    /// A new site on the servers, for one run.
+    pub(super) async fn site(&self) -> Result<Site> {
+        Site::on_servers(self.servers()?, &self.binary).await
     }
 
     /// The runs to do, counted from 1.

@@ -12,7 +12,6 @@ use crate::bench::{
     load::{Answers, Ids, Load, Pace},
     report::{Report, Target, median, number},
     service::Service,
-    site::Site,
     trial::{self, DRAIN_WITHIN, Plan, Trial},
     usage::resident_bytes,
 };
@@ -224,7 +223,7 @@ struct Overload {
 
 async fn overload(bench: &Bench, rate: f64) -> Result<Overload> {
     let time = bench.time(SECONDS);
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
     service.limit_api(bench.args.cpus)?;
     let api = watch(service.api.pid());

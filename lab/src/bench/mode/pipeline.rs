@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::{RUN_WITHIN, compared::Compared};
 use crate::bench::{
     invocation::Bench,
-    site::Site,
     trial::{self, Clock, Plan, Processor},
     yardstick::{
         bare_pipeline::{self, Tuning},
@@ -57,7 +56,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
 /// Rows per second of the bare pipeline, checked, and the processor time that it took.
 pub(super) async fn bare_rate(bench: &Bench, count: u64) -> Result<(f64, Processor)> {
     bench.phase("bare pipeline", count);
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let clock = Clock::of_servers(bench)?;
     let took = bare_pipeline::run(&site, count, Tuning::TWO_CORES, &bench.progress).await?;
     let processor = clock.per_webhook(count)?;

@@ -85,7 +85,7 @@ impl Stack {
 
     /// Runs the stack on a new site under this load. Its webhooks are all different.
     pub(in crate::bench) async fn trial(&self, bench: &Bench, plan: Plan) -> Result<Trial> {
-        let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+        let mut site = bench.site().await?;
         let (uvicorn, folder, address) = self.start(&site, plan.delay).await?;
         let clock = Clock::of_peer(bench, "FastAPI", uvicorn.id())?;
         let load = Load {
