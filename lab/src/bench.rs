@@ -21,7 +21,6 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::args::Args;
-pub(crate) use self::report::median;
 use self::{args::Mode, invocation::Bench, report::Report};
 use crate::{hookline::binary, machine::Machine, servers::Servers};
 

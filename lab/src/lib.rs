@@ -13,4 +13,5 @@ pub mod chaos;
 mod document;
 mod hookline;
 mod machine;
+mod median;
 mod servers;

@@ -3,11 +3,14 @@
 use anyhow::Result;
 
 use super::RUN_WITHIN;
-use crate::bench::{
-    invocation::Bench,
-    report::{Target, median},
-    site::Site,
-    trial::{self, Plan},
+use crate::{
+    bench::{
+        invocation::Bench,
+        report::Target,
+        site::Site,
+        trial::{self, Plan},
+    },
+    median::median,
 };
 
 const MODE: &str = "growth";

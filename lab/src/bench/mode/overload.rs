@@ -7,13 +7,16 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::RUN_WITHIN;
-use crate::bench::{
-    invocation::Bench,
-    load::{Answers, Ids, Load, Pace},
-    report::{Report, Target, median, number},
-    service::Service,
-    trial::{self, DRAIN_WITHIN, Plan, Trial},
-    usage::resident_bytes,
+use crate::{
+    bench::{
+        invocation::Bench,
+        load::{Answers, Ids, Load, Pace},
+        report::{Report, Target, number},
+        service::Service,
+        trial::{self, DRAIN_WITHIN, Plan, Trial},
+        usage::resident_bytes,
+    },
+    median::median,
 };
 
 const MODE: &str = "overload";
