@@ -35,6 +35,7 @@ use super::{
     far_side::FarSide,
     load::Habits,
 };
+use crate::queues;
 
 /// Processes of each role.
 const PROCESSES: u32 = 2;
@@ -256,9 +257,9 @@ impl World<'_> {
         if folder.is_none() {
             postgres::drop_database(&database_url).await?;
         }
-        for queue in [&queue, &dead_letter(&queue), &format!("{queue}.returned")] {
+        for queue in queues::all(&queue) {
             for broker in &ground.brokers {
-                if rabbitmq::delete_queue(&broker.amqp_url(), queue)
+                if rabbitmq::delete_queue(&broker.amqp_url(), &queue)
                     .await
                     .is_ok()
                 {
@@ -271,10 +272,6 @@ impl World<'_> {
 
     /// Where the service puts messages that it cannot use.
     pub(super) fn dead_letter(&self) -> String {
-        dead_letter(&self.queue)
+        queues::dead_letter(&self.queue)
     }
-}
-
-fn dead_letter(queue: &str) -> String {
-    format!("{queue}.dead-letter")
 }
