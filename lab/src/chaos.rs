@@ -9,6 +9,7 @@ mod fault;
 mod history;
 mod jobs;
 mod load;
+mod locked;
 mod observer;
 mod report;
 mod run;

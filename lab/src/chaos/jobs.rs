@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use super::{
     args::Args,
     check::Bounds,
     fault::{self, Fault},
+    locked::locked,
     report::{self, Report},
     run::{self, Task},
     schedule::{self, Step},
@@ -292,10 +293,6 @@ impl Chaos {
             false => ExitCode::FAILURE,
         })
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn made(folder: &Path) -> Result<PathBuf> {

@@ -145,6 +145,19 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Does `once` until the time is over.
+    pub(super) async fn repeat(
+        &mut self,
+        time: Duration,
+        mut once: impl AsyncFnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            once(self).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until these rows, by their ids, are final, and for no longer than `within`; notes what is not as late.
     pub(super) async fn finish(&mut self, ids: &[String], within: Duration) -> Result<Duration> {
         let start = Instant::now();

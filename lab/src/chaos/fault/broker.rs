@@ -154,15 +154,14 @@ async fn replace_queue(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 async fn keep_deleting(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let url = broker(world.ground)?.amqp_url();
     let queue = world.queue.clone();
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
+    let repeated = world.repeat(lasts, async |world| {
         // Where there is none there is nobody to count.
         if rabbitmq::consumer_count(&url, &queue).await.unwrap_or(0) > 0 {
             rabbitmq::delete_queue(&url, &queue).await?;
         }
-        world.hold(BETWEEN_DELETIONS).await?;
-    }
-    Ok(())
+        world.hold(BETWEEN_DELETIONS).await
+    });
+    repeated.await
 }
 
 /// The broker's patience is an environment variable of its own, which each channel reads when it opens.
