@@ -10,7 +10,10 @@
 pub mod bench;
 pub mod chaos;
 
+mod database;
 mod document;
 mod hookline;
 mod machine;
+mod median;
+mod queues;
 mod servers;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use anyhow::{Context as _, Result};
 
 use super::report::{Curve, number};
+use crate::document;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
@@ -29,8 +30,7 @@ pub(super) fn write(curves: &[Curve], folder: &Path) -> Result<()> {
     }
     for (name, curves) in plots {
         let file = folder.join(format!("{name}.svg"));
-        fs::write(&file, svg(&curves))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        document::write(&file, &svg(&curves))?;
     }
     Ok(())
 }

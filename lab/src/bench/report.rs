@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::{machine::Machine, median::median};
 
 /// All results of one invocation.
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,17 +185,6 @@ pub(super) fn points(per_second: &[u64]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The middle of the runs; the mean of the two middle ones when their number is even.
-pub(crate) fn median(runs: &[f64]) -> f64 {
-    let mut sorted = runs.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
-    }
-}
-
 /// Three digits that mean something, thousands set apart.
 pub(super) fn number(value: f64) -> String {
     let decimals = match value.abs() {
@@ -236,13 +225,7 @@ fn table(head: [&str; 4], rows: impl Iterator<Item = [String; 4]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{median, number};
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
+    use super::number;
 
     #[test]
     fn numbers_are_short() {

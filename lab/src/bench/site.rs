@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use testbed::{folder::Folder, postgres, rabbitmq};
 
-use crate::{hookline::Hookline, servers::Servers};
+use crate::{database, queues, servers::Servers};
 
 /// What a run leaves its traces on.
 pub(super) struct Site {
@@ -46,9 +46,7 @@ impl Site {
 
     /// A new SQLite file.
     pub(super) async fn embedded(binary: &Path) -> Result<Self> {
-        let folder = Folder::new("hookline-bench-")?;
-        let file = folder.path().join("hookline.db");
-        let database_url = format!("sqlite:{}", file.display());
+        let (folder, database_url) = database::sqlite()?;
         Self::open(database_url, None, Some(folder), binary).await
     }
 
@@ -58,10 +56,7 @@ impl Site {
         folder: Option<Folder>,
         binary: &Path,
     ) -> Result<Self> {
-        let migrate = [("DATABASE_URL", database_url.clone())];
-        Hookline::start(binary, "migrate up", &migrate)?
-            .finish()
-            .await?;
+        database::migrate(binary, &database_url, 1).await?;
         let mut options = ConnectOptions::new(&database_url);
         options
             .max_connections(1)
@@ -143,15 +138,10 @@ impl Site {
         self.db.close().await?;
         if let Some(Broker { amqp_url, queue }) = &self.broker {
             postgres::drop_database(&self.database_url).await?;
-            rabbitmq::delete_queue(amqp_url, queue).await?;
-            rabbitmq::delete_queue(amqp_url, &dead_letter(queue)).await?;
-            rabbitmq::delete_queue(amqp_url, &format!("{queue}.returned")).await?;
+            for queue in queues::all(queue) {
+                rabbitmq::delete_queue(amqp_url, &queue).await?;
+            }
         }
         Ok(())
     }
-}
-
-/// Where the service puts messages that it cannot use.
-fn dead_letter(queue: &str) -> String {
-    format!("{queue}.dead-letter")
 }

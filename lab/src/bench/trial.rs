@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    Bench,
+    invocation::Bench,
     load::{Answers, Ids, Load, Pace},
     report::{Report, points},
     service::Service,
@@ -70,7 +70,7 @@ pub(super) struct Trial {
 
 /// Runs the service on a new site on PostgreSQL and RabbitMQ.
 pub(super) async fn on_servers(bench: &Bench, plan: Plan) -> Result<Trial> {
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let trial = run(bench, &mut site, plan).await?;
     site.clear().await?;
     Ok(trial)
@@ -122,11 +122,11 @@ pub(super) async fn tell(site: &Site, answers: Answers, processor: Processor) ->
     })
 }
 
-/// Notes what runs of one kind have in common.
-pub(super) fn note(report: &mut Report, mode: &'static str, what: &str, trials: &[Trial]) {
+/// Notes what runs of one kind have in common; returns the median rate of their 202s.
+pub(super) fn note(report: &mut Report, mode: &'static str, what: &str, trials: &[Trial]) -> f64 {
     let each = |value: fn(&Trial) -> f64| trials.iter().map(value).collect::<Vec<f64>>();
-    let rate = each(|trial| trial.answers.rate());
-    report.figure(mode, format!("{what}: 202s"), "webhooks/s", rate);
+    let rates = each(|trial| trial.answers.rate());
+    let rate = report.figure(mode, format!("{what}: 202s"), "webhooks/s", rates);
     let processor: Vec<&Processor> = trials.iter().map(|trial| &trial.processor).collect();
     note_processor(report, mode, what, &processor);
     let tables: Vec<Tables> = trials.iter().filter_map(|trial| trial.tables).collect();
@@ -162,6 +162,7 @@ pub(super) fn note(report: &mut Report, mode: &'static str, what: &str, trials: 
             points(&trial.processed),
         );
     }
+    rate
 }
 
 /// Microseconds of processor time per webhook.

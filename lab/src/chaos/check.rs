@@ -1,174 +1,22 @@
 //! The check, as Jepsen does it: what was promised, against what is there once everything is quiet.
 
 mod bounds;
+mod findings;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use self::{
+    bounds::{Bounds, longest_refusal, slowest},
+    findings::{Findings, Violation},
+    state::{DeadLetters, Row, State},
 };
-
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
-pub(super) use self::bounds::{Bounds, longest_refusal, slowest};
 use super::{
     history::{By, Outcome, Request, Seen},
-    webhook::{Content, Variant, Webhooks},
+    webhook::{Variant, Webhooks},
 };
-
-/// How many examples of each violation are kept.
-const EXAMPLES: usize = 5;
-
-/// What must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Violation {
-    /// A 202 without its row.
-    Lost,
-    /// A row with another content than the answers had promised.
-    Altered,
-    /// A row that nobody asked for.
-    Unexpected,
-    /// A row that is not final though everything is quiet.
-    Stuck,
-    /// A second row of one id.
-    Duplicated,
-    /// Something that was final, or there, and later was not.
-    Regressed,
-    /// A final row that was written once more.
-    Rewritten,
-    /// A row that is `PROCESSING` with nothing in the outbox that would bring it back.
-    EarlyAck,
-    /// An outbox entry that outlived its transaction.
-    OutboxLeft,
-    /// A message that is still in the queue.
-    QueueLeft,
-    /// More, or fewer, dead letters than the fault has made.
-    DeadLetters,
-    /// A contradiction that was confirmed and not kept.
-    ConflictLost,
-    /// An answer that the contract does not know.
-    WrongAnswer,
-    /// Two runs of one id at the same time while both of their processes were alive.
-    Overlap,
-    /// A session of the service that sits in an open transaction.
-    IdleInTransaction,
-    /// A panic in a log.
-    Panic,
-    /// A process that did not stop in good order when it was asked to.
-    BadExit,
-    /// A `FAILED` that the far side gave no cause for, or not noted with its reason; or a refusal that did not become one.
-    WronglyFailed,
-    /// A call that was made though the one before had succeeded, and nobody had died or lost its lease in between.
-    Repeated,
-    /// Final later than those may be who have nothing to do with the fault, or whom others could have helped.
-    Late,
-    /// No 202 for longer than the fault explains.
-    ShutOut,
-    /// An attempt that was charged to a transaction though it was not its fault.
-    Spent,
-}
-
-impl Violation {
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Self::value_variants().iter().copied()
-    }
-}
-
-/// Everything that was found, with a few examples of each.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Findings {
-    counts: BTreeMap<Violation, u64>,
-    pub(super) examples: Vec<String>,
-}
-
-impl Findings {
-    pub(super) fn note(&mut self, violation: Violation, example: impl Into<String>) {
-        self.add(violation, 1, example);
-    }
-
-    pub(super) fn add(&mut self, violation: Violation, count: u64, example: impl Into<String>) {
-        if count == 0 {
-            return;
-        }
-        let noted = self.counts.entry(violation).or_default();
-        if *noted < EXAMPLES as u64 {
-            self.examples
-                .push(format!("{violation:?}: {}", example.into()));
-        }
-        *noted += count;
-    }
-
-    pub(super) fn count(&self, violation: Violation) -> u64 {
-        self.counts.get(&violation).copied().unwrap_or(0)
-    }
-
-    /// Every violation with its count, those that were not found too.
-    pub(super) fn all(&self) -> BTreeMap<Violation, u64> {
-        let all = Violation::all();
-        all.map(|violation| (violation, self.count(violation)))
-            .collect()
-    }
-}
-
-/// A row as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) content: Content,
-    pub(super) status: String,
-    pub(super) processed_at: Option<String>,
-    /// From its commit until it was processed, by the database's clock.
-    pub(super) took: Option<Duration>,
-}
-
-impl Row {
-    fn is_final(&self) -> bool {
-        self.status != "PROCESSING"
-    }
-}
-
-/// What is there at the end.
-#[derive(Clone, Debug, Default)]
-pub(super) struct State {
-    pub(super) rows: Vec<Row>,
-    pub(super) conflicts: BTreeSet<Content>,
-    pub(super) outbox: u64,
-    /// The most rows that were ever found `PROCESSING` without an outbox entry, in one look.
-    pub(super) unguarded: u64,
-    /// What the trigger on the table has noted: final rows written or deleted, contents changed.
-    pub(super) rewrites: Vec<String>,
-    pub(super) ready: u64,
-    pub(super) dead_letters: u64,
-    pub(super) idle_in_transaction: u64,
-    /// The transactions that the far side refused for good.
-    pub(super) refused: BTreeSet<String>,
-    /// Those that it refused for a moment only, as during a deployment.
-    pub(super) brushed_off: BTreeSet<String>,
-    /// Those that it answered with an error of its own.
-    pub(super) sick: BTreeSet<String>,
-    /// Those that were called as for an attempt after the first.
-    pub(super) again: BTreeSet<String>,
-    /// The transactions of which it is told why they have failed.
-    pub(super) failures: BTreeSet<String>,
-}
-
-impl State {
-    /// How many have failed for good.
-    pub(super) fn failed(&self) -> u64 {
-        let failed = self.rows.iter().filter(|row| row.status == "FAILED");
-        failed.count() as u64
-    }
-}
-
-/// How many dead letters are right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeadLetters {
-    Exactly(u64),
-    /// Where the fault lets the broker itself give messages up.
-    Any,
-}
 
 /// Compares what was `requested` and `seen` with the final `state`.
 pub(super) fn check(

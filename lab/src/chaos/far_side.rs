@@ -10,7 +10,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -31,6 +31,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
+
+use super::locked::locked;
 
 /// Bytes of a call's body.
 const BODY_MAX: usize = 64 * 1024;
@@ -374,8 +376,4 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         locked(&self.shared.calls)[self.at].ended = Some(self.shared.began.elapsed());
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

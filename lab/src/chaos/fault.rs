@@ -11,14 +11,17 @@ mod messages;
 mod network;
 mod nothing;
 mod process;
+mod strike;
 mod table;
+mod traits;
 
-use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-pub(super) use self::table::{Fault, Traits, all};
-use super::world::Ground;
+pub(super) use self::{
+    table::{Fault, all},
+    traits::Traits,
+};
 
 impl Fault {
     /// Its name on the command line.
@@ -48,11 +51,6 @@ impl Serialize for Fault {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name())
     }
-}
-
-/// The only broker, or one of the cluster.
-fn broker(ground: &mut Ground) -> Result<&mut testbed::rabbitmq::Server> {
-    ground.brokers.first_mut().context("there is no broker")
 }
 
 #[cfg(test)]

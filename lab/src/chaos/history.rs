@@ -2,13 +2,13 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use super::webhook::Variant;
+use super::{locked::locked, webhook::Variant};
 
 /// One request, whatever became of it.
 #[derive(Clone, Debug)]
@@ -108,8 +108,4 @@ impl History {
         let mut accepted = turned.filter(|request| request.outcome.is_accepted());
         accepted.next().map(|request| request.number)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,13 +11,15 @@ use anyhow::{Context as _, Result, ensure};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
-    Args,
+    args::Args,
     check::Bounds,
     fault::{self, Fault},
+    locked::locked,
     report::{self, Report},
     run::{self, Task},
     schedule::{self, Step},
     summary::Summary,
+    table::table,
     world::{Ground, Kind, Plan, Work},
 };
 use crate::document;
@@ -285,16 +287,12 @@ impl Chaos {
         if let Some(file) = &self.args.json {
             Summary::of(&report)?.write(file)?;
         }
-        print!("{}", report.table()?);
+        print!("{}", table(&report)?);
         Ok(match report.is_clean() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn made(folder: &Path) -> Result<PathBuf> {

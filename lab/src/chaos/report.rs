@@ -1,15 +1,13 @@
-//! What came out, for people and for machines.
+//! What came out of each run.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
-use anyhow::Result;
 use serde::Serialize;
 
 use super::{
     check::{State, Violation, longest_refusal, slowest},
     history::{Outcome, Request},
     schedule::Step,
-    summary::{Entry, Summary},
     webhook::Webhooks,
     world::Work,
 };
@@ -185,49 +183,6 @@ impl Report {
         self.broken.is_empty() && self.starved.is_empty() && self.runs.iter().all(Run::is_clean)
     }
 
-    /// The table for the terminal: one line per fault.
-    pub(super) fn table(&self) -> Result<String> {
-        let summary = Summary::of(self)?;
-        let mut entries: Vec<&Entry> = summary.faults.iter().collect();
-        entries.sort_by_key(|entry| (&entry.row, &entry.fault));
-        let mut text = format!(
-            "{:4} {:24} {:>4} {:>9} {:>6} {:>6} {:>11} {:>6} {:>10}\n",
-            "row", "fault", "runs", "requests", "lost", "stuck", "duplicated", "other", "recovered"
-        );
-        for entry in entries {
-            let Entry {
-                fault,
-                row,
-                runs,
-                requests,
-                ..
-            } = entry;
-            let [lost, stuck, duplicated, other] = entry.found();
-            let recovered = entry.recovered_in_s.map_or(0.0, |spread| spread.worst);
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{row:4} {fault:24} {runs:>4} {requests:>9} {lost:>6} {stuck:>6} {duplicated:>11} {other:>6} {recovered:>8.1} s"
-            );
-        }
-        for (fault, reason) in &self.skipped {
-            let _ = writeln!(text, "skipped {fault}: {reason}");
-        }
-        for broken in &self.broken {
-            let _ = writeln!(text, "BROKEN {broken}");
-        }
-        for starved in &self.starved {
-            let _ = writeln!(text, "STARVED {starved}");
-        }
-        for run in self.runs.iter().filter(|run| !run.is_clean()) {
-            let _ = writeln!(text, "VIOLATED {}", run.line());
-            for example in &run.examples {
-                let _ = writeln!(text, "    {example}");
-            }
-        }
-        Ok(text)
-    }
-
     /// Takes a run over, at the place of its number: they end in any order, and the report has one.
     pub(super) fn add(&mut self, number: usize, mut run: Run) {
         run.number = number;
@@ -242,7 +197,7 @@ pub(super) mod tests {
 
     use super::{Outcomes, Report, Run};
     use crate::{
-        chaos::{check::Violation, world::Work},
+        chaos::{check::Violation, table::table, world::Work},
         machine::Machine,
     };
 
@@ -323,12 +278,11 @@ pub(super) mod tests {
             let report = report(one, Vec::new());
             assert!(!report.is_clean(), "{violation:?}");
             assert!(
-                report
-                    .table()
+                table(&report)
                     .unwrap()
                     .contains(&format!("{violation:?} 1"))
             );
-            assert!(report.table().unwrap().contains("txn_1"));
+            assert!(table(&report).unwrap().contains("txn_1"));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     fault,
     report::{Report, Run},
 };
-use crate::{bench::median, document, machine::Machine};
+use crate::{document, machine::Machine, median::median};
 
 /// A report without its clean runs.
 #[derive(Debug, Deserialize, Serialize)]

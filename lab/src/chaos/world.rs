@@ -35,6 +35,7 @@ use super::{
     far_side::FarSide,
     load::Habits,
 };
+use crate::queues;
 
 /// Processes of each role.
 const PROCESSES: u32 = 2;
@@ -140,6 +141,19 @@ impl World<'_> {
             tokio::time::sleep(KEEP_EVERY.min(left)).await;
             self.keep().await?;
             self.tick();
+        }
+        Ok(())
+    }
+
+    /// Does `once` until the time is over.
+    pub(super) async fn repeat(
+        &mut self,
+        time: Duration,
+        mut once: impl AsyncFnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            once(self).await?;
         }
         Ok(())
     }
@@ -256,9 +270,9 @@ impl World<'_> {
         if folder.is_none() {
             postgres::drop_database(&database_url).await?;
         }
-        for queue in [&queue, &dead_letter(&queue), &format!("{queue}.returned")] {
+        for queue in queues::all(&queue) {
             for broker in &ground.brokers {
-                if rabbitmq::delete_queue(&broker.amqp_url(), queue)
+                if rabbitmq::delete_queue(&broker.amqp_url(), &queue)
                     .await
                     .is_ok()
                 {
@@ -271,10 +285,6 @@ impl World<'_> {
 
     /// Where the service puts messages that it cannot use.
     pub(super) fn dead_letter(&self) -> String {
-        dead_letter(&self.queue)
+        queues::dead_letter(&self.queue)
     }
-}
-
-fn dead_letter(queue: &str) -> String {
-    format!("{queue}.dead-letter")
 }

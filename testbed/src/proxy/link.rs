@@ -14,7 +14,10 @@ use tokio::{
     },
 };
 
-use super::{Mode, Orders, Way};
+use super::{
+    mode::{Mode, Way},
+    orders::Orders,
+};
 
 /// Bytes that are read at once.
 const PIECE: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::Mode;
+use super::mode::Mode;
 
 /// What a proxy is told.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 
-use super::{Membership, Options, Server};
+use super::server::{Membership, Options, Server};
 use crate::ports;
 
 /// Starts a cluster of so many nodes. The first one also keeps the daemon that knows all names, so it goes last: a

@@ -6,7 +6,8 @@ use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 
 use super::{
-    Answers, Load, Pace,
+    amount::{Load, Pace},
+    answers::Answers,
     connection::{Answer, Connection, News, UnderWay},
     events::Events,
     webhook::Request,

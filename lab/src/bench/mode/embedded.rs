@@ -4,17 +4,17 @@ use anyhow::Result;
 
 use super::{RUN_WITHIN, compared::Compared, pipeline::peer_rate};
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     site::Site,
     trial::{self, Plan},
-    yardstick::bare_sqlite,
+    yardstick::{bare_sqlite, fastapi::Stack},
 };
 
 const MODE: &str = "embedded";
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(100_000);
-    let stack = bench.fastapi().await;
+    let stack = Stack::set_up(bench).await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bench.phase("bare SQLite", count);

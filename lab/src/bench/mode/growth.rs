@@ -3,11 +3,14 @@
 use anyhow::Result;
 
 use super::RUN_WITHIN;
-use crate::bench::{
-    Bench,
-    report::{Target, median},
-    site::Site,
-    trial::{self, Plan},
+use crate::{
+    bench::{
+        invocation::Bench,
+        report::Target,
+        site::Site,
+        trial::{self, Plan},
+    },
+    median::median,
 };
 
 const MODE: &str = "growth";
@@ -28,7 +31,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let mut sizes = Vec::new();
     for rows in if bench.args.smoke { SMOKE_ROWS } else { ROWS } {
         bench.phase(&format!("writing {rows} rows"), 0);
-        let mut site = new_site(bench).await?;
+        let mut site = bench.site().await?;
         if rows > 0 {
             site.prefill(rows).await?;
         }
@@ -40,7 +43,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
             bench.phase(&format!("hookline on {} rows", size.rows), count);
             if size.rows == 0 && run > 1 {
                 // Empty is what the others never are again.
-                std::mem::replace(&mut size.site, new_site(bench).await?)
+                std::mem::replace(&mut size.site, bench.site().await?)
                     .clear()
                     .await?;
             }
@@ -76,8 +79,4 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         .report
         .curve("growth", "rows before", "webhooks/s", "PROCESSED", points);
     Ok(())
-}
-
-async fn new_site(bench: &Bench) -> Result<Site> {
-    Site::on_servers(bench.servers()?, &bench.binary).await
 }

@@ -7,7 +7,7 @@ use testbed::rabbitmq;
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Load,
     report::Target,
     service::Service,
@@ -65,7 +65,7 @@ struct Memory {
 
 /// Fills the consumer, looks at its memory, kills the service, and checks that nothing is lost.
 async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
-    let site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let site = bench.site().await?;
     let service = Service::start(&bench.binary, &site, DELAY).await?;
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
     let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;

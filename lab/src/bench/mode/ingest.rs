@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::{Answers, Load},
     report::Target,
     service::Service,
-    site::Site,
     trial::{self, DRAIN_WITHIN, Plan},
     yardstick::single_inserts,
 };
@@ -25,7 +24,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let (mut inserts, mut ours, mut away) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bench.phase("single inserts", 0);
-        let site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+        let site = bench.site().await?;
         inserts.push(single_inserts::rate(&bench.servers()?.postgres, &site, CLIENTS, time).await?);
         site.clear().await?;
 
@@ -48,9 +47,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         "rows/s",
         inserts,
     );
-    trial::note(report, MODE, "everything running", &ours);
-    let rates: Vec<f64> = ours.iter().map(|trial| trial.answers.rate()).collect();
-    let rate = crate::bench::report::median(&rates);
+    let rate = trial::note(report, MODE, "everything running", &ours);
     let away = report.figure(MODE, "broker away: 202s", "webhooks/s", away);
     report.verdict(
         MODE,
@@ -70,7 +67,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
 /// Stops the broker under a running service, applies the load, brings the broker back and checks that every webhook is
 /// `PROCESSED` all the same.
 async fn broker_away(bench: &mut Bench, time: Duration) -> Result<Answers> {
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
     let Servers { rabbitmq, .. } = bench.servers.as_mut().context("no servers")?;
     rabbitmq.stop().await?;

@@ -5,10 +5,9 @@ use hdrhistogram::Histogram;
 
 use super::RUN_WITHIN;
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Pace,
     report::Target,
-    site::Site,
     trial::{self, Plan},
     yardstick::single_inserts,
 };
@@ -36,7 +35,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let (mut inserts, mut at_rate, mut alone) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bench.phase("one insert at a time", 0);
-        let site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+        let site = bench.site().await?;
         let postgres = &bench.servers()?.postgres;
         inserts.push(single_inserts::round_trip_ms(postgres, &site, bench.time(5)).await?);
         site.clear().await?;

@@ -7,14 +7,16 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::RUN_WITHIN;
-use crate::bench::{
-    Bench,
-    load::{Answers, Ids, Load, Pace},
-    report::{Report, Target, median, number},
-    service::Service,
-    site::Site,
-    trial::{self, DRAIN_WITHIN, Plan, Trial},
-    usage::resident_bytes,
+use crate::{
+    bench::{
+        invocation::Bench,
+        load::{Answers, Ids, Load, Pace},
+        report::{Report, Target, number},
+        service::Service,
+        trial::{self, DRAIN_WITHIN, Plan, Trial},
+        usage::resident_bytes,
+    },
+    median::median,
 };
 
 const MODE: &str = "overload";
@@ -224,7 +226,7 @@ struct Overload {
 
 async fn overload(bench: &Bench, rate: f64) -> Result<Overload> {
     let time = bench.time(SECONDS);
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
     service.limit_api(bench.args.cpus)?;
     let api = watch(service.api.pid());

@@ -6,8 +6,7 @@ use anyhow::Result;
 
 use super::{RUN_WITHIN, compared::Compared};
 use crate::bench::{
-    Bench,
-    site::Site,
+    invocation::Bench,
     trial::{self, Clock, Plan, Processor},
     yardstick::{
         bare_pipeline::{self, Tuning},
@@ -25,7 +24,7 @@ pub(super) const FASTAPI_TIMES: f64 = 30.0;
 /// With no delay: a number of webhooks as fast as the service takes them, until the last is `PROCESSED`.
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(100_000);
-    let stack = bench.fastapi().await;
+    let stack = Stack::set_up(bench).await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bare.push(bare_rate(bench, count).await?);
@@ -57,7 +56,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
 /// Rows per second of the bare pipeline, checked, and the processor time that it took.
 pub(super) async fn bare_rate(bench: &Bench, count: u64) -> Result<(f64, Processor)> {
     bench.phase("bare pipeline", count);
-    let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+    let mut site = bench.site().await?;
     let clock = Clock::of_servers(bench)?;
     let took = bare_pipeline::run(&site, count, Tuning::TWO_CORES, &bench.progress).await?;
     let processor = clock.per_webhook(count)?;

@@ -15,7 +15,7 @@ use super::{
     pipeline::{self, FASTAPI_TIMES, bare_rate},
 };
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Pace,
     report::{Report, Target},
     trial::{self, Plan, Trial},
@@ -50,7 +50,7 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
             trial::on_servers(bench, plan).await?.rate * FIRST
         }
     };
-    let stack = bench.fastapi().await;
+    let stack = Stack::set_up(bench).await;
     let (mut bare, mut ours, mut peer) = (vec![], vec![], vec![]);
     let mut peer_rate = match &stack {
         Some(stack) => pipeline::peer_rate(bench, stack).await? * FIRST,

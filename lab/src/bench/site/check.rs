@@ -6,8 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use sea_orm::DbBackend;
 use testbed::{process::LOOK_EVERY, rabbitmq};
 
-use super::{Site, dead_letter};
-use crate::bench::load::{Answers, Ids};
+use super::Site;
+use crate::{
+    bench::load::{Answers, Ids},
+    queues::dead_letter,
+};
 
 /// Ids that one query looks for.
 const LOOKED_FOR: usize = 10_000;

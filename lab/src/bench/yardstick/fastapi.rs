@@ -17,7 +17,7 @@ use testbed::{
 };
 
 use crate::bench::{
-    Bench,
+    invocation::Bench,
     load::Load,
     site::Site,
     trial::{self, Clock, Plan, Trial},
@@ -39,8 +39,19 @@ pub(in crate::bench) struct Stack {
 }
 
 impl Stack {
+    /// The stack, installed; none where that cannot be done, and none in a smoke run, which must do without the network.
+    pub(in crate::bench) async fn set_up(bench: &Bench) -> Option<Self> {
+        if bench.args.smoke {
+            return None;
+        }
+        bench.phase("installing FastAPI", 0);
+        let stack = Self::install(&bench.binary).await;
+        let left_out = |error| bench.say(&format!("FastAPI is left out: {error:#}"));
+        stack.map_err(left_out).ok()
+    }
+
     /// Makes the environment beside the binary, once; a later benchmark finds it there.
-    pub(in crate::bench) async fn install(binary: &Path) -> Result<Self> {
+    async fn install(binary: &Path) -> Result<Self> {
         let target = binary.parent().and_then(Path::parent);
         let folder = target.context("no target folder")?.join("peer-fastapi");
         let python = folder.join("bin/python");
@@ -74,7 +85,7 @@ impl Stack {
 
     /// Runs the stack on a new site under this load. Its webhooks are all different.
     pub(in crate::bench) async fn trial(&self, bench: &Bench, plan: Plan) -> Result<Trial> {
-        let mut site = Site::on_servers(bench.servers()?, &bench.binary).await?;
+        let mut site = bench.site().await?;
         let (uvicorn, folder, address) = self.start(&site, plan.delay).await?;
         let clock = Clock::of_peer(bench, "FastAPI", uvicorn.id())?;
         let load = Load {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Findings, Row, State, Violation};
+use super::{
+    findings::{Findings, Violation},
+    state::{Row, State},
+};
 use crate::chaos::history::Request;
 
 /// What is promised under a fault beyond what is promised under each.

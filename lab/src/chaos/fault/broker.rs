@@ -6,7 +6,7 @@ use anyhow::Result;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use testbed::{proxy::Mode, rabbitmq};
 
-use super::{Fault, broker};
+use super::Fault;
 use crate::chaos::world::{Peer, Role, World};
 
 /// A policy outlasts the absence of the consumers by this.
@@ -24,9 +24,9 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             control(world, &["start_app"]).await
         }
         Fault::BrokerKill => {
-            broker(world.ground)?.kill().await?;
+            world.ground.broker()?.kill().await?;
             world.hold(lasts).await?;
-            broker(world.ground)?.start_again().await
+            world.ground.broker()?.start_again().await
         }
         Fault::BothDown => {
             let (database, broker) = world.ground.both()?;
@@ -37,7 +37,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
         }
         Fault::BrokerAlarm => alarm(world, lasts).await,
         Fault::QueueDeleted => {
-            rabbitmq::delete_queue(&broker(world.ground)?.amqp_url(), &world.queue).await?;
+            rabbitmq::delete_queue(&world.ground.broker()?.amqp_url(), &world.queue).await?;
             world.hold(lasts).await
         }
         Fault::QueueReplaced => replace_queue(world, lasts).await,
@@ -64,7 +64,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
 }
 
 async fn control(world: &mut World<'_>, arguments: &[&str]) -> Result<()> {
-    broker(world.ground)?.control(arguments).await.map(drop)
+    world.ground.broker()?.control(arguments).await.map(drop)
 }
 
 /// What the policy that catches the queue says; the last fault needs none.
@@ -126,7 +126,7 @@ async fn alarm(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 
 /// A classic queue under the name of the service's quorum queue.
 async fn replace_queue(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let url = broker(world.ground)?.amqp_url();
+    let url = world.ground.broker()?.amqp_url();
     let queue = world.queue.clone();
     let until = Instant::now() + lasts;
     // The service may be faster and declare its own queue again: then once more.
@@ -152,17 +152,16 @@ async fn replace_queue(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 /// The service declares its queue again and again, and finds it gone. One whose declaration is not over is left alone:
 /// RabbitMQ 3.10 may not get over that (docs/RELIABILITY.md, "What is not injected").
 async fn keep_deleting(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let url = broker(world.ground)?.amqp_url();
+    let url = world.ground.broker()?.amqp_url();
     let queue = world.queue.clone();
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
+    let repeated = world.repeat(lasts, async |world| {
         // Where there is none there is nobody to count.
         if rabbitmq::consumer_count(&url, &queue).await.unwrap_or(0) > 0 {
             rabbitmq::delete_queue(&url, &queue).await?;
         }
-        world.hold(BETWEEN_DELETIONS).await?;
-    }
-    Ok(())
+        world.hold(BETWEEN_DELETIONS).await
+    });
+    repeated.await
 }
 
 /// The broker's patience is an environment variable of its own, which each channel reads when it opens.
@@ -177,7 +176,7 @@ async fn set_patience(world: &mut World<'_>, timeout_ms: u32, look_ms: u32) -> R
         "application:set_env(rabbit, consumer_timeout, {timeout_ms}), \
          application:set_env(rabbit, channel_tick_interval, {look_ms})."
     );
-    broker(world.ground)?.evaluate(&set).await?;
+    world.ground.broker()?.evaluate(&set).await?;
     world.set_all(Peer::Broker, Mode::Reset);
     world.hold(MOMENT).await?;
     world.set_all(Peer::Broker, Mode::Pass);

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -48,11 +48,11 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
         Fault::DatabaseKill => kill_hard(world, lasts).await,
         Fault::BackendKill => kill_session(world, lasts).await,
         Fault::BackendsTerminated => {
-            repeat(world, lasts, async |world| {
+            let repeated = world.repeat(lasts, async |world| {
                 world.db.execute(TERMINATE).await?;
                 world.hold(TERMINATE_EVERY).await
-            })
-            .await
+            });
+            repeated.await
         }
         Fault::DatabaseLocked => lock(world, lasts).await,
         Fault::SlowFsync => trace(world, "fdatasync:delay_enter=2000000", lasts).await,
@@ -65,12 +65,12 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
         Fault::ConnectionsExhausted => exhaust(world, lasts).await,
         Fault::Deadlocks => {
             let adversary = Hoard::open(&world.database_url, 1).await?;
-            repeat(world, lasts, async |world| {
+            let repeated = world.repeat(lasts, async |world| {
                 // Losing is the point as well: the error says that the database has chosen the adversary.
                 let _ = adversary.lock_backwards().await;
                 world.hold(Duration::from_millis(20)).await
-            })
-            .await
+            });
+            repeated.await
         }
         Fault::Serialization => {
             with_default(
@@ -104,19 +104,6 @@ pub(super) fn small_disk_obstacle() -> Option<String> {
 
 fn root_obstacle() -> Option<String> {
     (!geteuid().is_root()).then(|| "only root may do that".into())
-}
-
-/// Does `once` until the time is over.
-async fn repeat(
-    world: &mut World<'_>,
-    lasts: Duration,
-    once: impl AsyncFn(&mut World<'_>) -> Result<()>,
-) -> Result<()> {
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
-        once(world).await?;
-    }
-    Ok(())
 }
 
 /// Holds the table of transactions for itself.
@@ -197,13 +184,13 @@ async fn trace(world: &mut World<'_>, inject: &str, lasts: Duration) -> Result<(
 /// Takes every connection there is, those of the service too.
 async fn exhaust(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let mut hoard = Hoard::open(&world.database_url, 300).await?;
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
+    let repeated = world.repeat(lasts, async |world| {
         while hoard.take("SELECT 1").await.is_ok() {}
         world.db.execute(TERMINATE).await?;
         while hoard.take("SELECT 1").await.is_ok() {}
-        world.hold(TERMINATE_EVERY).await?;
-    }
+        world.hold(TERMINATE_EVERY).await
+    });
+    repeated.await?;
     world
         .notes
         .push(format!("{} connections were taken", hoard.len()));

@@ -11,7 +11,7 @@ use lapin::{
 };
 use testbed::rabbitmq;
 
-use super::{Fault, broker};
+use super::Fault;
 use crate::chaos::{
     check::DeadLetters,
     world::{Role, World},
@@ -68,7 +68,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
 
 /// Publishes a message so many times, as the service would.
 async fn publish(world: &mut World<'_>, body: &[u8], copies: u32) -> Result<()> {
-    let url = broker(world.ground)?.amqp_url();
+    let url = world.ground.broker()?.amqp_url();
     rabbitmq::on_channel(&url, async |channel| {
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         confirm.await?;

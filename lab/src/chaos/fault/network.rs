@@ -191,8 +191,7 @@ async fn again_and_again(
     (broken, whole): &Rhythm,
     lasts: Duration,
 ) -> Result<()> {
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
+    let repeated = world.repeat(lasts, async |world| {
         for proxy in hit(world, how) {
             proxy.set(how.mode);
         }
@@ -200,9 +199,9 @@ async fn again_and_again(
         world.hold(Duration::from_millis(lasts)).await?;
         world.set_all(how.peer, Mode::Pass);
         let lasts = world.random.random_range(whole.clone());
-        world.hold(Duration::from_millis(lasts)).await?;
-    }
-    Ok(())
+        world.hold(Duration::from_millis(lasts)).await
+    });
+    repeated.await
 }
 
 /// Waits until as much as possible is in flight.

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Url;
 use serde::Serialize;
-use testbed::{folder::Folder, proxy::Proxy, rabbitmq};
+use testbed::{proxy::Proxy, rabbitmq};
 use tokio::sync::watch;
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
         far_side::{FarSide, Manners},
         load::Habits,
     },
-    hookline::Hookline,
+    database,
 };
 
 /// How long a call of the far side may take beyond what it usually takes.
@@ -66,13 +66,12 @@ impl<'g> World<'g> {
     pub(in crate::chaos) async fn start(ground: &'g mut Ground, plan: Plan<'_>) -> Result<Self> {
         let (folder, database_url) = match plan.kind {
             Kind::Embedded => {
-                let folder = Folder::new("hookline-embedded-")?;
-                let file = folder.path().join("hookline.db");
-                (Some(folder), format!("sqlite:{}", file.display()))
+                let (folder, url) = database::sqlite()?;
+                (Some(folder), url)
             }
             _ => (None, ground.postgres()?.create_database().await?),
         };
-        migrate(plan.binary, &database_url, plan.migrators).await?;
+        database::migrate(plan.binary, &database_url, plan.migrators).await?;
         let db = open(&database_url).await?;
         db.watch_rewrites().await?;
         let far_side = match plan.work {
@@ -174,17 +173,4 @@ impl<'g> World<'g> {
         };
         Instance::start(role, number, program, proxies).await
     }
-}
-
-/// Migrates the database by so many processes at once, each of which must succeed.
-async fn migrate(binary: &Path, database_url: &str, migrators: u32) -> Result<()> {
-    let variables = [("DATABASE_URL", database_url.to_owned())];
-    let mut racing = Vec::new();
-    for _ in 0..migrators {
-        racing.push(Hookline::start(binary, "migrate up", &variables)?);
-    }
-    for migrator in racing {
-        migrator.finish().await?;
-    }
-    Ok(())
 }

@@ -75,6 +75,11 @@ impl Ground {
         self.postgres.as_mut().context("there is no PostgreSQL")
     }
 
+    /// The only broker, or one of the cluster.
+    pub(in crate::chaos) fn broker(&mut self) -> Result<&mut rabbitmq::Server> {
+        self.brokers.first_mut().context("there is no broker")
+    }
+
     /// All servers.
     pub(in crate::chaos) fn both(
         &mut self,

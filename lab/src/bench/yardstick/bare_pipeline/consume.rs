@@ -12,7 +12,7 @@ use lapin::{
 use sea_orm::sqlx::{self, postgres::PgPool};
 use uuid::Uuid;
 
-use super::Tuning;
+use super::tuning::Tuning;
 
 /// Deliveries that may be unacked.
 const PREFETCH: u16 = 16_384;

@@ -8,7 +8,7 @@ use sea_orm::sqlx::{self, postgres::PgPool};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::Tuning;
+use super::tuning::Tuning;
 use crate::bench::load::Ids;
 
 const INSERT: &str = "\
