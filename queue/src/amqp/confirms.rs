@@ -203,6 +203,6 @@ mod tests {
         assert!(matches!(confirms.next().await, Err(Error::Amqp(_))));
         let (mut confirms, mut brokers) = published(1);
         answer(&mut brokers[0], Confirmation::NotRequested);
-        assert!(matches!(confirms.next().await, Err(Error::Gone(_))));
+        assert!(matches!(confirms.next().await, Err(Error::Refused(_))));
     }
 }
