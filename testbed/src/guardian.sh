@@ -6,7 +6,7 @@ folder=$1
 # Whether process $1 works inside the folder: by now its number may belong to somebody else. False for a zombie.
 is_ours() {
     case "$(readlink "/proc/$1/cwd")" in
-        "$folder" | "$folder"/*) return 0 ;;
+        "$folder" | "$folder (deleted)" | "$folder"/*) return 0 ;;
         *) return 1 ;;
     esac
 }
@@ -29,4 +29,16 @@ for entry in $started; do
     done
     if is_ours "$pid"; then kill -s 9 -- "-$pid"; fi
 done
+
+# Whoever was killed between starting a process and telling of it has not told of it.
+end_untold() {
+    for entry in /proc/[0-9]*; do
+        pid=${entry#/proc/}
+        if is_ours "$pid"; then kill -s 9 -- "$pid"; fi
+    done
+}
+end_untold
 rm -rf -- "$folder"
+# One that had not come to its folder by then has now.
+sleep 0.2
+end_untold
