@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     Status, Webhook, conflict, sql,
-    statement::{self, execute, query},
+    statement::{self, LOOK_THROUGH, execute, query},
     transaction,
 };
 
@@ -158,7 +158,7 @@ async fn returned_ids(db: &DatabaseConnection, statement: Statement) -> Result<V
 /// A look's rows: each id that it was made for with 0, and the last entry with the number that were read.
 async fn look_of(db: &DatabaseConnection, statement: Statement) -> Result<Look, DbErr> {
     let mut look = Look::default();
-    for row in statement::look(db, statement).await? {
+    for row in statement::look(db, statement, LOOK_THROUGH).await? {
         let (id, read): (Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         match read {
             0 => look.ids.push(id),

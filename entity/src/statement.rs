@@ -22,10 +22,22 @@ use sea_query_sqlx::SqlxValues;
 const STATEMENT_WITHIN: Duration = Duration::from_secs(6);
 /// A look-up, by our clock: it is made once more on a new connection, and somebody waits for it.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
-/// A look at what is due, by our clock, and by the server's, which ends it first: a shorter one is made next, and others wait
-/// for it.
-const LOOK_WITHIN: Duration = Duration::from_secs(3);
-const LIMIT_LOOK: &str = "SET LOCAL statement_timeout = '2s'";
+/// How long a look may take, by our clock and by the server's, which ends it first.
+pub(crate) struct LookLimit {
+    ours: Duration,
+    servers: &'static str,
+}
+
+/// For what falls due now.
+pub(crate) const LOOK: LookLimit = LookLimit {
+    ours: Duration::from_secs(3),
+    servers: "SET LOCAL statement_timeout = '2s'",
+};
+/// On the way through everything that is there: a shorter one is made next, and what falls due now waits for it.
+pub(crate) const LOOK_THROUGH: LookLimit = LookLimit {
+    ours: Duration::from_millis(1500),
+    servers: "SET LOCAL statement_timeout = '750ms'",
+};
 /// Getting a connection that is there. After that it is better to make a new one.
 const IDLE_WITHIN: Duration = Duration::from_millis(500);
 /// Trying a connection and putting it back into the pool after a statement.
@@ -51,22 +63,23 @@ pub(crate) async fn query(
     query_within(db, statement, STATEMENT_WITHIN).await
 }
 
-/// Runs a statement that may read more than there is time for; returns its rows. PostgreSQL ends it after 2 s, and the
+/// Runs a statement that may read more than there is time for; returns its rows. PostgreSQL ends it in time, and the
 /// connection is as good as before.
 pub(crate) async fn look(
     db: &DatabaseConnection,
     statement: Statement,
+    limit: LookLimit,
 ) -> Result<Vec<QueryResult>, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return query(db, statement).await;
     }
     // As text, for only so the server gets both at once, as one transaction (PostgreSQL's docs, 55.2.2.1): nothing stays open
     // there, whatever becomes of the connection.
-    let limited = format!("{LIMIT_LOOK}; {statement}");
+    let limited = format!("{}; {statement}", limit.servers);
     let run = async |connection: &mut PoolConnection<Postgres>| {
         (sqlx::raw_sql(AssertSqlSafe(limited)).fetch_all(&mut **connection)).await
     };
-    let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), LOOK_WITHIN, run).await?;
+    let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), limit.ours, run).await?;
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }
 

@@ -12,7 +12,10 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, look_of, millis, query, retrying};
-use crate::{sql, statement};
+use crate::{
+    sql,
+    statement::{self, LOOK, LOOK_THROUGH},
+};
 
 /// A time in the outbox that is further ahead than any that is ever set there, which [`LOOK_AGAIN_IN`] bounds, is from
 /// before the clock was set back, and has come.
@@ -142,7 +145,11 @@ pub async fn claim_retries(
         at_most.into(),
         millis(fell_due.at_least).into(),
     ];
-    let rows = statement::look(db, sql::statement(db, claim, values)).await?;
+    let limit = match fell_due.at_least.is_zero() {
+        true => LOOK,
+        false => LOOK_THROUGH,
+    };
+    let rows = statement::look(db, sql::statement(db, claim, values), limit).await?;
     rows.iter()
         .map(|row| {
             let (id, set_at) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
