@@ -59,7 +59,9 @@ impl Returns {
             }
             let messages = (&mut self.incoming).ready_chunks(RETURNED_MAX).next().await;
             let Some(messages) = messages else {
-                return Err(Error::Refused("it cancelled the consumer of what returns"));
+                return Err(Error::Gone(
+                    "the broker cancelled the consumer of what returns",
+                ));
             };
             for message in messages {
                 self.accept(&message?);
