@@ -68,7 +68,10 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         // Nothing can be done about an error here, and the folder is removed a second time by its own drop.
-        drop(self.guardian.stdin.take());
+        if let Some(mut pipe) = self.guardian.stdin.take() {
+            // Whoever waits for the end need not wait until the guardian has looked for more.
+            let _ = writeln!(pipe, "all told");
+        }
         let _ = self.guardian.wait();
     }
 }

@@ -12,8 +12,12 @@ is_ours() {
 }
 
 started=
+may_be_untold=yes
 while read -r signal pid; do
-    started="$signal:$pid $started" # the last first: a node before the daemon that it would start again
+    case "$signal" in
+        all) may_be_untold= ;; # "all told": it ends in order
+        *) started="$signal:$pid $started" ;; # the last first: a node before the daemon that it would start again
+    esac
 done
 
 for entry in $started; do
@@ -37,8 +41,10 @@ end_untold() {
         if is_ours "$pid"; then kill -s 9 -- "$pid"; fi
     done
 }
-end_untold
+if [ "$may_be_untold" ]; then end_untold; fi
 rm -rf -- "$folder"
-# One that had not come to its folder by then has now.
-sleep 0.2
-end_untold
+if [ "$may_be_untold" ]; then
+    # One that had not come to its folder by then has now.
+    sleep 0.2
+    end_untold
+fi
