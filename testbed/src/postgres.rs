@@ -25,7 +25,7 @@ pub use self::{binaries::installed, clock::obstacle as clock_obstacle};
 use crate::{
     folder::Folder,
     ports,
-    process::{LOOK_EVERY, Process, run, tail},
+    process::{LOOK_EVERY, Process, Running, run, tail},
     tls::Certificates,
 };
 
@@ -52,7 +52,7 @@ pub struct Options {
 /// `postgres`. Dropping it crashes it and removes its data.
 pub struct Server {
     // Dropped in this order: the process ends before its folder goes.
-    process: Option<Process>,
+    process: Running,
     small_disk: Option<SmallDisk>,
     clock: Option<Clock>,
     folder: Folder,
@@ -101,7 +101,7 @@ impl Server {
         run(initdb).await?;
 
         let mut server = Self {
-            process: None,
+            process: Running::default(),
             small_disk,
             clock,
             folder,
@@ -130,12 +130,7 @@ impl Server {
 
     /// Whether the server's process is there.
     pub fn runs(&mut self) -> Result<bool> {
-        if let Some(process) = &mut self.process
-            && process.exited()?.is_some()
-        {
-            self.process = None;
-        }
-        Ok(self.process.is_some())
+        self.process.is_there()
     }
 
     /// Leaves no byte free on the server's small disk.
@@ -174,36 +169,29 @@ impl Server {
 
     /// The server's process number, unless it is stopped.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        self.process.id()
     }
 
     /// Stops the server in good order: clients are cut off, everything is written. Nothing if it is stopped already.
     pub async fn stop(&mut self) -> Result<()> {
-        self.end(Signal::INT).await
+        self.process.end(Signal::INT).await
     }
 
     /// Crashes the server: it leaves at once, and recovers from its log when it starts again.
     pub async fn kill(&mut self) -> Result<()> {
         // Not SIGKILL, which would leave shared memory behind; for the data it is the same.
-        self.end(Signal::QUIT).await
+        self.process.end(Signal::QUIT).await
     }
 
     /// `kill -9` on the server alone: its sessions notice by themselves. What it leaves in shared memory, the next start
     /// clears up.
     pub async fn kill_hard(&mut self) -> Result<()> {
-        self.end(Signal::KILL).await
-    }
-
-    async fn end(&mut self, signal: Signal) -> Result<()> {
-        match self.process.take() {
-            Some(process) => process.end(signal).await.map(drop),
-            None => Ok(()),
-        }
+        self.process.end(Signal::KILL).await
     }
 
     /// Starts a stopped or crashed server on the same port with the same data, and returns once it accepts connections.
     pub async fn start_again(&mut self) -> Result<()> {
-        ensure!(self.process.is_none(), "PostgreSQL runs already");
+        ensure!(self.process.is_stopped(), "PostgreSQL runs already");
         let clock = self.clock.as_ref().map(Clock::variables);
         let clock = clock.as_ref().map_or(&[][..], |variables| variables);
         let mut command = self.binaries.command_with(POSTGRES, clock);
@@ -236,7 +224,8 @@ impl Server {
             command = disk.inside(&command);
         }
         let process = Process::spawn(POSTGRES, command, &mut self.folder, Signal::QUIT)?;
-        self.process = Some(self.when_ready(process).await?);
+        let process = self.when_ready(process).await?;
+        self.process.started(process);
         Ok(())
     }
 

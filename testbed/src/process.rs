@@ -133,6 +133,44 @@ impl Drop for Process {
     }
 }
 
+/// The process of a server, which may be stopped.
+#[derive(Default)]
+pub(crate) struct Running(Option<Process>);
+
+impl Running {
+    pub(crate) fn started(&mut self, process: Process) {
+        self.0 = Some(process);
+    }
+
+    /// Whether it is there.
+    pub(crate) fn is_there(&mut self) -> Result<bool> {
+        if let Some(process) = &mut self.0
+            && process.exited()?.is_some()
+        {
+            self.0 = None;
+        }
+        Ok(self.0.is_some())
+    }
+
+    /// Whether nobody has started it, or somebody has ended it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Its number, unless it is stopped.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.0.as_ref().map(Process::id)
+    }
+
+    /// Ends it as [`Process::end`] does. Nothing if it is stopped already.
+    pub(crate) async fn end(&mut self, signal: Signal) -> Result<()> {
+        match self.0.take() {
+            Some(process) => process.end(signal).await.map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A command that sees nothing of this process's environment but `PATH`: variables meant for another server, such as
 /// `PGDATA` or `RABBITMQ_NODENAME`, must not reach ours.
 pub fn clean(program: impl AsRef<OsStr>) -> Command {

@@ -14,7 +14,7 @@ use super::node::{Node, installed};
 use crate::{
     folder::Folder,
     ports,
-    process::{Process, clean, run, tail},
+    process::{Process, Running, clean, run, tail},
     tls::Certificates,
 };
 
@@ -48,7 +48,7 @@ pub struct Options {
 /// kills it and removes its data.
 pub struct Server {
     // Dropped in this order: the node ends before the daemon that knows its name, and both before their folder goes.
-    process: Option<Process>,
+    process: Running,
     _epmd: Option<Process>,
     folder: Folder,
     pub(super) node: Node,
@@ -97,7 +97,7 @@ impl Server {
             None => Some(start_epmd(&node, &mut folder).await?),
         };
         let mut server = Self {
-            process: None,
+            process: Running::default(),
             _epmd: epmd,
             folder,
             node,
@@ -119,12 +119,7 @@ impl Server {
 
     /// Whether the server's process is there.
     pub fn runs(&mut self) -> Result<bool> {
-        if let Some(process) = &mut self.process
-            && process.exited()?.is_some()
-        {
-            self.process = None;
-        }
-        Ok(self.process.is_some())
+        self.process.is_there()
     }
 
     /// The AMQP URL of the virtual host `/`.
@@ -140,25 +135,18 @@ impl Server {
 
     /// The server's process number, unless it is stopped.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        self.process.id()
     }
 
     /// Stops the server in good order. Nothing if it is stopped already.
     pub async fn stop(&mut self) -> Result<()> {
-        self.end(Signal::TERM).await
+        self.process.end(Signal::TERM).await
     }
 
     /// Crashes the server: `kill -9`. A quorum queue declared in the last three seconds may come back without its
     /// messages and without ever a leader; see [`Self::flush_declarations`].
     pub async fn kill(&mut self) -> Result<()> {
-        self.end(Signal::KILL).await
-    }
-
-    async fn end(&mut self, signal: Signal) -> Result<()> {
-        match self.process.take() {
-            Some(process) => process.end(signal).await.map(drop),
-            None => Ok(()),
-        }
+        self.process.end(Signal::KILL).await
     }
 
     /// Starts a stopped or crashed server on the same ports with the same data, and returns once it accepts connections
@@ -172,7 +160,7 @@ impl Server {
     }
 
     async fn boot(&mut self) -> Result<()> {
-        ensure!(self.process.is_none(), "RabbitMQ runs already");
+        ensure!(self.process.is_stopped(), "RabbitMQ runs already");
         // What a crash leaves behind would make the wait below look for the process before.
         let pid_file = self.node.pid_file();
         if pid_file.exists() {
@@ -184,7 +172,8 @@ impl Server {
             &mut self.folder,
             Signal::KILL,
         )?;
-        self.process = Some(self.when_ready(process).await?);
+        let process = self.when_ready(process).await?;
+        self.process.started(process);
         Ok(())
     }
 
