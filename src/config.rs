@@ -14,7 +14,7 @@ use crate::database::Address;
 
 /// At work at once, if that is a timer each.
 const PREFETCH_SIMULATED: u32 = 300_000;
-/// At work at once, if that is a call to the far side each.
+/// At work at once, if that is a call to downstream each.
 const PREFETCH_CALLS: u32 = 1000;
 /// A shorter lease would be lost to any pause.
 const LEASE_MIN: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ pub struct Config {
     /// Where each transaction is posted to, and the answer decides; without it the external call is
     /// simulated
     ///
-    /// docs/FAR-SIDE.md says what is sent and what the answers mean.
+    /// docs/DOWNSTREAM.md says what is sent and what the answers mean.
     #[arg(
         long,
         env,
@@ -150,7 +150,7 @@ pub struct Config {
     )]
     pub prefetch: Option<u32>,
 
-    /// How long after a consumer's last sign of life the others take over what it had in hand
+    /// How long after a consumer's last sign of life the others take over what it had in flight
     ///
     /// It counts everywhere but where one process has a SQLite file for itself. A consumer renews its lease four times in
     /// this time.
@@ -168,7 +168,7 @@ pub struct Config {
     )]
     pub shutdown_delay: Option<Duration>,
 
-    /// How long a stop may take after that: after it, what is still in hand is left to be redelivered
+    /// How long a stop may take after that: after it, what is still in flight is left to be redelivered
     #[arg(
         long, env, global = true, value_name = "SHUTDOWN_GRACE", default_value = "10s",
         value_parser = length_of_time

@@ -1,5 +1,5 @@
 //! How many files this process may have open. Every connection is one, those of senders as well as those to
-//! the database, the broker and the far side.
+//! the database, the broker and downstream.
 
 use rustix::{
     io,

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use api::{Databases, Drain, Slots};
 use consumer::{
     Tenancy, Work,
-    work::http::{self, FarSide},
+    work::http::{self, Downstream},
 };
 use entity::lifecycle;
 use migration::{Migrator, MigratorTrait};
@@ -39,7 +39,7 @@ const CONSUMER_CONNECTIONS: u32 = 5;
 const BACKLOG: u32 = 4096;
 /// Exit code after a second signal, as shells report a death by SIGINT.
 const LEFT_AT_ONCE: i32 = 130;
-/// The part of the grace period that senders and the far side get to end what is under way. The rest is
+/// The part of the grace period that senders and downstream get to end what is under way. The rest is
 /// for taking down the process.
 const GRACE_FOR_OTHERS: f64 = 0.7;
 
@@ -235,13 +235,13 @@ fn work(config: &Config) -> anyhow::Result<Work> {
             delay: config.processing_delay,
         });
     };
-    let far_side = FarSide::new(http::Settings {
+    let downstream = Downstream::new(http::Settings {
         url,
         secret: config.process_secret.clone(),
         timeout: config.process_timeout,
     });
-    let far_side = far_side.map_err(|error| BadSetting(error.to_string()))?;
-    Ok(Work::Http(far_side))
+    let downstream = downstream.map_err(|error| BadSetting(error.to_string()))?;
+    Ok(Work::Http(downstream))
 }
 
 /// The queue that the settings name.
@@ -360,7 +360,7 @@ async fn run_until_signal(
     tokio::select! {
         ended = tokio::time::timeout(grace, all_ended) => match ended {
             Ok(ended) => ended?,
-            Err(_) => tracing::warn!(event = "grace_over", "the grace period is over; what is in hand will be redelivered"),
+            Err(_) => tracing::warn!(event = "grace_over", "the grace period is over; what is in flight will be redelivered"),
         },
         () = signals.next() => logging::exit(LEFT_AT_ONCE),
     }

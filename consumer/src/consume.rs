@@ -1,4 +1,4 @@
-//! From a delivery to its settlement: one loop ([`run`](mod@run)), which owns everything that is in hand. Here is what that
+//! From a delivery to its settlement: one loop ([`run`](mod@run)), which owns everything that is in flight. Here is what that
 //! is; the files below are the loop and its steps.
 
 mod finish;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::{
     Settings,
     circuit::Circuit,
-    in_hand::InHand,
+    in_flight::InFlight,
     lease::Lease,
     suspects::Suspects,
     work::{Job, Running},
@@ -37,7 +37,7 @@ pub(crate) use run::run;
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
 
-/// Everything that is in hand, and what decides about it.
+/// Everything that is in flight, and what decides about it.
 struct Consumer {
     db: DatabaseConnection,
     /// The queue's name.
@@ -45,7 +45,7 @@ struct Consumer {
     settings: Settings,
     lease: Lease,
     /// Everything between delivery and settlement.
-    in_hand: InHand,
+    in_flight: InFlight,
     suspects: Suspects,
     /// Whether calls may begin, and how many.
     circuit: Circuit,
@@ -100,7 +100,7 @@ impl Consumer {
             db,
             queue: queue.to_owned(),
             settings,
-            in_hand: InHand::default(),
+            in_flight: InFlight::default(),
             suspects: Suspects::default(),
             circuit: Circuit::new(),
             orders: VecDeque::new(),

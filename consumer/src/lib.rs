@@ -6,7 +6,7 @@
 //!                  │         │                └ to be repeated: ack, and the outbox says when
 //!                  │         ├ final, or another's: ack · no such row: dead letter
 //!                  │         └ too many consumers died with it: waits for its turn
-//!                  └ already in hand: joins the run in flight
+//!                  └ already in flight: joins the run under way
 //! ```
 //!
 //! A consumer is subscribed only while it can work: it has a lease, and its circuit is not open. What it cannot work on
@@ -15,7 +15,7 @@
 mod circuit;
 mod consume;
 mod error;
-mod in_hand;
+mod in_flight;
 mod lease;
 mod peers;
 mod schedule;

@@ -151,7 +151,7 @@ impl Schedule {
         }
     }
 
-    /// Never shorter than the schedule says, and never shorter than the far side has asked for.
+    /// Never shorter than the schedule says, and never shorter than downstream has asked for.
     fn wait_after(&self, attempt: &Attempt, progress: Progress) -> Option<Duration> {
         let made = usize::try_from(progress.failures).unwrap_or(usize::MAX);
         let wait = jittered(*self.0.get(made)?);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_far_side_may_ask_for_a_longer_wait_and_not_for_a_shorter_one() {
+    fn downstream_may_ask_for_a_longer_wait_and_not_for_a_shorter_one() {
         let asks = |seconds| {
             let attempt = Attempt {
                 retry_after: Some(Duration::from_secs(seconds)),
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_wants_later_and_soon_stays_in_hand() {
+    fn what_the_service_wants_later_and_soon_stays_in_flight() {
         let next = |retry_after: Option<u64>, deferrals| {
             let attempt = Attempt {
                 retry_after: retry_after.map(Duration::from_secs),

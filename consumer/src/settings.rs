@@ -14,7 +14,7 @@ pub struct Settings {
     pub prefetch: u32,
     /// Who else may be there.
     pub tenancy: Tenancy,
-    /// How long a stop waits for calls to the far side that are under way.
+    /// How long a stop waits for calls to downstream that are under way.
     pub grace: Duration,
 }
 

@@ -17,7 +17,7 @@ const SHRINK: u32 = 3;
 pub(crate) struct Suspects {
     /// All of them, with the number of deaths.
     crashes: HashMap<Uuid, i32>,
-    /// In hand and not begun; nothing in the database says that they are ours.
+    /// In flight and not begun; nothing in the database says that they are ours.
     waiting: BTreeSet<(i32, Uuid)>,
     /// Taken, or about to be.
     at_work: BTreeSet<(i32, Uuid)>,

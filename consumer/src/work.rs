@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
 use crate::schedule::Progress;
-use http::{Called, FarSide};
+use http::{Called, Downstream};
 use signal::Signal;
 
 /// What is done for a transaction before it is `PROCESSED`. A closed set.
@@ -32,8 +32,8 @@ pub enum Work {
         /// How long.
         delay: Duration,
     },
-    /// Tells the far side, over HTTP.
-    Http(FarSide),
+    /// Tells downstream, over HTTP.
+    Http(Downstream),
 }
 
 impl Work {
@@ -43,11 +43,11 @@ impl Work {
     }
 
     /// Starts an attempt at a job. A panic is an outcome, too.
-    pub(crate) fn call(far_side: &FarSide, job: Job) -> Running {
+    pub(crate) fn call(downstream: &Downstream, job: Job) -> Running {
         let order = job.0.clone();
         let (id, number) = (order.id, order.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
-        let call = AssertUnwindSafe(far_side.call(order)).catch_unwind();
+        let call = AssertUnwindSafe(downstream.call(order)).catch_unwind();
         let called = call.map(move |outcome| {
             outcome.unwrap_or_else(|panic| Called {
                 attempt: Attempt {

@@ -1,4 +1,4 @@
-//! The table `attempts`: what came of each call to the far side, for whoever asks why.
+//! The table `attempts`: what came of each call to downstream, for whoever asks why.
 
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ pub enum Outcome {
     /// The work is done.
     #[sea_orm(string_value = "SUCCEEDED")]
     Succeeded,
-    /// The far side has refused it for good: the same again would be refused again.
+    /// Downstream has refused it for good: the same again would be refused again.
     #[sea_orm(string_value = "REFUSED")]
     Refused,
     /// It may succeed another time.
@@ -35,7 +35,7 @@ pub struct Model {
     /// How long it took, in milliseconds.
     pub took_ms: i64,
     pub outcome: Outcome,
-    /// The HTTP status that the far side answered with, if it did.
+    /// The HTTP status that downstream answered with, if it did.
     pub status: Option<i32>,
     /// What went wrong, in a few words.
     pub error: Option<String>,

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(10))")]
 pub enum Verdict {
-    /// The far side has refused it for good.
+    /// Downstream has refused it for good.
     #[sea_orm(string_value = "PERMANENT")]
     Permanent,
     /// The last attempt of the schedule has failed.

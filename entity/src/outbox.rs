@@ -11,9 +11,9 @@ pub struct Model {
     /// When the relay should next hand the id to the queue: milliseconds since 1970 by the
     /// database's clock.
     pub due_at: i64,
-    /// The consumer that has the id in hand; it counts only while that one's lease runs.
+    /// The consumer that has the id in flight; it counts only while that one's lease runs.
     pub holder: Option<Uuid>,
-    /// Consumers that have died with it in hand.
+    /// Consumers that have died with it in flight.
     pub crashes: i32,
     /// Attempts whose end is known.
     pub attempts: i32,

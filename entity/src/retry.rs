@@ -16,7 +16,7 @@ pub struct Model {
     pub attempts: i32,
     /// Those of them that moved the transaction along its schedule.
     pub failures: i32,
-    /// Consumers that have died with it in hand.
+    /// Consumers that have died with it in flight.
     pub crashes: i32,
     /// It waits for its next attempt: nobody may begin on it until the relay has claimed it, from `due_at` on.
     pub waits: bool,

@@ -4,7 +4,7 @@
 mod args;
 mod check;
 mod document;
-mod far_side;
+mod downstream;
 mod fault;
 mod history;
 mod jobs;

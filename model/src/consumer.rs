@@ -303,7 +303,7 @@ fn hear(state: &mut State, consumer: usize, id: usize, run: Run) {
     consumer.hands[id].living = 0;
 }
 
-/// What a process that leaves has in hand is over, but for the statements under way.
+/// What a process that leaves has in flight is over, but for the statements under way.
 pub(crate) fn let_go(consumer: &mut Consumer) {
     for hand in 0..IDS {
         if !consumer.hands[hand].run.is_statement() {

@@ -89,7 +89,7 @@ pub(crate) fn reclaim(protocol: &Protocol, state: &mut State, id: usize) {
     }
 }
 
-/// A consumer has died with an id in hand, and whoever sees it first counts it.
+/// A consumer has died with an id in flight, and whoever sees it first counts it.
 pub(crate) fn count_death(state: &mut State, id: usize, consumer: usize) {
     let webhook = &mut state.webhooks[id];
     let is_dead = state.consumers[consumer].lease == Lease::Dead;

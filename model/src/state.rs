@@ -43,7 +43,7 @@ pub struct Webhook {
     pub outbox: Option<Entry>,
     /// Its row in `retries`, as far as it says when: it is certainly not in the queue, or was published from there.
     pub retry: Option<Due>,
-    /// Whose deaths with it in hand have been counted, a bit for each. The product has but the number.
+    /// Whose deaths with it in flight have been counted, a bit for each. The product has but the number.
     pub deaths: u8,
     /// Messages that wait in the queue.
     pub ready: u8,
@@ -178,7 +178,7 @@ pub enum Lease {
     Dead,
 }
 
-/// What a consumer has in hand of one id.
+/// What a consumer has in flight of one id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hand {
     pub run: Run,

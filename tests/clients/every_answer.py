@@ -2,7 +2,7 @@
 
 Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | ill)
 
-`well`: the service works, and the far side refuses the transaction `refused`. `ill`: its database answers nothing.
+`well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing.
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 

@@ -2,7 +2,7 @@
 //
 // Usage: node every_answer.js DOCUMENT BASE_URL (well | ill)
 //
-// `well`: the service works, and the far side refuses the transaction `refused`. `ill`: its database answers nothing.
+// `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing.
 // Ends with an exception where an answer is not what the document, or the contract, says.
 
 import assert from "node:assert/strict";

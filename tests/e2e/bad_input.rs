@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::house::{House, on_both, webhook};
+use crate::harness::{Harness, on_both, webhook};
 
 on_both! {
     what_is_not_json_is_400
@@ -46,8 +46,8 @@ fn with(member: &str, value: &str) -> String {
     format!("{{\"{member}\":{value},{}", &document.to_string()[1..])
 }
 
-async fn what_is_not_json_is_400(house: &mut House) {
-    let api = house.start("").await.url();
+async fn what_is_not_json_is_400(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     let good = webhook("t1").to_string();
     let truncated = good[..good.len() / 2].to_owned();
     let invalid_utf8 = [b"{\"transaction_id\":\"".as_slice(), b"\xff\xfe", b"\"}"].concat();
@@ -59,12 +59,12 @@ async fn what_is_not_json_is_400(house: &mut House) {
         with("amount", "NaN").into_bytes(),
         format!("{good}{good}").into_bytes(),
     ] {
-        problem(house.post(&api, body).await, 400).await;
+        problem(harness.post(&api, body).await, 400).await;
     }
 }
 
-async fn what_breaks_the_schema_is_422_and_names_every_field(house: &mut House) {
-    let api = house.start("").await.url();
+async fn what_breaks_the_schema_is_422_and_names_every_field(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let long = format!("\"{}\"", "x".repeat(256));
     for (body, fields) in [
@@ -93,7 +93,7 @@ async fn what_breaks_the_schema_is_422_and_names_every_field(house: &mut House) 
             &["source_account", "destination_account", "amount"],
         ),
     ] {
-        let problem = problem(house.post(&api, body.clone()).await, 422).await;
+        let problem = problem(harness.post(&api, body.clone()).await, 422).await;
         let errors = problem["errors"].as_array().unwrap();
         let named: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
         assert_eq!(named, fields, "{body:.100}");
@@ -101,8 +101,8 @@ async fn what_breaks_the_schema_is_422_and_names_every_field(house: &mut House) 
     }
 }
 
-async fn another_content_type_is_415(house: &mut House) {
-    let api = house.start("").await.url();
+async fn another_content_type_is_415(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     let url = format!("{api}/v1/webhooks/transactions");
     for content_type in [
         None,
@@ -110,19 +110,19 @@ async fn another_content_type_is_415(house: &mut House) {
         Some("application/x-www-form-urlencoded"),
         Some("nonsense"),
     ] {
-        let mut request = house.client.post(&url).body(webhook("t1").to_string());
+        let mut request = harness.client.post(&url).body(webhook("t1").to_string());
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
         problem(request.send().await.unwrap(), 415).await;
     }
-    let request = house.client.post(&url).body(webhook("t1").to_string());
+    let request = harness.client.post(&url).body(webhook("t1").to_string());
     let with_parameter = request.header(header::CONTENT_TYPE, "Application/JSON; charset=utf-8");
     assert_eq!(with_parameter.send().await.unwrap().status(), 202);
 }
 
-async fn another_method_is_405_and_names_the_right_one(house: &mut House) {
-    let api = house.start("").await.url();
+async fn another_method_is_405_and_names_the_right_one(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     for (method, path, allow) in [
         (
             reqwest::Method::GET,
@@ -141,7 +141,7 @@ async fn another_method_is_405_and_names_the_right_one(house: &mut House) {
         ),
         (reqwest::Method::DELETE, "/", "GET, HEAD, OPTIONS"),
     ] {
-        let response = house
+        let response = harness
             .client
             .request(method, format!("{api}{path}"))
             .send()
@@ -152,8 +152,8 @@ async fn another_method_is_405_and_names_the_right_one(house: &mut House) {
     }
 }
 
-async fn an_unknown_path_is_404(house: &mut House) {
-    let api = house.start("").await.url();
+async fn an_unknown_path_is_404(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     for path in [
         "/nothing",
         "/v1",
@@ -162,15 +162,15 @@ async fn an_unknown_path_is_404(house: &mut House) {
         "/v1/transactions/a/b",
         "/docs/x",
     ] {
-        problem(house.get(&format!("{api}{path}")).await, 404).await;
+        problem(harness.get(&format!("{api}{path}")).await, 404).await;
     }
 }
 
-async fn a_body_that_is_too_long_is_413(house: &mut House) {
-    let api = house.start("").await.url();
+async fn a_body_that_is_too_long_is_413(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     let long = format!("\"{}\"", "x".repeat(10 * 1024 * 1024));
     let body = with("note", &long);
-    problem(house.post(&api, body.clone()).await, 413).await;
+    problem(harness.post(&api, body.clone()).await, 413).await;
 
     // Without a Content-Length: in chunks, which reqwest would need a stream for.
     let address = api.strip_prefix("http://").unwrap();
@@ -210,21 +210,21 @@ async fn a_body_that_is_too_long_is_413(house: &mut House) {
     assert!(answer.contains("application/problem+json"), "{answer}");
 }
 
-async fn after_all_of_it_a_good_webhook_is_accepted(house: &mut House) {
-    let api = house.start("").await.url();
+async fn after_all_of_it_a_good_webhook_is_accepted(harness: &mut Harness) {
+    let api = harness.start("").await.url();
     for body in ["", "{", "[]", "{}", "\u{0}"] {
-        house.post(&api, body).await;
+        harness.post(&api, body).await;
     }
-    house.send(&api, "t1").await;
-    house.processed(&api, "t1").await;
+    harness.send(&api, "t1").await;
+    harness.processed(&api, "t1").await;
 }
 
 /// A client that never finishes what it began must not keep its connection for ever, and must not
 /// keep others from theirs.
 #[tokio::test]
 async fn a_client_that_says_nothing_disturbs_nobody() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     let address = api.strip_prefix("http://").unwrap().to_owned();
     let mut silent = Vec::new();
     for _ in 0..100 {
@@ -235,5 +235,5 @@ async fn a_client_that_says_nothing_disturbs_nobody() {
             .unwrap();
         silent.push(stream);
     }
-    house.send(&api, "t1").await;
+    harness.send(&api, "t1").await;
 }

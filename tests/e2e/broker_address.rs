@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     faults::{until, until_logged},
-    house::House,
+    harness::Harness,
     processes::{Process, SOON},
 };
 
@@ -19,13 +19,13 @@ use crate::{
 const A_WHILE: Duration = Duration::from_secs(2);
 
 /// A service on a SQLite file with this broker. It is this test's to end: what it accepts may stay unprocessed.
-async fn with_broker(url: String) -> (House, Process) {
-    let mut house = House::embedded();
-    house.environment.insert("AMQP_URL", url);
-    let process = house.process("").await;
-    // `House` would look for the queue there.
-    house.environment.remove("AMQP_URL");
-    (house, process)
+async fn with_broker(url: String) -> (Harness, Process) {
+    let mut harness = Harness::embedded();
+    harness.environment.insert("AMQP_URL", url);
+    let process = harness.process("").await;
+    // `Harness` would look for the queue there.
+    harness.environment.remove("AMQP_URL");
+    (harness, process)
 }
 
 async fn accept(broker: &TcpListener) -> TcpStream {
@@ -38,14 +38,14 @@ async fn an_ipv6_address_is_that_host_and_not_this_one() {
     let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = here.local_addr().unwrap().port();
     let url = format!("amqp://user:s3cret@[2001:db8::1]:{port}/%2f");
-    let (_house, process) = with_broker(url).await;
+    let (_harness, process) = with_broker(url).await;
     let came = tokio::time::timeout(A_WHILE, here.accept()).await;
     assert!(came.is_err(), "it has connected to localhost");
     process.kill().await;
 
     if let Ok(loopback) = TcpListener::bind("[::1]:0").await {
         let port = loopback.local_addr().unwrap().port();
-        let (_house, process) = with_broker(format!("amqp://[::1]:{port}/%2f")).await;
+        let (_harness, process) = with_broker(format!("amqp://[::1]:{port}/%2f")).await;
         let mut header = [0; 8];
         accept(&loopback)
             .await
@@ -61,10 +61,10 @@ async fn an_ipv6_address_is_that_host_and_not_this_one() {
 async fn webhooks_are_accepted_before_the_broker_has_answered() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://user:s3cret@{}", silent.local_addr().unwrap());
-    let (house, process) = with_broker(url).await;
+    let (harness, process) = with_broker(url).await;
     let _held = accept(&silent).await;
-    house.send(&process.url(), "t1").await;
-    let ready = house.get(&format!("{}/readyz", process.url())).await;
+    harness.send(&process.url(), "t1").await;
+    let ready = harness.get(&format!("{}/readyz", process.url())).await;
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(ready.text().await.unwrap().contains("\"queue\""));
     until_logged(&process, "the broker does not answer").await;
@@ -110,7 +110,7 @@ async fn a_refusal_is_told_from_an_absence_and_may_end() {
             "refuses the login",
         ),
     ] {
-        let (_house, process) = with_broker(url).await;
+        let (_harness, process) = with_broker(url).await;
         until_logged(&process, sentence).await;
         assert!(
             !process.log().contains("does not answer"),
@@ -120,16 +120,16 @@ async fn a_refusal_is_told_from_an_absence_and_may_end() {
         process.kill().await;
     }
 
-    let mut house = House::embedded();
-    house.environment.insert("AMQP_QUEUE", "test".into());
-    house
+    let mut harness = Harness::embedded();
+    harness.environment.insert("AMQP_QUEUE", "test".into());
+    harness
         .environment
         .insert("AMQP_URL", format!("amqp://clerk:s3cret@{place}/"));
-    let api = house.start("").await.url();
-    house.send(&api, "t1").await;
+    let api = harness.start("").await.url();
+    harness.send(&api, "t1").await;
     let readyz = format!("{api}/readyz");
     let said = async || {
-        house
+        harness
             .get(&readyz)
             .await
             .text()
@@ -146,12 +146,12 @@ async fn a_refusal_is_told_from_an_absence_and_may_end() {
         .control(&["change_password", "clerk", "s3cret"])
         .await
         .unwrap();
-    house.processed(&api, "t1").await;
-    let log = house.running_log();
+    harness.processed(&api, "t1").await;
+    let log = harness.running_log();
     // The relay's, the consumer's and the start's attempts, several of each.
     assert_eq!(log.matches("refuses the login").count(), 1, "{log}");
     assert!(!log.contains("s3cret") && !log.contains("lost"), "{log}");
-    drop(house);
+    drop(harness);
 }
 
 #[tokio::test]
@@ -160,15 +160,15 @@ async fn a_slash_at_the_end_is_the_usual_virtual_host_and_parameters_switch_noth
     let broker = rabbitmq::Server::start(rabbitmq::Options::default())
         .await
         .unwrap();
-    let mut house = House::embedded();
-    house.environment.insert("AMQP_QUEUE", "test".into());
+    let mut harness = Harness::embedded();
+    harness.environment.insert("AMQP_QUEUE", "test".into());
     let url = broker
         .amqp_url()
         .replace("/%2f", "/?heartbeat=0&spam=s3cret");
-    house.environment.insert("AMQP_URL", url);
-    let api = house.start("").await.url();
-    house.send(&api, "t1").await;
-    house.processed(&api, "t1").await;
+    harness.environment.insert("AMQP_URL", url);
+    let api = harness.start("").await.url();
+    harness.send(&api, "t1").await;
+    harness.processed(&api, "t1").await;
     let connections = broker
         .control(&["-q", "list_connections", "vhost", "timeout"])
         .await
@@ -179,7 +179,7 @@ async fn a_slash_at_the_end_is_the_usual_virtual_host_and_parameters_switch_noth
         connections.lines().all(|connection| connection == "/\t5"),
         "{connections}"
     );
-    let log = house.running_log();
+    let log = harness.running_log();
     assert_eq!(
         log.matches("AMQP_URL: heartbeat is 5 s").count(),
         1,
@@ -192,5 +192,5 @@ async fn a_slash_at_the_end_is_the_usual_virtual_host_and_parameters_switch_noth
         "{log}"
     );
     assert!(!log.contains("s3cret"), "{log}");
-    drop(house);
+    drop(harness);
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{house::House, processes::run};
+use crate::{harness::Harness, processes::run};
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -15,8 +15,8 @@ fn read(path: &str) -> String {
 
 /// The settings in the order of the help text.
 pub(crate) async fn settings() -> Vec<String> {
-    let house = House::embedded();
-    let help = run(house.folder.path(), &["--help"], &house.environment)
+    let harness = Harness::embedded();
+    let help = run(harness.folder.path(), &["--help"], &harness.environment)
         .await
         .stdout;
     let (_, settings) = help.split_once("Settings:").unwrap();
@@ -29,8 +29,8 @@ pub(crate) async fn settings() -> Vec<String> {
 
 #[tokio::test]
 async fn the_openapi_document_is_the_committed_one() {
-    let house = House::embedded();
-    let printed = run(house.folder.path(), &["openapi"], &house.environment)
+    let harness = Harness::embedded();
+    let printed = run(harness.folder.path(), &["openapi"], &harness.environment)
         .await
         .stdout;
     assert!(
@@ -41,9 +41,9 @@ async fn the_openapi_document_is_the_committed_one() {
 
 #[tokio::test]
 async fn the_docs_are_served_and_need_no_internet() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
-    let page = house
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
+    let page = harness
         .get(&format!("{api}/docs"))
         .await
         .text()
@@ -61,7 +61,7 @@ async fn the_docs_are_served_and_need_no_internet() {
         assert!(!head.contains(&format!("<script {outside}")), "{outside}");
         assert!(!head.contains(&format!("<link {outside}")), "{outside}");
     }
-    let document = house
+    let document = harness
         .get(&format!("{api}/openapi.json"))
         .await
         .text()

@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     bad_input::problem,
     faults::until,
-    house::{House, webhook},
+    harness::{Harness, webhook},
     processes::{Process, SOON},
 };
 
@@ -20,8 +20,8 @@ const WEBHOOKS: &str = "/v1/webhooks/transactions";
 
 #[tokio::test]
 async fn slashes_to_spare_do_not_matter() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     for (number, path) in [
         WEBHOOKS.to_owned(),
         format!("{WEBHOOKS}/"),
@@ -33,16 +33,16 @@ async fn slashes_to_spare_do_not_matter() {
     .enumerate()
     {
         let id = format!("t{number}");
-        let posted = house.client.post(format!("{api}{path}"));
+        let posted = harness.client.post(format!("{api}{path}"));
         let posted = posted.header(header::CONTENT_TYPE, "application/json");
         let answer = posted.body(webhook(&id).to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 202, "{path}");
-        house.processed(&api, &id).await;
-        let looked_up = house.get(&format!("{api}/v1/transactions/{id}/")).await;
+        harness.processed(&api, &id).await;
+        let looked_up = harness.get(&format!("{api}/v1/transactions/{id}/")).await;
         assert_eq!(looked_up.status(), 200);
     }
     for path in ["/healthz/", "//readyz", "/docs/", "/openapi.json/"] {
-        let answer = house.get(&format!("{api}{path}")).await;
+        let answer = harness.get(&format!("{api}{path}")).await;
         assert_eq!(answer.status(), 200, "{path}");
     }
 }
@@ -60,8 +60,8 @@ async fn raw(api: &str, request: &str) -> String {
 
 #[tokio::test]
 async fn health_answers_however_it_is_asked() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     for path in ["/", "/healthz", "/readyz", "/readyz/"] {
         for method in ["GET", "HEAD", "OPTIONS"] {
             // As HAProxy asks: HTTP/1.0, and no header at all.
@@ -84,7 +84,7 @@ async fn health_answers_however_it_is_asked() {
             "{answer}"
         );
     }
-    let nothing = house
+    let nothing = harness
         .client
         .request(Method::OPTIONS, format!("{api}/nothing"));
     problem(nothing.send().await.unwrap(), 404).await;
@@ -92,10 +92,10 @@ async fn health_answers_however_it_is_asked() {
 
 #[tokio::test]
 async fn a_coded_body_is_refused_and_the_sender_told_how() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     let post = |coding| {
-        let post = house.client.post(format!("{api}{WEBHOOKS}"));
+        let post = harness.client.post(format!("{api}{WEBHOOKS}"));
         let post = post.header(header::CONTENT_TYPE, "application/json");
         let post = post.header(header::CONTENT_ENCODING, coding);
         post.body(webhook("t1").to_string()).send()
@@ -106,13 +106,13 @@ async fn a_coded_body_is_refused_and_the_sender_told_how() {
         problem(answer, 415).await;
     }
     assert_eq!(post("identity").await.unwrap().status(), 202);
-    house.processed(&api, "t1").await;
+    harness.processed(&api, "t1").await;
 }
 
 #[tokio::test]
 async fn browsers_are_told_what_they_may_do() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     for path in [
         "/",
         "/docs",
@@ -120,7 +120,7 @@ async fn browsers_are_told_what_they_may_do() {
         "/v1/transactions/t1",
         "/nothing",
     ] {
-        let answer = house.get(&format!("{api}{path}")).await;
+        let answer = harness.get(&format!("{api}{path}")).await;
         let headers = answer.headers();
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
         let kept = match path {
@@ -129,12 +129,12 @@ async fn browsers_are_told_what_they_may_do() {
         };
         assert_eq!(headers[header::CACHE_CONTROL], kept, "{path}");
     }
-    let docs = house.get(&format!("{api}/docs")).await;
+    let docs = harness.get(&format!("{api}/docs")).await;
     assert_eq!(docs.headers()[header::X_FRAME_OPTIONS], "DENY");
     let policy = &docs.headers()[header::CONTENT_SECURITY_POLICY];
     assert!(policy.to_str().unwrap().contains("frame-ancestors 'none'"));
     let plain = docs.bytes().await.unwrap();
-    let compressed = house.client.get(format!("{api}/docs"));
+    let compressed = harness.client.get(format!("{api}/docs"));
     let compressed = compressed.header(header::ACCEPT_ENCODING, "gzip, br");
     let compressed = compressed.send().await.unwrap();
     assert_eq!(compressed.headers()[header::CONTENT_ENCODING], "gzip");
@@ -145,14 +145,14 @@ async fn browsers_are_told_what_they_may_do() {
 /// Otherwise the next webhook would be sent into a connection that is just being closed.
 #[tokio::test]
 async fn an_answer_that_comes_before_the_body_is_read_ends_the_connection() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     for (path, status) in [("/nothing", 404), ("/healthz", 405)] {
-        let post = house.client.post(format!("{api}{path}"));
+        let post = harness.client.post(format!("{api}{path}"));
         let answer = post.body("x".repeat(1 << 20)).send().await.unwrap();
         assert_eq!(answer.headers()[header::CONNECTION], "close");
         problem(answer, status).await;
-        let without_body = house.client.post(format!("{api}{path}"));
+        let without_body = harness.client.post(format!("{api}{path}"));
         let answer = without_body.send().await.unwrap();
         assert!(!answer.headers().contains_key(header::CONNECTION));
     }
@@ -160,10 +160,10 @@ async fn an_answer_that_comes_before_the_body_is_read_ends_the_connection() {
 
 #[tokio::test]
 async fn who_reads_nothing_costs_little() {
-    let house = House::embedded();
-    let process = house.process("").await;
+    let harness = Harness::embedded();
+    let process = harness.process("").await;
     let api = process.url();
-    house
+    harness
         .get(&format!("{api}/docs"))
         .await
         .bytes()
@@ -179,8 +179,8 @@ async fn who_reads_nothing_costs_little() {
         stream.write_all(requests.as_bytes()).await.unwrap();
         readers.push(stream);
     }
-    house.send(&api, "t1").await;
-    house.processed(&api, "t1").await;
+    harness.send(&api, "t1").await;
+    harness.processed(&api, "t1").await;
     let grown = process.resident_kib().saturating_sub(before);
     // One copy of the page for each of them would be 150 MB.
     assert!(grown < 40 * 1024, "{grown} KiB");
@@ -195,8 +195,8 @@ async fn who_has_said_nothing_makes_room_for_others() {
         maximum: most,
     };
     setrlimit(Resource::Nofile, limit).unwrap();
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
     let address = api.trim_start_matches("http://");
     let mut silent = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
@@ -215,16 +215,16 @@ async fn who_has_said_nothing_makes_room_for_others() {
         assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     }
     drop(silent);
-    house.settled().await;
+    harness.settled().await;
 }
 
 /// Asks `/readyz` as a balancer does, and sends webhooks until it says no; returns how often it said so.
-async fn balance(house: &House, api: &str) -> (u32, bool) {
+async fn balance(harness: &Harness, api: &str) -> (u32, bool) {
     let (mut refused, mut closes) = (0, false);
     let mut sent = 0;
     // On connections that the balancer keeps.
     loop {
-        let Ok(answer) = house.client.get(format!("{api}/readyz")).send().await else {
+        let Ok(answer) = harness.client.get(format!("{api}/readyz")).send().await else {
             return (refused, closes);
         };
         closes |= answer.headers().contains_key(header::CONNECTION);
@@ -235,7 +235,7 @@ async fn balance(house: &House, api: &str) -> (u32, bool) {
         }
         if refused < 3 {
             sent += 1;
-            house.send(api, &format!("t{sent}")).await;
+            harness.send(api, &format!("t{sent}")).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -244,35 +244,35 @@ async fn balance(house: &House, api: &str) -> (u32, bool) {
 #[tokio::test]
 async fn a_stop_begins_when_those_who_send_have_noticed() {
     for delay in [None, Some("3s")] {
-        let mut house = House::embedded();
-        house.environment.insert("PROCESSING_DELAY", "0s".into());
+        let mut harness = Harness::embedded();
+        harness.environment.insert("PROCESSING_DELAY", "0s".into());
         if let Some(delay) = delay {
-            house.environment.insert("SHUTDOWN_DELAY", delay.into());
+            harness.environment.insert("SHUTDOWN_DELAY", delay.into());
         }
-        let mut process = house.process("").await;
+        let mut process = harness.process("").await;
         let api = process.url();
         let stop = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             process.signal(Signal::TERM);
             process.ended().await
         };
-        let ((refused, closes), code) = tokio::join!(balance(&house, &api), stop);
+        let ((refused, closes), code) = tokio::join!(balance(&harness, &api), stop);
         assert_eq!(code, Some(0), "{}", process.log());
         assert!(refused >= 3, "told {refused} times");
         assert!(closes, "no answer said that it is the last");
-        house.start("").await;
-        house.settled().await;
+        harness.start("").await;
+        harness.settled().await;
     }
 }
 
 /// Process 1 of a container is the parent of whatever loses its own.
 #[tokio::test]
 async fn as_process_1_it_collects_orphans() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     let process = Process::start_as_process_1(
-        house.folder.path(),
+        harness.folder.path(),
         "(sleep 1 &); exec \"$0\"",
-        &house.environment,
+        &harness.environment,
     )
     .await;
     let number = children(process.id())[0];

@@ -1,41 +1,46 @@
 //! `.env`, which other programs read, too.
 
 use crate::{
-    house::House,
+    harness::Harness,
     processes::{Ended, run},
     settings::refused,
 };
 
-fn write(house: &House, content: impl AsRef<[u8]>) {
-    std::fs::write(house.folder.path().join(".env"), content).unwrap();
+fn write(harness: &Harness, content: impl AsRef<[u8]>) {
+    std::fs::write(harness.folder.path().join(".env"), content).unwrap();
 }
 
-async fn migrate_status(house: &House) -> Ended {
+async fn migrate_status(harness: &Harness) -> Ended {
     run(
-        house.folder.path(),
+        harness.folder.path(),
         &["migrate", "status"],
-        &house.environment,
+        &harness.environment,
     )
     .await
 }
 
 #[tokio::test]
 async fn a_variable_overrides_the_file_unless_it_is_empty() {
-    let mut house = House::embedded();
-    write(&house, "PREFETCH=none\nDATABASE_URL=sqlite:other.db\n");
-    let sentence = refused(&house, &["migrate", "up"], 2).await;
+    let mut harness = Harness::embedded();
+    write(&harness, "PREFETCH=none\nDATABASE_URL=sqlite:other.db\n");
+    let sentence = refused(&harness, &["migrate", "up"], 2).await;
     assert!(sentence.contains("PREFETCH"), "{sentence}");
-    house.environment.insert("PREFETCH", "10".into());
-    house.environment.insert("DATABASE_URL", String::new());
-    let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+    harness.environment.insert("PREFETCH", "10".into());
+    harness.environment.insert("DATABASE_URL", String::new());
+    let ended = run(
+        harness.folder.path(),
+        &["migrate", "up"],
+        &harness.environment,
+    )
+    .await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(house.folder.path().join("other.db").exists());
-    house.environment.remove("DATABASE_URL");
+    assert!(harness.folder.path().join("other.db").exists());
+    harness.environment.remove("DATABASE_URL");
 }
 
 #[tokio::test]
 async fn a_line_of_ours_that_cannot_be_read_is_told_by_its_number_alone() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     for line in [
         "PROCESS_SECRET='whsec_s3cret",
         "DATABASE_URL=\"postgres://u:s3cret@127.0.0.1/x\"y",
@@ -43,31 +48,31 @@ async fn a_line_of_ours_that_cannot_be_read_is_told_by_its_number_alone() {
         "export PROCESS_SECRET whsec_s3cret",
     ] {
         write(
-            &house,
+            &harness,
             format!("# a comment\r\nA='1\r\n2'\r\n{line}\r\nB=3\r\n"),
         );
-        let sentence = refused(&house, &["migrate", "status"], 2).await;
+        let sentence = refused(&harness, &["migrate", "status"], 2).await;
         assert!(sentence.contains(".env, line 4: "), "{sentence}");
     }
     // The same, found from a folder below.
-    let below = house.folder.path().join("below");
+    let below = harness.folder.path().join("below");
     std::fs::create_dir_all(below.join(".env")).unwrap();
-    let ended = run(&below, &["openapi"], &house.environment).await;
+    let ended = run(&below, &["openapi"], &harness.environment).await;
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn a_value_that_is_of_no_use_is_not_repeated() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     for line in [
         "DATABASE_URL=s3cret",
         "DATABASE_URL='postgres://u:s3cret@127.0.0.1/x\n'",
         "PROCESS_SECRET=\"whsec_s3cret\\n\"",
         "AMQP_URL=amqp://u:s3cret x@127.0.0.1",
     ] {
-        write(&house, line);
-        let sentence = refused(&house, &["migrate", "status"], 2).await;
+        write(&harness, line);
+        let sentence = refused(&harness, &["migrate", "status"], 2).await;
         let variable = line.split('=').next().unwrap();
         assert!(sentence.contains(variable), "{sentence}");
     }
@@ -75,7 +80,7 @@ async fn a_value_that_is_of_no_use_is_not_repeated() {
 
 #[tokio::test]
 async fn a_strangers_line_that_cannot_be_read_is_passed_over_with_a_warning() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     let lines = [
         "JAVA_OPTS=-Xmx1g -Xms1g",
         "OTHER='s3cret",
@@ -83,8 +88,8 @@ async fn a_strangers_line_that_cannot_be_read_is_passed_over_with_a_warning() {
         "a-b=s3cret",
         "PREFETCH=10",
     ];
-    write(&house, lines.join("\n"));
-    let ended = migrate_status(&house).await;
+    write(&harness, lines.join("\n"));
+    let ended = migrate_status(&harness).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
     let warnings: Vec<_> = ended
@@ -99,8 +104,8 @@ async fn a_strangers_line_that_cannot_be_read_is_passed_over_with_a_warning() {
         ended.stderr
     );
 
-    write(&house, [lines[4], lines[0]].join("\n"));
-    assert!(!migrate_status(&house).await.stderr.contains("WARN"));
+    write(&harness, [lines[4], lines[0]].join("\n"));
+    assert!(!migrate_status(&harness).await.stderr.contains("WARN"));
 }
 
 #[tokio::test]
@@ -110,25 +115,30 @@ async fn a_dollar_is_a_dollar() {
         "export DATABASE_URL='sqlite:pa$$word$HOME.db' # in quotes",
         "DATABASE_URL = \"sqlite:pa$$word\\$HOME.db\"",
     ] {
-        let mut house = House::embedded();
-        house.environment.insert("HOME", "elsewhere".into());
-        write(&house, line);
-        let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+        let mut harness = Harness::embedded();
+        harness.environment.insert("HOME", "elsewhere".into());
+        write(&harness, line);
+        let ended = run(
+            harness.folder.path(),
+            &["migrate", "up"],
+            &harness.environment,
+        )
+        .await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        let file = house.folder.path().join("pa$$word$HOME.db");
+        let file = harness.folder.path().join("pa$$word$HOME.db");
         assert!(file.exists(), "{line}");
     }
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_text_is_refused() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     let utf_16: Vec<u8> = "\u{feff}PREFETCH=10\r\n"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    write(&house, utf_16);
-    let sentence = refused(&house, &["openapi"], 2).await;
+    write(&harness, utf_16);
+    let sentence = refused(&harness, &["openapi"], 2).await;
     assert!(
         sentence.contains(".env must be a text in UTF-8"),
         "{sentence}"

@@ -14,25 +14,30 @@ use entity::outbox;
 use sea_orm::EntityTrait;
 
 use crate::{
-    house::House,
+    harness::Harness,
     processes::{Process, SOON, run},
 };
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-async fn migrated() -> House {
-    let house = House::on_servers().await;
-    let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+async fn migrated() -> Harness {
+    let harness = Harness::on_servers().await;
+    let ended = run(
+        harness.folder.path(),
+        &["migrate", "up"],
+        &harness.environment,
+    )
+    .await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    house
+    harness
 }
 
 /// Waits until the API has its queue, too: it listens before that, and what it takes meanwhile may be published twice if the
 /// queue has to be created.
-pub(crate) async fn until_ready(house: &House, api: &str) {
+pub(crate) async fn until_ready(harness: &Harness, api: &str) {
     let readyz = format!("{api}/readyz");
-    let ready = async || house.get(&readyz).await.status() == 200;
+    let ready = async || harness.get(&readyz).await.status() == 200;
     until(ready, || "it does not become ready".into()).await;
 }
 
@@ -48,8 +53,8 @@ pub(crate) async fn until(condition: impl AsyncFn() -> bool, otherwise: impl FnO
 }
 
 /// Waits until consumers hold so many ids.
-async fn until_taken(house: &House, count: usize) {
-    let db = house.database().await;
+async fn until_taken(harness: &Harness, count: usize) {
+    let db = harness.database().await;
     let taken = async || {
         let entries = outbox::Entity::find().all(&db).await.unwrap();
         entries.iter().filter(|e| e.holder.is_some()).count() == count
@@ -59,13 +64,15 @@ async fn until_taken(house: &House, count: usize) {
 
 /// Starts an API and a consumer, whose work takes `delay`, and returns once the consumer holds fifty webhooks, `t0` to
 /// `t49`: where the API listens, and the consumer.
-async fn fifty_in_hand(house: &mut House, delay: &str) -> (String, Process) {
-    let api = house.start("api").await.url();
-    until_ready(house, &api).await;
-    house.environment.insert("PROCESSING_DELAY", delay.into());
-    let consumer = house.process("consumer").await;
-    house.send_all(&api, (0..50).map(|i| format!("t{i}"))).await;
-    until_taken(house, 50).await;
+async fn fifty_in_flight(harness: &mut Harness, delay: &str) -> (String, Process) {
+    let api = harness.start("api").await.url();
+    until_ready(harness, &api).await;
+    harness.environment.insert("PROCESSING_DELAY", delay.into());
+    let consumer = harness.process("consumer").await;
+    harness
+        .send_all(&api, (0..50).map(|i| format!("t{i}")))
+        .await;
+    until_taken(harness, 50).await;
     (api, consumer)
 }
 

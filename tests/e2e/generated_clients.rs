@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{far_side::server::FarSide, house::House};
+use crate::{downstream::server::Downstream, harness::Harness};
 
 /// For the slowest of the tools on a busy machine.
 const WITHIN: Duration = Duration::from_secs(180);
@@ -69,15 +69,15 @@ impl Workshop {
 }
 
 fn program(name: &str) -> String {
-    in_the_house(&format!("tests/clients/{name}"))
+    in_the_repository(&format!("tests/clients/{name}"))
 }
 
 /// The document; that it is the one that is served, another test knows.
 fn document() -> String {
-    in_the_house("docs/openapi.json")
+    in_the_repository("docs/openapi.json")
 }
 
-fn in_the_house(path: &str) -> String {
+fn in_the_repository(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     path.to_str().unwrap().to_owned()
 }
@@ -85,18 +85,18 @@ fn in_the_house(path: &str) -> String {
 /// Runs `client`, with where the API listens and how it is, while the service is well; and once more while its database
 /// answers nothing.
 async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
-    let far_side = FarSide::start_by_key(|key| match key {
+    let downstream = Downstream::start_by_key(|key| match key {
         "refused" => (422, Duration::ZERO),
         _ => (200, Duration::ZERO),
     });
-    let far_side = far_side.await;
-    let mut house = House::on_servers().await;
-    (house.failed, house.dead_letters) = (1, 1);
-    house.environment.insert("PROCESS_URL", far_side.url);
-    let api = house.start("").await.url();
+    let downstream = downstream.await;
+    let mut harness = Harness::on_servers().await;
+    (harness.failed, harness.dead_letters) = (1, 1);
+    harness.environment.insert("PROCESS_URL", downstream.url);
+    let api = harness.start("").await.url();
     client(&api, "well").await;
 
-    let db = house.database().await;
+    let db = harness.database().await;
     let locked = db.begin().await.unwrap();
     locked
         .execute_unprepared("LOCK TABLE transactions, write_probe IN ACCESS EXCLUSIVE MODE")
@@ -163,8 +163,8 @@ async fn the_document_and_its_examples_are_valid() {
 #[ignore = "needs generators of clients, PostgreSQL and RabbitMQ: run scripts/test"]
 async fn what_a_fuzzer_is_answered_is_in_the_document() {
     let workshop = Workshop::open();
-    let mut house = House::on_servers().await;
-    let api = house.start("").await.url();
+    let mut harness = Harness::on_servers().await;
+    let api = harness.start("").await.url();
     workshop.bring(&["schemathesis.toml", "schemathesis_hooks.py"]);
     workshop
         .run(

@@ -12,13 +12,13 @@ use tokio::process::{Child, Command};
 
 use crate::{
     faults::until,
-    house::House,
+    harness::Harness,
     processes::{SOON, command},
 };
 
 /// A service whose log goes somewhere where this test cannot read it.
 struct Service {
-    house: House,
+    harness: Harness,
     child: Child,
     url: String,
 }
@@ -26,17 +26,17 @@ struct Service {
 impl Service {
     /// Starts it and waits until it takes webhooks.
     async fn start(log: impl Into<Stdio>, format: &str) -> Self {
-        let mut house = House::embedded();
+        let mut harness = Harness::embedded();
         // Its log would tell where it listens.
         let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = any.local_addr().unwrap().port();
         drop(any);
-        house.environment.insert("PORT", port.to_string());
-        house.environment.insert("LOG_FORMAT", format.into());
-        let mut command = command(house.folder.path(), &[], &house.environment);
+        harness.environment.insert("PORT", port.to_string());
+        harness.environment.insert("LOG_FORMAT", format.into());
+        let mut command = command(harness.folder.path(), &[], &harness.environment);
         let child = command.stderr(log).spawn().unwrap();
         let service = Self {
-            house,
+            harness,
             child,
             url: format!("http://127.0.0.1:{port}"),
         };
@@ -50,7 +50,7 @@ impl Service {
 
     async fn serves(&self) -> bool {
         let healthz = format!("{}/healthz", self.url);
-        let answer = self.house.client.get(healthz).send().await;
+        let answer = self.harness.client.get(healthz).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
@@ -104,9 +104,9 @@ fn fill(pipe: impl std::os::fd::AsFd) {
 
 #[tokio::test]
 async fn a_command_says_that_it_cannot_print() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     for arguments in [&["openapi"][..], &["migrate", "status"]] {
-        let mut command = command(house.folder.path(), arguments, &house.environment);
+        let mut command = command(harness.folder.path(), arguments, &harness.environment);
         let (mut said, stderr) = pipe().unwrap();
         let status = command.stdout(full_device()).stderr(stderr).status().await;
         // It holds the pipe's other end.
@@ -122,7 +122,7 @@ async fn a_command_says_that_it_cannot_print() {
 
 #[tokio::test]
 async fn a_command_whose_reader_has_read_enough_is_done() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     for arguments in [
         &["openapi"][..],
         &["migrate", "status"],
@@ -131,7 +131,7 @@ async fn a_command_whose_reader_has_read_enough_is_done() {
     ] {
         let (reader, stdout) = pipe().unwrap();
         drop(reader);
-        let mut command = command(house.folder.path(), arguments, &house.environment);
+        let mut command = command(harness.folder.path(), arguments, &harness.environment);
         let output = command
             .stdout(stdout)
             .stderr(Stdio::piped())

@@ -12,17 +12,17 @@ mod database_address;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod downstream;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod env_file;
-#[cfg(test)]
-mod far_side;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod generated_clients;
 #[cfg(test)]
-mod house;
+mod harness;
 #[cfg(test)]
 mod log;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use entity::transaction;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, TransactionTrait};
 
 use crate::{
-    house::{House, webhook},
+    harness::{Harness, webhook},
     processes::{Process, run},
 };
 
@@ -15,11 +15,11 @@ const DEATHS: u32 = 40;
 
 #[tokio::test]
 async fn migrations_go_up_down_and_tell_their_status() {
-    let house = House::embedded();
-    let folder = house.folder.path();
+    let harness = Harness::embedded();
+    let folder = harness.folder.path();
     // The newest is the last, and the first that goes down.
     let status = async || {
-        let told = run(folder, &["migrate", "status"], &house.environment).await;
+        let told = run(folder, &["migrate", "status"], &harness.environment).await;
         told.stdout.lines().last().unwrap_or_default().to_owned()
     };
     assert!(status().await.starts_with("Pending"));
@@ -30,7 +30,7 @@ async fn migrations_go_up_down_and_tell_their_status() {
         ("refresh", "Applied"),
         ("reset", "Pending"),
     ] {
-        let ended = run(folder, &["migrate", command], &house.environment).await;
+        let ended = run(folder, &["migrate", command], &harness.environment).await;
         assert_eq!(ended.code, Some(0), "{command}: {}", ended.stderr);
         assert!(status().await.starts_with(expected), "{command}");
     }
@@ -39,35 +39,35 @@ async fn migrations_go_up_down_and_tell_their_status() {
 /// An upgrade migrates first and replaces the processes one by one: the old ones must not mind.
 #[tokio::test]
 async fn a_migration_of_a_newer_version_is_minded_by_nobody() {
-    let mut house = House::embedded();
-    let folder = house.folder.path();
-    run(folder, &["migrate", "up"], &house.environment).await;
+    let mut harness = Harness::embedded();
+    let folder = harness.folder.path();
+    run(folder, &["migrate", "up"], &harness.environment).await;
     let newer =
         "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_newer', 0)";
-    house
+    harness
         .database()
         .await
         .execute_unprepared(newer)
         .await
         .unwrap();
-    let api = house.start("").await.url();
-    let ready = house.get(&format!("{api}/readyz")).await;
+    let api = harness.start("").await.url();
+    let ready = harness.get(&format!("{api}/readyz")).await;
     assert_eq!(ready.status(), 200);
-    house.send(&api, "t1").await;
+    harness.send(&api, "t1").await;
 }
 
 #[tokio::test]
 async fn a_first_start_may_be_killed_at_any_moment() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     let start = Instant::now();
-    house.process("").await.kill().await;
+    harness.process("").await.kill().await;
     let whole = start.elapsed();
     for death in 0..DEATHS {
-        let house = House::embedded();
-        let process = Process::begin(house.folder.path(), &house.environment);
+        let harness = Harness::embedded();
+        let process = Process::begin(harness.folder.path(), &harness.environment);
         tokio::time::sleep(whole * death / DEATHS).await;
         process.kill().await;
-        house.process("").await.kill().await;
+        harness.process("").await.kill().await;
     }
 }
 
@@ -75,23 +75,28 @@ async fn a_first_start_may_be_killed_at_any_moment() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_migration_behind_a_reader_holds_up_no_webhook() {
-    let mut house = House::on_servers().await;
-    let migrate = async |house: &House, way| {
-        let ended = run(house.folder.path(), &["migrate", way], &house.environment).await;
+    let mut harness = Harness::on_servers().await;
+    let migrate = async |harness: &Harness, way| {
+        let ended = run(
+            harness.folder.path(),
+            &["migrate", way],
+            &harness.environment,
+        )
+        .await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         ended.stderr
     };
-    migrate(&house, "up").await;
-    let api = house.start("api").await.url();
-    house.start("consumer").await;
+    migrate(&harness, "up").await;
+    let api = harness.start("api").await.url();
+    harness.start("consumer").await;
     // As the database of the version before.
-    migrate(&house, "down").await;
-    let db = house.database().await;
+    migrate(&harness, "down").await;
+    let db = harness.database().await;
     let reader = db.begin().await.unwrap();
     transaction::Entity::find().count(&reader).await.unwrap();
     let webhooks = async {
         for n in 0..50 {
-            let answer = house
+            let answer = harness
                 .post(&api, webhook(&format!("t{n}")).to_string())
                 .await;
             assert_eq!(answer.status(), 202, "t{n}");
@@ -99,8 +104,8 @@ async fn a_migration_behind_a_reader_holds_up_no_webhook() {
         }
         reader.rollback().await.unwrap();
     };
-    let ((), told) = tokio::join!(webhooks, migrate(&house, "up"));
+    let ((), told) = tokio::join!(webhooks, migrate(&harness, "up"));
     assert!(told.contains("trying again"), "{told}");
-    let answer = house.post(&api, webhook("after").to_string()).await;
+    let answer = harness.post(&api, webhook("after").to_string()).await;
     assert_eq!(answer.status(), 202);
 }

@@ -5,17 +5,17 @@ use testbed::rabbitmq;
 
 use crate::{
     documents::settings,
-    house::House,
+    harness::Harness,
     processes::{Ended, Process, run},
 };
 
-/// Starts with what stands in the house, expects it to end with `code`, and returns what it said of itself.
-pub(crate) async fn refused(house: &House, arguments: &[&str], code: i32) -> String {
+/// Starts with what stands in the harness, expects it to end with `code`, and returns what it said of itself.
+pub(crate) async fn refused(harness: &Harness, arguments: &[&str], code: i32) -> String {
     let Ended {
         code: ended,
         stderr,
         ..
-    } = run(house.folder.path(), arguments, &house.environment).await;
+    } = run(harness.folder.path(), arguments, &harness.environment).await;
     assert_eq!(ended, Some(code), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert!(!stderr.contains("s3cret"), "{stderr}");
@@ -62,21 +62,21 @@ async fn a_bad_value_is_named_with_what_would_be_right() {
         ("AMQP_CA_FILE", "/nonexistent.pem", "can be read"),
         ("AMQP_CA_FILE", "/dev/null", "PEM"),
     ] {
-        let mut house = House::embedded();
+        let mut harness = Harness::embedded();
         match variable {
-            "AMQP_CA_FILE" => house
+            "AMQP_CA_FILE" => harness
                 .environment
                 .insert("AMQP_URL", "amqps://localhost".into()),
-            "PROCESS_SECRET" => house
+            "PROCESS_SECRET" => harness
                 .environment
                 .insert("PROCESS_URL", "http://localhost".into()),
             _ => None,
         };
-        house.environment.insert(variable, value.into());
-        let sentence = refused(&house, &[], 2).await;
+        harness.environment.insert(variable, value.into());
+        let sentence = refused(&harness, &[], 2).await;
         assert!(sentence.contains(variable), "{sentence}");
         assert!(sentence.contains(right), "{sentence}");
-        house.environment.clear();
+        harness.environment.clear();
     }
 }
 
@@ -86,40 +86,40 @@ async fn white_space_around_a_value_and_control_characters_in_it_are_named() {
         let flag = format!("--{}", variable.to_lowercase().replace('_', "-"));
         let name = format!("hookline: {variable} must have no white space");
         for value in ["s3cret\n", " s3cret", "s3\u{7}cret", "s3cret\u{a0}"] {
-            let mut house = House::embedded();
-            let sentence = refused(&house, &[&flag, value], 2).await;
+            let mut harness = Harness::embedded();
+            let sentence = refused(&harness, &[&flag, value], 2).await;
             assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
             let words = [&format!("{flag}={value}"), "openapi"];
-            let sentence = refused(&house, &words, 2).await;
+            let sentence = refused(&harness, &words, 2).await;
             assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
             let variable: &'static str = variable.clone().leak();
-            house.environment.insert(variable, value.into());
-            let sentence = refused(&house, &[], 2).await;
+            harness.environment.insert(variable, value.into());
+            let sentence = refused(&harness, &[], 2).await;
             assert!(sentence.starts_with(&name), "{value:?}: {sentence}");
-            house.environment.clear();
+            harness.environment.clear();
         }
     }
 }
 
 #[tokio::test]
 async fn what_is_empty_is_unset() {
-    let mut house = House::embedded();
+    let mut harness = Harness::embedded();
     let mut flags = Vec::new();
     for variable in settings().await {
         let flag = format!("--{}", variable.to_lowercase().replace('_', "-"));
         flags.extend([format!("{flag}="), flag, String::new()]);
         if variable != "PORT" {
-            house.environment.insert(variable.leak(), String::new());
+            harness.environment.insert(variable.leak(), String::new());
         }
     }
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let process = Process::start_with(house.folder.path(), &flags, &house.environment).await;
+    let process = Process::start_with(harness.folder.path(), &flags, &harness.environment).await;
     // The flag for the port is empty, and its variable says 0.
     assert!(process.url().starts_with("http://127.0.0.1:"));
     assert!(!process.url().ends_with(":8000"));
-    assert!(house.folder.path().join("hookline.db").exists());
+    assert!(harness.folder.path().join("hookline.db").exists());
     process.kill().await;
-    house.environment.clear();
+    harness.environment.clear();
 }
 
 #[tokio::test]
@@ -131,23 +131,23 @@ async fn a_host_may_be_an_ipv6_address_with_brackets_or_without() {
         ("::", "http://[::]:"),
         ("[::]", "http://[::]:"),
     ] {
-        let mut house = House::embedded();
-        house.environment.insert("HOST", host.into());
+        let mut harness = Harness::embedded();
+        harness.environment.insert("HOST", host.into());
         if !has_ipv6 {
-            assert!(refused(&house, &[], 1).await.contains("HOST"));
+            assert!(refused(&harness, &[], 1).await.contains("HOST"));
             continue;
         }
-        let process = house.process("").await;
+        let process = harness.process("").await;
         assert!(process.url().starts_with(url), "{host}: {}", process.url());
         let healthz = format!("{}/healthz", process.url().replace("[::]", "[::1]"));
-        assert_eq!(house.get(&healthz).await.status(), 200);
+        assert_eq!(harness.get(&healthz).await.status(), 200);
         process.kill().await;
     }
 }
 
 #[tokio::test]
 async fn a_word_that_may_be_a_value_is_not_repeated() {
-    let house = House::embedded();
+    let harness = Harness::embedded();
     for words in [
         &["postgres://user:s3cret@localhost/x"][..],
         &["api", "postgres://user:s3cret@localhost/x"],
@@ -155,27 +155,27 @@ async fn a_word_that_may_be_a_value_is_not_repeated() {
         &["--datbase-url", "postgres://user:s3cret@localhost/x"],
         &["migrate", "up", "--num=s3cret"],
     ] {
-        let ended = run(house.folder.path(), words, &house.environment).await;
+        let ended = run(harness.folder.path(), words, &harness.environment).await;
         assert_eq!(ended.code, Some(2), "{words:?}");
         assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
     }
-    let ended = run(house.folder.path(), &["consume"], &house.environment).await;
+    let ended = run(harness.folder.path(), &["consume"], &harness.environment).await;
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("'consumer'"), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn a_flag_overrides_its_variable() {
-    let mut house = House::embedded();
-    house.environment.insert("PREFETCH", "10".into());
-    let sentence = refused(&house, &["--prefetch", "0"], 2).await;
+    let mut harness = Harness::embedded();
+    harness.environment.insert("PREFETCH", "10".into());
+    let sentence = refused(&harness, &["--prefetch", "0"], 2).await;
     assert!(sentence.contains("PREFETCH"), "{sentence}");
 }
 
 #[tokio::test]
 async fn a_role_alone_needs_a_broker_and_says_so() {
     for role in ["api", "consumer"] {
-        let sentence = refused(&House::embedded(), &[role], 2).await;
+        let sentence = refused(&Harness::embedded(), &[role], 2).await;
         assert!(sentence.contains("AMQP_URL must be set"), "{sentence}");
     }
 }
@@ -186,51 +186,51 @@ async fn an_unreachable_database_is_named() {
         "postgres://user:s3cret@127.0.0.1:1/x",
         "sqlite:/nonexistent/folder/x.db",
     ] {
-        let mut house = House::embedded();
-        house.environment.insert("DATABASE_URL", url.into());
-        let sentence = refused(&house, &[], 1).await;
+        let mut harness = Harness::embedded();
+        harness.environment.insert("DATABASE_URL", url.into());
+        let sentence = refused(&harness, &[], 1).await;
         assert!(sentence.contains("DATABASE_URL"), "{sentence}");
-        house.environment.remove("DATABASE_URL");
+        harness.environment.remove("DATABASE_URL");
     }
 }
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut house = House::embedded();
+    let mut harness = Harness::embedded();
     let port = taken.local_addr().unwrap().port().to_string();
-    house.environment.insert("PORT", port);
-    let sentence = refused(&house, &[], 1).await;
+    harness.environment.insert("PORT", port);
+    let sentence = refused(&harness, &[], 1).await;
     assert!(sentence.contains("PORT"), "{sentence}");
 }
 
 #[tokio::test]
 async fn a_second_process_on_the_same_file_is_refused() {
-    let mut house = House::embedded();
-    let api = house.start("").await.url();
-    let sentence = refused(&house, &[], 1).await;
+    let mut harness = Harness::embedded();
+    let api = harness.start("").await.url();
+    let sentence = refused(&harness, &[], 1).await;
     assert!(sentence.contains("another hookline"), "{sentence}");
-    house.send(&api, "t1").await;
+    harness.send(&api, "t1").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
 async fn a_second_process_with_its_own_queue_on_the_same_postgres_is_refused() {
-    let mut house = House::on_servers().await;
-    house.environment.remove("AMQP_URL");
-    let api = house.start("").await.url();
-    let sentence = refused(&house, &[], 1).await;
+    let mut harness = Harness::on_servers().await;
+    harness.environment.remove("AMQP_URL");
+    let api = harness.start("").await.url();
+    let sentence = refused(&harness, &[], 1).await;
     assert!(sentence.contains("another hookline"), "{sentence}");
-    house.send(&api, "t1").await;
-    house.processed(&api, "t1").await;
+    harness.send(&api, "t1").await;
+    harness.processed(&api, "t1").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_database_without_its_schema_is_named_with_the_command_that_helps() {
-    let house = House::on_servers().await;
+    let harness = Harness::on_servers().await;
     for role in ["api", "consumer"] {
-        let sentence = refused(&house, &[role], 1).await;
+        let sentence = refused(&harness, &[role], 1).await;
         assert!(sentence.contains("hookline migrate up"), "{sentence}");
     }
 }
@@ -238,9 +238,9 @@ async fn a_database_without_its_schema_is_named_with_the_command_that_helps() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_queue_with_other_arguments_is_named() {
-    let house = House::on_servers().await;
-    let url = house.environment["AMQP_URL"].clone();
-    let name = house.environment["AMQP_QUEUE"].clone();
+    let harness = Harness::on_servers().await;
+    let url = harness.environment["AMQP_URL"].clone();
+    let name = harness.environment["AMQP_QUEUE"].clone();
     // The dead-letter queue of a shorter name is in our way.
     let short = name.clone();
     let settings = amqp::Settings {
@@ -253,11 +253,11 @@ async fn a_queue_with_other_arguments_is_named() {
         .declare()
         .await
         .unwrap();
-    let mut environment = house.environment.clone();
+    let mut environment = harness.environment.clone();
     environment.insert("AMQP_QUEUE", format!("{short}.dead-letter"));
-    let ended = run(house.folder.path(), &["migrate", "up"], &environment).await;
+    let ended = run(harness.folder.path(), &["migrate", "up"], &environment).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let ended = run(house.folder.path(), &[], &environment).await;
+    let ended = run(harness.folder.path(), &[], &environment).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("AMQP_QUEUE"), "{}", ended.stderr);
     assert!(ended.stderr.contains("other arguments"), "{}", ended.stderr);
@@ -266,14 +266,14 @@ async fn a_queue_with_other_arguments_is_named() {
 
 #[tokio::test]
 async fn logs_for_machines_are_json_lines_and_hold_no_secret() {
-    let mut house = House::embedded();
-    house.environment.insert("LOG_FORMAT", "json".into());
-    house.environment.insert("RUST_LOG", "debug".into());
-    house
+    let mut harness = Harness::embedded();
+    harness.environment.insert("LOG_FORMAT", "json".into());
+    harness.environment.insert("RUST_LOG", "debug".into());
+    harness
         .environment
         .insert("AMQP_URL", "amqp://user:s3cret@127.0.0.1:1/%2f".into());
-    house.environment.insert("AMQP_QUEUE", "nowhere".into());
-    let process = house.process("").await;
+    harness.environment.insert("AMQP_QUEUE", "nowhere".into());
+    let process = harness.process("").await;
     let log = process.log();
     assert!(!log.is_empty() && !log.contains("s3cret"), "{log}");
     for line in log.lines() {

@@ -14,7 +14,7 @@ pub(crate) struct AttemptList {
     pub(crate) attempts: Vec<Attempt>,
 }
 
-/// One call to the far side.
+/// One call to downstream.
 #[derive(Serialize, Object)]
 #[oai(example)]
 pub(crate) struct Attempt {
@@ -27,7 +27,7 @@ pub(crate) struct Attempt {
     took_ms: i64,
     /// What came of it.
     outcome: Outcome,
-    /// The HTTP status of the far side's answer; `null` if there was none.
+    /// The HTTP status of downstream's answer; `null` if there was none.
     #[oai(nullable)]
     status: Option<i32>,
     /// What went wrong; `null` if nothing did.
@@ -42,7 +42,7 @@ pub(crate) struct Attempt {
 pub(crate) enum Outcome {
     /// The work is done.
     Succeeded,
-    /// The far side has refused it for good.
+    /// Downstream has refused it for good.
     Refused,
     /// It is tried again, or was the last.
     Failed,

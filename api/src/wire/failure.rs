@@ -23,7 +23,7 @@ pub(crate) struct Failure {
 #[oai(rename_all = "UPPERCASE")]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Verdict {
-    /// The far side has refused it for good.
+    /// Downstream has refused it for good.
     Permanent,
     /// The last attempt of the schedule has failed.
     Exhausted,

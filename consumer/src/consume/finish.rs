@@ -64,7 +64,7 @@ impl Consumer {
             Finished::Done(ids) => {
                 for id in ids {
                     self.suspects.forget(id);
-                    settled.extend(self.in_hand.release(id, Settlement::Ack, Settlement::Ack));
+                    settled.extend(self.in_flight.release(id, Settlement::Ack, Settlement::Ack));
                 }
             }
             Finished::Concluded(conclusions) => {
@@ -84,7 +84,7 @@ impl Consumer {
                         }
                     };
                     self.suspects.forget(id);
-                    settled.extend(self.in_hand.release(id, first, joined));
+                    settled.extend(self.in_flight.release(id, first, joined));
                 }
             }
             Finished::Standing(ids, standing) => {
@@ -96,7 +96,7 @@ impl Consumer {
                         // Final, or somebody else's.
                         Some(Status::Processed | Status::Processing) | None => Settlement::Ack,
                     };
-                    settled.extend(self.in_hand.release(id, first, Settlement::Requeue));
+                    settled.extend(self.in_flight.release(id, first, Settlement::Requeue));
                 }
             }
         }
@@ -107,8 +107,8 @@ impl Consumer {
     pub(super) async fn abandon(&mut self, deliveries: &mut Deliveries) {
         tracing::warn!(
             event = "lease_lost",
-            in_hand = self.in_hand.len(),
-            "consumer could not renew its lease in time; everything in hand goes back to the queue"
+            in_flight = self.in_flight.len(),
+            "consumer could not renew its lease in time; everything in flight goes back to the queue"
         );
         self.circuit.abandoned();
         self.suspects.clear();
@@ -123,7 +123,7 @@ impl Consumer {
         self.finishing.clear();
         self.releasing.clear();
         deliveries
-            .settle(self.in_hand.release_all(Settlement::Requeue))
+            .settle(self.in_flight.release_all(Settlement::Requeue))
             .await;
         deliveries.subscribe(0);
     }
@@ -139,7 +139,7 @@ impl Consumer {
         loop {
             self.start_finishing();
             if self.working.is_empty() && self.finishing.is_empty() {
-                return Ok(self.in_hand.len());
+                return Ok(self.in_flight.len());
             }
             tokio::select! {
                 change = self.lease.change() => if change? == Change::Lost {

@@ -6,7 +6,7 @@ use entity::lifecycle;
 use queue::Backoff;
 use sea_orm::DbErr;
 
-/// Repeats a call to the database until it succeeds: what is in hand stays there meanwhile, unacked.
+/// Repeats a call to the database until it succeeds: what is in flight stays there meanwhile, unacked.
 ///
 /// # Errors
 /// No repetition would help: the data is refused, or the call itself.

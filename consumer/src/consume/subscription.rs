@@ -31,7 +31,7 @@ impl Consumer {
                 if self.is_at_rest() {
                     // These wait for their turn, which comes with a new delivery now.
                     for id in self.suspects.clear_waiting() {
-                        self.in_hand
+                        self.in_flight
                             .release(id, Settlement::Requeue, Settlement::Requeue)
                             .for_each(drop);
                     }
@@ -77,7 +77,7 @@ impl Consumer {
         for id in ids {
             self.suspects.forget(id);
             settled.extend(
-                self.in_hand
+                self.in_flight
                     .release(id, Settlement::Requeue, Settlement::Requeue),
             );
         }

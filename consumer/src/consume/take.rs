@@ -19,11 +19,11 @@ use crate::{
 };
 
 impl Consumer {
-    /// Takes deliveries in hand, and in the database those that are new to this process.
+    /// Takes deliveries, and in the database those that are new to this process.
     pub(super) fn receive(&mut self, batch: Vec<Delivery>) {
         let ids: Vec<Uuid> = batch
             .into_iter()
-            .filter_map(|delivery| self.in_hand.take(delivery))
+            .filter_map(|delivery| self.in_flight.take(delivery))
             .collect();
         if !ids.is_empty() {
             self.take(ids, TRUSTED_CRASHES);
@@ -121,7 +121,7 @@ impl Consumer {
             };
             self.suspects.forget(id);
             // What has joined came while the database was asked: it may bring what is ours to take by now.
-            settled.extend(self.in_hand.release(id, settlement, Settlement::Requeue));
+            settled.extend(self.in_flight.release(id, settlement, Settlement::Requeue));
         }
         settled
     }

@@ -14,7 +14,7 @@ use crate::{
 impl Consumer {
     /// Starts as many calls as the circuit lets through; returns what it says then. None begins without a lease.
     pub(super) fn start_calls(&mut self, now: Instant) -> Allowed {
-        let Work::Http(far_side) = &self.settings.work else {
+        let Work::Http(downstream) = &self.settings.work else {
             return Allowed::Calls(usize::MAX);
         };
         loop {
@@ -26,7 +26,7 @@ impl Consumer {
                 return allowed;
             };
             self.circuit.started(job.0.id);
-            self.working.push(Work::call(far_side, job));
+            self.working.push(Work::call(downstream, job));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The work over HTTP: tells the far side about a transaction and hears what came of it. Knows the
+//! The work over HTTP: tells downstream about a transaction and hears what came of it. Knows the
 //! request, the answer and what the answer means; knows no database, no queue and no schedule.
 //!
 //! ```text
@@ -44,7 +44,7 @@ use progress::{Progress, Stage};
 use signature::Secret;
 use silence::{Silence, span};
 
-/// What a process needs to know about the far side.
+/// What a process needs to know about downstream.
 pub struct Settings {
     /// Where the transactions are posted to; `http://` or `https://`, perhaps with a user and a password.
     pub url: String,
@@ -63,9 +63,9 @@ pub struct Called {
     pub signal: Signal,
 }
 
-/// The far side. Cheap to clone; clones share their connections.
+/// Downstream. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct FarSide(Arc<Inner>);
+pub struct Downstream(Arc<Inner>);
 
 struct Inner {
     client: Client,
@@ -74,7 +74,7 @@ struct Inner {
     timeout: Duration,
 }
 
-impl FarSide {
+impl Downstream {
     /// Checks the settings. Connects to nothing yet.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         Self::with(settings, Roots::System, Limits::USUAL)
@@ -101,9 +101,9 @@ impl FarSide {
         &self,
         order: Order,
     ) -> impl Future<Output = Called> + Send + 'static + use<> {
-        let far_side = self.0.clone();
+        let downstream = self.0.clone();
         async move {
-            let call = tokio::spawn(async move { far_side.attempt(order).await });
+            let call = tokio::spawn(async move { downstream.attempt(order).await });
             match AbortOnDropHandle::new(call).await {
                 Ok(called) => called,
                 Err(error) => match error.try_into_panic() {
@@ -117,9 +117,9 @@ impl FarSide {
 }
 
 /// Says nothing of its settings: they contain secrets.
-impl fmt::Debug for FarSide {
+impl fmt::Debug for Downstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FarSide").finish_non_exhaustive()
+        f.debug_struct("Downstream").finish_non_exhaustive()
     }
 }
 

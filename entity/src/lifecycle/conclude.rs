@@ -38,11 +38,11 @@ pub struct Attempt {
     /// How long it took.
     pub took: Duration,
     pub outcome: Outcome,
-    /// The far side's HTTP status, if it answered.
+    /// Downstream's HTTP status, if it answered.
     pub status: Option<u16>,
     /// What went wrong: at most 500 characters, none of them a control character.
     pub error: Option<String>,
-    /// How long the far side asked to be left alone.
+    /// How long downstream asked to be left alone.
     pub retry_after: Option<Duration>,
 }
 

@@ -159,7 +159,7 @@ pub async fn claim_retries(
 }
 
 /// Notes that the broker has confirmed these ids: the relay looks at them again only `again_in` from
-/// now, and only if they are still unfinished then. What a consumer has in hand is left alone, and so is what
+/// now, and only if they are still unfinished then. What a consumer has in flight is left alone, and so is what
 /// has come back from one (it is in `retries`): that has a time of its own to fall due, which a note that comes
 /// late must not put off.
 pub async fn published(

@@ -1,5 +1,5 @@
 //! Who may work. Each consumer has one lease, a row in `consumers` that it renews; everything it has
-//! taken rests on that row, so that renewing costs one write however much is in hand. Who has been found dead stays
+//! taken rests on that row, so that renewing costs one write however much is in flight. Who has been found dead stays
 //! so: its consumer, if it lives after all, starts over under another id.
 //!
 //! A consumer is alive as long as its row is there and not marked dead, whatever the clock says. It is marked by

@@ -17,7 +17,7 @@ use super::{
 pub struct Taken {
     /// These are its own now: unfinished, and held by no other living consumer.
     pub mine: Vec<Uuid>,
-    /// Those that it might have, but too many consumers have died with them in hand, each with how many.
+    /// Those that it might have, but too many consumers have died with them in flight, each with how many.
     /// They are nobody's yet, and due `again_in` from now.
     pub suspects: HashMap<Uuid, i32>,
     /// Where the others are in their life. `PROCESSING` means that another consumer holds it, or that
@@ -188,7 +188,7 @@ async fn hold(
     .await
 }
 
-/// How many consumers have died with the entry in hand, as an SQL expression: the one that holds it, too, if it has been
+/// How many consumers have died with the entry in flight, as an SQL expression: the one that holds it, too, if it has been
 /// marked dead and nobody has made due yet what it held.
 fn deaths() -> String {
     let deaths = lease::DEATHS;

@@ -147,7 +147,7 @@ fn check_rows(
     }
 }
 
-/// What the far side refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
+/// What downstream refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
 fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
     let failed = state.rows.iter().filter(|row| row.status == "FAILED");
     let failed: BTreeSet<&String> = failed.map(|row| &row.content.transaction_id).collect();

@@ -5,8 +5,8 @@ mod broker;
 mod clients;
 mod cluster;
 mod database;
+mod downstream;
 mod failpoints;
-mod far_side;
 mod messages;
 mod network;
 mod nothing;
@@ -39,9 +39,10 @@ impl Fault {
             Self::PoisonWork | Self::EmbeddedFailpoints if !has_failpoints => {
                 Some("needs --failpoints-binary, a build that can be told where to die".into())
             }
-            _ if self.about().traits.far_side && !has_http => {
-                Some("this hookline knows no PROCESS_URL, so that nothing has a far side".into())
-            }
+            _ if self.about().traits.downstream && !has_http => Some(
+                "this hookline knows no PROCESS_URL, so that nothing has a downstream service"
+                    .into(),
+            ),
             _ => None,
         }
     }

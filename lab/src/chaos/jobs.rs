@@ -231,7 +231,7 @@ impl Chaos {
         let races = steps.iter().any(|step| step.fault == Fault::MigrationRace);
         let any = |is: fn(&fault::Traits) -> bool| traits.iter().any(|traits| is(traits));
         let delay = traits.iter().map(|traits| traits.delay_ms).max();
-        let work = match any(|traits| traits.far_side) {
+        let work = match any(|traits| traits.downstream) {
             true => Work::Http,
             false => self.args.work,
         };

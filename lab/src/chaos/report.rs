@@ -56,7 +56,7 @@ pub(super) struct Run {
     pub(super) looks: u64,
     /// Runs of one id that overlapped; `None` where nobody can see them.
     pub(super) overlapping_runs: Option<u64>,
-    /// Calls of the far side that were not the first of their id.
+    /// Calls of downstream that were not the first of their id.
     pub(super) repeated_calls: Option<u64>,
     /// How often a consumer gave everything back, because it could not renew its lease.
     pub(super) lost_leases: u64,
@@ -89,12 +89,12 @@ pub(super) struct Outcomes {
     pub(super) recovered: u64,
     /// The slowest 202, in milliseconds.
     pub(super) slowest_ms: u64,
-    /// The longest from a commit to its end, of those that the far side did not fail itself.
+    /// The longest from a commit to its end, of those that downstream did not fail itself.
     pub(super) slowest_s: Option<f64>,
     /// The longest time without a 202 for anybody.
     pub(super) longest_refusal_s: f64,
-    /// Transactions that the far side refused for good.
-    pub(super) refused_by_far_side: u64,
+    /// Transactions that downstream refused for good.
+    pub(super) refused_by_downstream: u64,
     /// Transactions that have failed.
     pub(super) failed: u64,
     pub(super) dead_letters: u64,
@@ -145,7 +145,7 @@ impl Outcomes {
             rows: state.rows.len() as u64,
             slowest_s: slowest(state).map(|took| took.as_secs_f64()),
             longest_refusal_s: longest_refusal(requests).as_secs_f64(),
-            refused_by_far_side: state.refused.len() as u64,
+            refused_by_downstream: state.refused.len() as u64,
             failed: state.failed(),
             dead_letters: state.dead_letters,
             ..Self::default()

@@ -12,7 +12,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     check::{Bounds, DeadLetters, Findings, State, Violation, check},
-    far_side::{Call, again, brushed_off, overlaps, refused, repeats, sick, unexplained},
+    downstream::{Call, again, brushed_off, overlaps, refused, repeats, sick, unexplained},
     history::History,
     load::{Habits, Senders},
     observer::{Observer, Worst},
@@ -81,7 +81,7 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     recording.end_load().await?;
     spent.on("load after");
     let drained = drain(&mut world, task.lapse).await?;
-    // A run whose outcome another one has brought about is still in hand, and its message unacked, until it ends.
+    // A run whose outcome another one has brought about is still in flight, and its message unacked, until it ends.
     world.hold(delay + ACK_WITHIN).await?;
     spent.on("quiet");
     let worst = recording.end_observation().await?;
@@ -89,7 +89,10 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     world.stop().await?;
     spent.on("stop");
 
-    let calls = world.far_side.as_ref().map(|far_side| far_side.calls());
+    let calls = world
+        .downstream
+        .as_ref()
+        .map(|downstream| downstream.calls());
     let state = state(&world, worst, calls.as_deref()).await?;
     let (requests, seen) = (history.requests(), history.seen());
     let right = dead_letters(&world, &state);
@@ -158,7 +161,7 @@ fn check_calls(world: &World<'_>, calls: &[Call], may_overlap: bool, findings: &
     }
     // Who has lost its lease has given everything back, and done it in vain.
     if world.lost_leases() == 0 {
-        let unexplained = unexplained(calls, &world.deaths_since_far_side());
+        let unexplained = unexplained(calls, &world.deaths_since_downstream());
         let what = "calls that nothing explains";
         findings.add(Violation::Repeated, unexplained, what);
     }

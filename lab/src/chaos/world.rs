@@ -1,4 +1,4 @@
-//! The world of one run: servers, several processes of the service, a proxy before every connection, and a far side.
+//! The world of one run: servers, several processes of the service, a proxy before every connection, and a downstream service.
 
 mod database;
 mod furnish;
@@ -32,7 +32,7 @@ pub(super) use self::{
 };
 use super::{
     check::{DeadLetters, Findings, Violation},
-    far_side::FarSide,
+    downstream::Downstream,
     load::Habits,
 };
 use crate::queues;
@@ -55,7 +55,7 @@ pub(super) struct World<'g> {
     pub(super) database_url: String,
     pub(super) queue: String,
     pub(super) habits: watch::Sender<Habits>,
-    pub(super) far_side: Option<FarSide>,
+    pub(super) downstream: Option<Downstream>,
     /// What the processes themselves gave cause to note.
     pub(super) findings: Findings,
     pub(super) dead_letters: DeadLetters,
@@ -243,14 +243,14 @@ impl World<'_> {
         self.instances.iter().map(|one| one.lost_leases).sum()
     }
 
-    /// When processes have ended, since the far side was started.
-    pub(super) fn deaths_since_far_side(&self) -> Vec<Duration> {
-        let Some(far_side) = &self.far_side else {
+    /// When processes have ended, since downstream was started.
+    pub(super) fn deaths_since_downstream(&self) -> Vec<Duration> {
+        let Some(downstream) = &self.downstream else {
             return Vec::new();
         };
         let deaths = self.instances.iter().flat_map(|one| &one.deaths);
         deaths
-            .map(|at| at.saturating_duration_since(far_side.began()))
+            .map(|at| at.saturating_duration_since(downstream.began()))
             .collect()
     }
 

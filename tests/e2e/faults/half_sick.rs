@@ -8,7 +8,7 @@ use testbed::proxy::{Mode, Proxy};
 
 use super::{migrated, until, until_logged};
 use crate::{
-    house::{House, webhook},
+    harness::{Harness, webhook},
     processes::run,
 };
 
@@ -17,8 +17,8 @@ use crate::{
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 /// A proxy before the database, and the database's address through it.
-async fn through_a_proxy(house: &House) -> (Proxy, String) {
-    let url = &house.environment["DATABASE_URL"];
+async fn through_a_proxy(harness: &Harness) -> (Proxy, String) {
+    let url = &harness.environment["DATABASE_URL"];
     let (login, place) = url.split_once('@').unwrap();
     let (server, name) = place.split_once('/').unwrap();
     let server = tokio::net::lookup_host(server)
@@ -38,31 +38,31 @@ async fn administrator() -> DatabaseConnection {
         .unwrap()
 }
 
-fn name_of(house: &House) -> String {
-    let url = &house.environment["DATABASE_URL"];
+fn name_of(harness: &Harness) -> String {
+    let url = &harness.environment["DATABASE_URL"];
     url.rsplit_once('/').unwrap().1.to_owned()
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn after_a_failover_without_a_word_webhooks_are_taken_again_within_seconds() {
-    let mut house = House::on_servers().await;
-    let direct = house.environment["DATABASE_URL"].clone();
-    let (proxy, url) = through_a_proxy(&house).await;
-    house.environment.insert("DATABASE_URL", url);
-    let process = house.process("").await;
+    let mut harness = Harness::on_servers().await;
+    let direct = harness.environment["DATABASE_URL"].clone();
+    let (proxy, url) = through_a_proxy(&harness).await;
+    harness.environment.insert("DATABASE_URL", url);
+    let process = harness.process("").await;
     let api = process.url();
     // Every connection of every pool is made.
-    house
+    harness
         .send_all(&api, (0..200).map(|i| format!("before{i}")))
         .await;
     for _ in 0..8 {
-        house.get(&format!("{api}/v1/transactions/none")).await;
+        harness.get(&format!("{api}/v1/transactions/none")).await;
     }
     proxy.lose();
     let since = Instant::now();
     let taken = async || {
-        house
+        harness
             .post(&api, webhook("after").to_string())
             .await
             .status()
@@ -71,29 +71,29 @@ async fn after_a_failover_without_a_word_webhooks_are_taken_again_within_seconds
     until(taken, || process.log()).await;
     assert!(since.elapsed() < BACK_WITHIN, "{:?}", since.elapsed());
     for _ in 0..8 {
-        let status = house
+        let status = harness
             .get(&format!("{api}/v1/transactions/none"))
             .await
             .status();
         assert_eq!(status, 404);
     }
-    assert_eq!(house.get(&format!("{api}/readyz")).await.status(), 200);
+    assert_eq!(harness.get(&format!("{api}/readyz")).await.status(), 200);
     // What hangs may still do so when others have long found new connections.
     let is_told = async || process.log().contains("no answer within");
     until(is_told, || process.log()).await;
-    house.processed(&api, "after").await;
+    harness.processed(&api, "after").await;
     process.kill().await;
-    house.environment.insert("DATABASE_URL", direct);
-    house.start("").await;
+    harness.environment.insert("DATABASE_URL", direct);
+    harness.start("").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn while_the_database_takes_no_writes_nothing_is_ready_and_afterwards_everything_is() {
-    let mut house = House::on_servers().await;
-    let api = house.start("").await.url();
-    house.send(&api, "before").await;
-    let (name, server) = (name_of(&house), administrator().await);
+    let mut harness = Harness::on_servers().await;
+    let api = harness.start("").await.url();
+    harness.send(&api, "before").await;
+    let (name, server) = (name_of(&harness), administrator().await);
     let settings = [
         format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on"),
         format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
@@ -101,7 +101,7 @@ async fn while_the_database_takes_no_writes_nothing_is_ready_and_afterwards_ever
     for setting in &settings {
         server.execute_unprepared(setting).await.unwrap();
     }
-    let ready = async || house.get(&format!("{api}/readyz")).await;
+    let ready = async || harness.get(&format!("{api}/readyz")).await;
     until(async || ready().await.status() == 503, || "ready".into()).await;
     let names_it = async || {
         ready()
@@ -112,52 +112,52 @@ async fn while_the_database_takes_no_writes_nothing_is_ready_and_afterwards_ever
             .contains("takes no writes")
     };
     until(names_it, || "the body does not say why".into()).await;
-    let refused = house.post(&api, webhook("meanwhile").to_string()).await;
+    let refused = harness.post(&api, webhook("meanwhile").to_string()).await;
     assert_eq!(refused.status(), 503);
     // Healed, and no session is ended.
     let heal = format!("ALTER DATABASE \"{name}\" RESET default_transaction_read_only");
     server.execute_unprepared(&heal).await.unwrap();
     let since = Instant::now();
     let taken = async || {
-        house
+        harness
             .post(&api, webhook("after").to_string())
             .await
             .status()
             == 202
     };
-    until(taken, || house.running_log()).await;
+    until(taken, || harness.running_log()).await;
     assert!(since.elapsed() < BACK_WITHIN, "{:?}", since.elapsed());
     until(
         async || ready().await.status() == 200,
         || "not ready".into(),
     )
     .await;
-    house.processed(&api, "after").await;
-    house.processed(&api, "before").await;
+    harness.processed(&api, "after").await;
+    harness.processed(&api, "before").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_that_loses_its_database_leaves_the_work_to_the_other() {
-    let mut house = migrated().await;
-    house.environment.insert("PREFETCH", "200".into());
-    let api = house.start("api").await.url();
-    let direct = house.environment["DATABASE_URL"].clone();
-    let (proxy, url) = through_a_proxy(&house).await;
-    house.environment.insert("DATABASE_URL", url);
-    let sick = house.process("consumer").await;
-    house.environment.insert("DATABASE_URL", direct);
-    house.start("consumer").await;
-    house
+    let mut harness = migrated().await;
+    harness.environment.insert("PREFETCH", "200".into());
+    let api = harness.start("api").await.url();
+    let direct = harness.environment["DATABASE_URL"].clone();
+    let (proxy, url) = through_a_proxy(&harness).await;
+    harness.environment.insert("DATABASE_URL", url);
+    let sick = harness.process("consumer").await;
+    harness.environment.insert("DATABASE_URL", direct);
+    harness.start("consumer").await;
+    harness
         .send_all(&api, (0..50).map(|i| format!("before{i}")))
         .await;
-    house.settled().await;
+    harness.settled().await;
     proxy.set(Mode::Blackhole);
-    house
+    harness
         .send_all(&api, (0..500).map(|i| format!("t{i}")))
         .await;
     // Everything, though the broker has dealt half of it to the one that cannot work.
-    house.settled().await;
+    harness.settled().await;
     until_logged(&sick, "lease_lost").await;
     sick.kill().await;
 }
@@ -165,51 +165,51 @@ async fn a_consumer_that_loses_its_database_leaves_the_work_to_the_other() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn one_process_with_a_queue_of_its_own_uses_a_database_whatever_becomes_of_its_sessions() {
-    let mut house = House::on_servers().await;
-    house.environment.remove("AMQP_URL");
-    let api = house.start("").await.url();
-    house.send(&api, "t1").await;
-    house.processed(&api, "t1").await;
-    let (name, server) = (name_of(&house), administrator().await);
+    let mut harness = Harness::on_servers().await;
+    harness.environment.remove("AMQP_URL");
+    let api = harness.start("").await.url();
+    harness.send(&api, "t1").await;
+    harness.processed(&api, "t1").await;
+    let (name, server) = (name_of(&harness), administrator().await);
     let end =
         format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     server.execute_unprepared(&end).await.unwrap();
-    let second = run(house.folder.path(), &[], &house.environment).await;
+    let second = run(harness.folder.path(), &[], &harness.environment).await;
     assert_eq!(second.code, Some(1), "{}", second.stderr);
     assert!(
         second.stderr.contains("another hookline"),
         "{}",
         second.stderr
     );
-    house.send(&api, "t2").await;
-    house.processed(&api, "t2").await;
+    harness.send(&api, "t2").await;
+    harness.processed(&api, "t2").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
-async fn after_a_move_to_a_broker_and_back_what_was_in_hand_begins_within_seconds() {
-    let mut house = House::on_servers().await;
-    let broker = house.environment["AMQP_URL"].clone();
-    let move_to = async |house: &mut House, queue: Option<&String>, delay: &str| {
+async fn after_a_move_to_a_broker_and_back_what_was_in_flight_begins_within_seconds() {
+    let mut harness = Harness::on_servers().await;
+    let broker = harness.environment["AMQP_URL"].clone();
+    let move_to = async |harness: &mut Harness, queue: Option<&String>, delay: &str| {
         match queue {
-            Some(url) => house.environment.insert("AMQP_URL", url.clone()),
-            None => house.environment.remove("AMQP_URL"),
+            Some(url) => harness.environment.insert("AMQP_URL", url.clone()),
+            None => harness.environment.remove("AMQP_URL"),
         };
-        house.environment.insert("PROCESSING_DELAY", delay.into());
-        house.process("").await
+        harness.environment.insert("PROCESSING_DELAY", delay.into());
+        harness.process("").await
     };
     for round in 0..2 {
         for queue in [None, Some(&broker)] {
-            let mut slow = move_to(&mut house, queue, "600s").await;
+            let mut slow = move_to(&mut harness, queue, "600s").await;
             let ids = (0..10).map(|i| format!("t{round}{}{i}", queue.is_some()));
-            house.send_all(&slow.url(), ids.clone()).await;
-            super::until_taken(&house, 10).await;
+            harness.send_all(&slow.url(), ids.clone()).await;
+            super::until_taken(&harness, 10).await;
             slow.signal(rustix::process::Signal::TERM);
             assert_eq!(slow.ended().await, Some(0));
             let other = queue.is_none().then_some(&broker);
-            let quick = move_to(&mut house, other, "10ms").await;
+            let quick = move_to(&mut harness, other, "10ms").await;
             for id in ids {
-                house.processed(&quick.url(), &id).await;
+                harness.processed(&quick.url(), &id).await;
             }
             quick.kill().await;
         }
@@ -219,20 +219,20 @@ async fn after_a_move_to_a_broker_and_back_what_was_in_hand_begins_within_second
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn what_no_repetition_can_mend_ends_the_consumer_in_a_sentence() {
-    let mut house = migrated().await;
-    let mut consumer = house.process("consumer").await;
-    let api = house.start("api").await.url();
-    let db = house.database().await;
+    let mut harness = migrated().await;
+    let mut consumer = harness.process("consumer").await;
+    let api = harness.start("api").await.url();
+    let db = harness.database().await;
     db.execute_unprepared("ALTER TABLE outbox RENAME COLUMN holder TO keeper")
         .await
         .unwrap();
-    house.send(&api, "t1").await;
+    harness.send(&api, "t1").await;
     assert_eq!(consumer.ended().await, Some(1));
     // Its last words may be read a moment after its end.
     until_logged(&consumer, "column \"holder\" does not exist").await;
     db.execute_unprepared("ALTER TABLE outbox RENAME COLUMN keeper TO holder")
         .await
         .unwrap();
-    house.start("consumer").await;
-    house.processed(&api, "t1").await;
+    harness.start("consumer").await;
+    harness.processed(&api, "t1").await;
 }

@@ -6,7 +6,7 @@ use testbed::{postgres, rabbitmq, tls::Certificates};
 
 use super::until;
 use crate::{
-    house::{House, webhook},
+    harness::{Harness, webhook},
     processes::run,
 };
 
@@ -19,30 +19,35 @@ async fn with_the_broker_away_webhooks_are_accepted_and_processed_when_it_is_bac
     let mut broker = rabbitmq::Server::start(rabbitmq::Options::default())
         .await
         .unwrap();
-    let mut house = House::on(&postgres.url("postgres"), &broker.amqp_url()).await;
-    let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+    let mut harness = Harness::on(&postgres.url("postgres"), &broker.amqp_url()).await;
+    let ended = run(
+        harness.folder.path(),
+        &["migrate", "up"],
+        &harness.environment,
+    )
+    .await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let api = house.start("api").await.url();
-    house.start("consumer").await;
-    house
+    let api = harness.start("api").await.url();
+    harness.start("consumer").await;
+    harness
         .send_all(&api, (0..200).map(|i| format!("before{i}")))
         .await;
     // Freshly declared quorum queues reach the disk a little later than their messages.
     broker.flush_declarations().await.unwrap();
-    let load = house.send_all(&api, (0..2000).map(|i| format!("while{i}")));
+    let load = harness.send_all(&api, (0..2000).map(|i| format!("while{i}")));
     let outage = async {
         broker.kill().await.unwrap();
-        house
+        harness
             .send_all(&api, (0..500).map(|i| format!("without{i}")))
             .await;
         broker.start_again().await.unwrap();
     };
     tokio::join!(load, outage);
-    house.send(&api, "after").await;
-    house.processed(&api, "after").await;
-    house.settled().await;
-    assert_eq!(house.rows().await, 2701);
-    drop(house);
+    harness.send(&api, "after").await;
+    harness.processed(&api, "after").await;
+    harness.settled().await;
+    assert_eq!(harness.rows().await, 2701);
+    drop(harness);
 }
 
 #[tokio::test]
@@ -51,15 +56,15 @@ async fn with_the_database_away_webhooks_are_refused_at_once_and_accepted_when_i
     let mut postgres = postgres::Server::start(postgres::Options::default())
         .await
         .unwrap();
-    let mut house = House::on(&postgres.url("postgres"), "unused").await;
-    house.environment.remove("AMQP_URL");
-    let api = house.start("").await.url();
-    house.send(&api, "before").await;
+    let mut harness = Harness::on(&postgres.url("postgres"), "unused").await;
+    harness.environment.remove("AMQP_URL");
+    let api = harness.start("").await.url();
+    harness.send(&api, "before").await;
     postgres.kill().await.unwrap();
     for i in 0..20 {
         let sent = Instant::now();
         let body = webhook(&format!("without{i}")).to_string();
-        let response = house.post(&api, body).await;
+        let response = harness.post(&api, body).await;
         assert_eq!(response.status(), 503);
         let seconds = response.headers()["retry-after"].to_str().unwrap();
         assert!(["1", "2", "3", "5"].contains(&seconds), "{seconds}");
@@ -69,16 +74,16 @@ async fn with_the_database_away_webhooks_are_refused_at_once_and_accepted_when_i
             sent.elapsed()
         );
     }
-    let ready = house.get(&format!("{api}/readyz")).await;
+    let ready = harness.get(&format!("{api}/readyz")).await;
     assert_eq!(ready.status(), 503);
     assert!(ready.text().await.unwrap().contains("\"database\""));
     postgres.start_again().await.unwrap();
     let after = webhook("after").to_string();
-    let accepted = async || house.post(&api, after.clone()).await.status() == 202;
+    let accepted = async || harness.post(&api, after.clone()).await.status() == 202;
     until(accepted, || "the database is back and not used".into()).await;
-    house.processed(&api, "after").await;
-    house.processed(&api, "before").await;
-    drop(house);
+    harness.processed(&api, "after").await;
+    harness.processed(&api, "before").await;
+    drop(harness);
 }
 
 #[tokio::test]
@@ -95,40 +100,40 @@ async fn tls_to_both_with_a_certificate_authority_of_ones_own() {
         tls: Some(certificates.clone()),
     };
     let broker = rabbitmq::Server::start(options).await.unwrap();
-    let mut house = House::on(&postgres.url("postgres"), &broker.amqp_url()).await;
-    let plain = house.environment["DATABASE_URL"].replace("127.0.0.1", "localhost");
+    let mut harness = Harness::on(&postgres.url("postgres"), &broker.amqp_url()).await;
+    let plain = harness.environment["DATABASE_URL"].replace("127.0.0.1", "localhost");
     let ca = certificates.ca.display().to_string();
     let amqps = broker.amqps_url().unwrap();
 
     // Whom we were not told to trust we do not trust.
-    let mut strangers = house.environment.clone();
+    let mut strangers = harness.environment.clone();
     strangers.insert("DATABASE_URL", format!("{plain}?sslmode=verify-full"));
-    let ended = run(house.folder.path(), &["migrate", "up"], &strangers).await;
+    let ended = run(harness.folder.path(), &["migrate", "up"], &strangers).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("DATABASE_URL"), "{}", ended.stderr);
 
-    let amqp = house.environment.insert("AMQP_URL", amqps).unwrap();
-    house.environment.insert("AMQP_CA_FILE", ca.clone());
+    let amqp = harness.environment.insert("AMQP_URL", amqps).unwrap();
+    harness.environment.insert("AMQP_CA_FILE", ca.clone());
     for parameters in [
         "sslmode=require".to_owned(),
         format!("sslmode=verify-full&sslrootcert={ca}"),
     ] {
-        house
+        harness
             .environment
             .insert("DATABASE_URL", format!("{plain}?{parameters}"));
-        let process = house.process("").await;
+        let process = harness.process("").await;
         let id = parameters.split('&').next().unwrap();
-        house.send(&process.url(), id).await;
-        house.processed(&process.url(), id).await;
-        let ready = house.get(&format!("{}/readyz", process.url())).await;
+        harness.send(&process.url(), id).await;
+        harness.processed(&process.url(), id).await;
+        let ready = harness.get(&format!("{}/readyz", process.url())).await;
         assert_eq!(ready.status(), 200);
         process.kill().await;
     }
     // The harness looks at what is left without TLS.
-    house.environment.insert("AMQP_URL", amqp);
-    house.environment.insert("DATABASE_URL", plain);
-    house.environment.remove("AMQP_CA_FILE");
-    house.start("").await;
-    house.settled().await;
-    drop(house);
+    harness.environment.insert("AMQP_URL", amqp);
+    harness.environment.insert("DATABASE_URL", plain);
+    harness.environment.remove("AMQP_CA_FILE");
+    harness.start("").await;
+    harness.settled().await;
+    drop(harness);
 }

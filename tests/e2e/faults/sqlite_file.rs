@@ -14,46 +14,46 @@ use sea_orm::ConnectionTrait;
 
 use super::until;
 use crate::{
-    house::{House, webhook},
+    harness::{Harness, webhook},
     processes::{Process, run},
 };
 
-/// A house whose database is `data/hookline.db`.
-fn house() -> House {
-    let mut house = House::embedded();
-    fs::create_dir(house.folder.path().join("data")).unwrap();
-    let url = url(&house, "hookline.db");
-    house.environment.insert("DATABASE_URL", url);
-    house
+/// A harness whose database is `data/hookline.db`.
+fn harness() -> Harness {
+    let mut harness = Harness::embedded();
+    fs::create_dir(harness.folder.path().join("data")).unwrap();
+    let url = url(&harness, "hookline.db");
+    harness.environment.insert("DATABASE_URL", url);
+    harness
 }
 
-fn url(house: &House, name: &str) -> String {
-    format!("sqlite:{}", path(house, name).display())
+fn url(harness: &Harness, name: &str) -> String {
+    format!("sqlite:{}", path(harness, name).display())
 }
 
-fn path(house: &House, name: &str) -> PathBuf {
-    house.folder.path().join("data").join(name)
+fn path(harness: &Harness, name: &str) -> PathBuf {
+    harness.folder.path().join("data").join(name)
 }
 
 /// All that SQLite keeps.
-fn files(house: &House) -> [PathBuf; 3] {
-    ["hookline.db", "hookline.db-wal", "hookline.db-shm"].map(|name| path(house, name))
+fn files(harness: &Harness) -> [PathBuf; 3] {
+    ["hookline.db", "hookline.db-wal", "hookline.db-shm"].map(|name| path(harness, name))
 }
 
 /// Writes with a connection of its own, as somebody with a shell does.
-async fn with_a_shell(house: &House, statement: &str) {
-    let url = url(house, "hookline.db");
+async fn with_a_shell(harness: &Harness, statement: &str) {
+    let url = url(harness, "hookline.db");
     let db = sea_orm::Database::connect(url).await.unwrap();
     db.execute_unprepared(statement).await.unwrap();
     db.close().await.unwrap();
 }
 
 /// Sends ten webhooks and returns those that were answered with 202.
-async fn accepted(house: &House, process: &Process) -> Vec<String> {
+async fn accepted(harness: &Harness, process: &Process) -> Vec<String> {
     let mut accepted = Vec::new();
     for i in 0..10 {
         let id = format!("after{i}");
-        let request = house
+        let request = harness
             .client
             .post(format!("{}/v1/webhooks/transactions", process.url()))
             .header("content-type", "application/json")
@@ -70,20 +70,20 @@ async fn accepted(house: &House, process: &Process) -> Vec<String> {
 }
 
 /// Does something to the file under a process. It must accept nothing more, say why, and end.
-async fn accepts_nothing_and_ends(house: &House, what: impl FnOnce(&House)) {
-    let mut process = house.process("").await;
-    house.send(&process.url(), "first").await;
-    house.processed(&process.url(), "first").await;
-    what(house);
-    assert_eq!(accepted(house, &process).await, Vec::<String>::new());
+async fn accepts_nothing_and_ends(harness: &Harness, what: impl FnOnce(&Harness)) {
+    let mut process = harness.process("").await;
+    harness.send(&process.url(), "first").await;
+    harness.processed(&process.url(), "first").await;
+    what(harness);
+    assert_eq!(accepted(harness, &process).await, Vec::<String>::new());
     assert_eq!(process.ended().await, Some(1), "{}", process.log());
     let log = process.log();
     assert!(log.contains("no longer in its place"), "{log}");
 }
 
 /// Starts and expects a refusal; returns its sentence.
-async fn refused(house: &House) -> String {
-    let ended = run(house.folder.path(), &[], &house.environment).await;
+async fn refused(harness: &Harness) -> String {
+    let ended = run(harness.folder.path(), &[], &harness.environment).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let sentence = ended.stderr.lines().last().unwrap().to_owned();
     assert!(sentence.contains("DATABASE_URL"), "{sentence}");
@@ -98,8 +98,8 @@ async fn stop(mut process: Process) {
 
 #[tokio::test]
 async fn nothing_is_accepted_into_a_file_that_was_deleted() {
-    accepts_nothing_and_ends(&house(), |house| {
-        for file in files(house) {
+    accepts_nothing_and_ends(&harness(), |harness| {
+        for file in files(harness) {
             fs::remove_file(file).unwrap();
         }
     })
@@ -108,122 +108,122 @@ async fn nothing_is_accepted_into_a_file_that_was_deleted() {
 
 #[tokio::test]
 async fn nothing_is_accepted_into_a_file_that_was_moved_with_its_folder() {
-    let mut house = house();
+    let mut harness = harness();
     let relative = "sqlite:data/hookline.db".into();
-    house.environment.insert("DATABASE_URL", relative);
-    accepts_nothing_and_ends(&house, |house| {
-        let folder = house.folder.path();
+    harness.environment.insert("DATABASE_URL", relative);
+    accepts_nothing_and_ends(&harness, |harness| {
+        let folder = harness.folder.path();
         fs::rename(folder.join("data"), folder.join("away")).unwrap();
     })
     .await;
     // Put back, it goes on.
-    let folder = house.folder.path();
+    let folder = harness.folder.path();
     fs::rename(folder.join("away"), folder.join("data")).unwrap();
-    let process = house.process("").await;
-    house.processed(&process.url(), "first").await;
+    let process = harness.process("").await;
+    harness.processed(&process.url(), "first").await;
 }
 
 #[tokio::test]
 async fn nothing_is_accepted_into_a_file_that_was_replaced() {
-    accepts_nothing_and_ends(&house(), |house| {
-        let other = path(house, "other");
-        fs::copy(path(house, "hookline.db"), &other).unwrap();
-        fs::rename(&other, path(house, "hookline.db")).unwrap();
+    accepts_nothing_and_ends(&harness(), |harness| {
+        let other = path(harness, "other");
+        fs::copy(path(harness, "hookline.db"), &other).unwrap();
+        fs::rename(&other, path(harness, "hookline.db")).unwrap();
     })
     .await;
 }
 
 #[tokio::test]
 async fn nothing_is_accepted_into_a_file_that_was_overwritten_with_an_older_copy() {
-    let house = house();
-    let process = house.process("").await;
+    let harness = harness();
+    let process = harness.process("").await;
     stop(process).await;
-    fs::copy(path(&house, "hookline.db"), path(&house, "copy.db")).unwrap();
+    fs::copy(path(&harness, "hookline.db"), path(&harness, "copy.db")).unwrap();
     // A later run, so that the file is newer than the copy.
-    let process = house.process("").await;
+    let process = harness.process("").await;
     stop(process).await;
-    accepts_nothing_and_ends(&house, |house| {
-        fs::copy(path(house, "copy.db"), path(house, "hookline.db")).unwrap();
+    accepts_nothing_and_ends(&harness, |harness| {
+        fs::copy(path(harness, "copy.db"), path(harness, "hookline.db")).unwrap();
     })
     .await;
-    let sentence = refused(&house).await;
+    let sentence = refused(&harness).await;
     assert!(sentence.contains("do not belong together"), "{sentence}");
 }
 
 #[tokio::test]
 async fn nothing_is_accepted_into_a_log_that_was_deleted_and_what_was_in_it_is_saved() {
-    let mut house = house();
-    accepts_nothing_and_ends(&house, |house| {
-        fs::remove_file(path(house, "hookline.db-wal")).unwrap();
+    let mut harness = harness();
+    accepts_nothing_and_ends(&harness, |harness| {
+        fs::remove_file(path(harness, "hookline.db-wal")).unwrap();
     })
     .await;
-    let api = house.start("").await.url();
-    house.processed(&api, "first").await;
+    let api = harness.start("").await.url();
+    harness.processed(&api, "first").await;
 }
 
 #[tokio::test]
 async fn a_file_that_vanishes_is_noticed_without_a_webhook() {
-    let house = house();
-    let mut process = house.process("").await;
-    fs::remove_file(path(&house, "hookline.db")).unwrap();
+    let harness = harness();
+    let mut process = harness.process("").await;
+    fs::remove_file(path(&harness, "hookline.db")).unwrap();
     assert_eq!(process.ended().await, Some(1));
 }
 
 #[tokio::test]
 async fn no_other_name_of_the_file_lets_a_second_process_in() {
-    let mut house = house();
-    let api = house.start("").await.url();
-    fs::create_dir(path(&house, "linked")).unwrap();
-    let database = path(&house, "hookline.db");
-    symlink(&database, path(&house, "symbolic.db")).unwrap();
-    fs::hard_link(&database, path(&house, "linked/hard.db")).unwrap();
+    let mut harness = harness();
+    let api = harness.start("").await.url();
+    fs::create_dir(path(&harness, "linked")).unwrap();
+    let database = path(&harness, "hookline.db");
+    symlink(&database, path(&harness, "symbolic.db")).unwrap();
+    fs::hard_link(&database, path(&harness, "linked/hard.db")).unwrap();
     // Somebody takes the lock beside the file for a leftover.
-    fs::remove_file(path(&house, "hookline.db.lock")).unwrap();
-    let ours = house.environment["DATABASE_URL"].clone();
+    fs::remove_file(path(&harness, "hookline.db.lock")).unwrap();
+    let ours = harness.environment["DATABASE_URL"].clone();
     for name in ["hookline.db", "symbolic.db", "linked/hard.db"] {
-        let url = url(&house, name);
-        house.environment.insert("DATABASE_URL", url);
-        let sentence = refused(&house).await;
+        let url = url(&harness, name);
+        harness.environment.insert("DATABASE_URL", url);
+        let sentence = refused(&harness).await;
         assert!(sentence.contains("another hookline"), "{name}: {sentence}");
     }
-    house.environment.insert("DATABASE_URL", ours);
-    house.send(&api, "t1").await;
+    harness.environment.insert("DATABASE_URL", ours);
+    harness.send(&api, "t1").await;
 }
 
 #[tokio::test]
 async fn a_symbolic_link_is_as_good_as_the_name_until_it_leads_elsewhere() {
-    let mut house = house();
-    let link = path(&house, "link.db");
-    symlink(path(&house, "hookline.db"), &link).unwrap();
-    let url = url(&house, "link.db");
-    house.environment.insert("DATABASE_URL", url);
-    accepts_nothing_and_ends(&house, |house| {
-        fs::copy(path(house, "hookline.db"), path(house, "other.db")).unwrap();
+    let mut harness = harness();
+    let link = path(&harness, "link.db");
+    symlink(path(&harness, "hookline.db"), &link).unwrap();
+    let url = url(&harness, "link.db");
+    harness.environment.insert("DATABASE_URL", url);
+    accepts_nothing_and_ends(&harness, |harness| {
+        fs::copy(path(harness, "hookline.db"), path(harness, "other.db")).unwrap();
         fs::remove_file(&link).unwrap();
-        symlink(path(house, "other.db"), &link).unwrap();
+        symlink(path(harness, "other.db"), &link).unwrap();
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_process_of_an_older_version_keeps_the_schema_untouched_and_its_leftover_does_not() {
-    let house = house();
-    let lock = File::create(path(&house, "hookline.db.lock")).unwrap();
+    let harness = harness();
+    let lock = File::create(path(&harness, "hookline.db.lock")).unwrap();
     lock.try_lock().unwrap();
-    let sentence = refused(&house).await;
+    let sentence = refused(&harness).await;
     assert!(sentence.contains("another hookline"), "{sentence}");
-    let bytes = fs::metadata(path(&house, "hookline.db")).unwrap().len();
+    let bytes = fs::metadata(path(&harness, "hookline.db")).unwrap().len();
     assert_eq!(bytes, 0, "it was changed before it was claimed");
     drop(lock);
-    house.process("").await;
+    harness.process("").await;
 }
 
 #[tokio::test]
 async fn a_running_process_keeps_its_tables() {
-    let mut house = house();
-    let api = house.start("").await.url();
-    let folder = house.folder.path();
-    let ended = run(folder, &["migrate", "fresh"], &house.environment).await;
+    let mut harness = harness();
+    let api = harness.start("").await.url();
+    let folder = harness.folder.path();
+    let ended = run(folder, &["migrate", "fresh"], &harness.environment).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("another hookline"),
@@ -231,17 +231,17 @@ async fn a_running_process_keeps_its_tables() {
         ended.stderr
     );
     for command in ["up", "status"] {
-        let ended = run(folder, &["migrate", command], &house.environment).await;
+        let ended = run(folder, &["migrate", command], &harness.environment).await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
-    house.send(&api, "t1").await;
+    harness.send(&api, "t1").await;
 }
 
 #[tokio::test]
 async fn a_folder_where_sqlite_cannot_share_memory_is_named() {
-    let house = house();
-    fs::create_dir(path(&house, "hookline.db-shm")).unwrap();
-    let sentence = refused(&house).await;
+    let harness = harness();
+    fs::create_dir(path(&harness, "hookline.db-shm")).unwrap();
+    let sentence = refused(&harness).await;
     assert!(
         sentence.contains("cannot lock files or share memory"),
         "{sentence}"
@@ -250,10 +250,10 @@ async fn a_folder_where_sqlite_cannot_share_memory_is_named() {
 
 #[tokio::test]
 async fn a_file_that_another_program_has_locked_is_named() {
-    let house = house();
-    let file = File::create(path(&house, "hookline.db")).unwrap();
+    let harness = harness();
+    let file = File::create(path(&harness, "hookline.db")).unwrap();
     fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
-    let sentence = refused(&house).await;
+    let sentence = refused(&harness).await;
     assert!(
         sentence.contains("is locked by another program"),
         "{sentence}"
@@ -261,36 +261,36 @@ async fn a_file_that_another_program_has_locked_is_named() {
 }
 
 /// A copy of the database as it was, and a process that was killed some time after: `before` is in the copy, `after` is not.
-async fn killed_after_a_copy(house: &House) {
-    let process = house.process("").await;
-    house.send(&process.url(), "before").await;
-    let copy = format!("VACUUM INTO '{}'", path(house, "copy.db").display());
-    with_a_shell(house, &copy).await;
+async fn killed_after_a_copy(harness: &Harness) {
+    let process = harness.process("").await;
+    harness.send(&process.url(), "before").await;
+    let copy = format!("VACUUM INTO '{}'", path(harness, "copy.db").display());
+    with_a_shell(harness, &copy).await;
     for i in 0..100 {
-        house.send(&process.url(), &format!("between{i}")).await;
+        harness.send(&process.url(), &format!("between{i}")).await;
     }
     // The log begins anew: what was sent so far is only in the file.
-    let log = path(house, "hookline.db-wal");
+    let log = path(harness, "hookline.db-wal");
     let begins_anew = async || {
-        with_a_shell(house, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+        with_a_shell(harness, "PRAGMA wal_checkpoint(TRUNCATE)").await;
         fs::metadata(&log).unwrap().len() == 0
     };
     until(begins_anew, || "the log was never empty".into()).await;
-    house.send(&process.url(), "after").await;
-    house.processed(&process.url(), "after").await;
+    harness.send(&process.url(), "after").await;
+    harness.processed(&process.url(), "after").await;
     process.kill().await;
 }
 
 #[tokio::test]
 async fn a_copy_put_back_beside_the_log_of_what_was_there_is_refused_until_the_log_is_gone() {
-    let mut house = house();
-    killed_after_a_copy(&house).await;
-    fs::copy(path(&house, "copy.db"), path(&house, "hookline.db")).unwrap();
+    let mut harness = harness();
+    killed_after_a_copy(&harness).await;
+    fs::copy(path(&harness, "copy.db"), path(&harness, "hookline.db")).unwrap();
     for arguments in [&[][..], &["migrate", "up"]] {
-        let folder = house.folder.path();
-        let ended = run(folder, arguments, &house.environment).await;
+        let folder = harness.folder.path();
+        let ended = run(folder, arguments, &harness.environment).await;
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-        let [_, log, index] = files(&house);
+        let [_, log, index] = files(&harness);
         let sentence = ended.stderr.lines().last().unwrap();
         assert!(sentence.contains("do not belong together"), "{sentence}");
         for file in [log, index] {
@@ -298,94 +298,99 @@ async fn a_copy_put_back_beside_the_log_of_what_was_there_is_refused_until_the_l
             assert!(sentence.contains(name), "{sentence}");
         }
     }
-    let [_, log, index] = files(&house);
+    let [_, log, index] = files(&harness);
     fs::remove_file(log).unwrap();
     // The index is of no use without the log, and goes by itself.
     assert!(Path::new(&index).exists());
-    let api = house.start("").await.url();
-    house.processed(&api, "before").await;
-    let after = house.get(&format!("{api}/v1/transactions/after")).await;
+    let api = harness.start("").await.url();
+    harness.processed(&api, "before").await;
+    let after = harness.get(&format!("{api}/v1/transactions/after")).await;
     assert_eq!(after.status(), 404);
 }
 
 #[tokio::test]
 async fn a_log_whose_database_is_missing_is_not_thrown_away() {
-    let house = house();
-    let process = house.process("").await;
-    house.send(&process.url(), "first").await;
+    let harness = harness();
+    let process = harness.process("").await;
+    harness.send(&process.url(), "first").await;
     process.kill().await;
-    let [database, log, _] = files(&house);
-    let away = path(&house, "away");
+    let [database, log, _] = files(&harness);
+    let away = path(&harness, "away");
     fs::rename(&database, &away).unwrap();
     let kept = fs::read(&log).unwrap();
-    let sentence = refused(&house).await;
+    let sentence = refused(&harness).await;
     assert!(sentence.contains("do not belong together"), "{sentence}");
     assert_eq!(fs::read(&log).unwrap(), kept);
     assert!(!database.exists());
     fs::rename(&away, &database).unwrap();
-    let process = house.process("").await;
-    house.processed(&process.url(), "first").await;
+    let process = harness.process("").await;
+    harness.processed(&process.url(), "first").await;
 }
 
 #[tokio::test]
 async fn a_stop_leaves_no_log_that_a_copy_could_meet() {
-    let house = house();
-    let process = house.process("").await;
-    house.send(&process.url(), "first").await;
-    house.processed(&process.url(), "first").await;
+    let harness = harness();
+    let process = harness.process("").await;
+    harness.send(&process.url(), "first").await;
+    harness.processed(&process.url(), "first").await;
     stop(process).await;
-    let log = fs::metadata(path(&house, "hookline.db-wal"));
+    let log = fs::metadata(path(&harness, "hookline.db-wal"));
     assert_eq!(log.map_or(0, |log| log.len()), 0);
 }
 
 #[tokio::test]
 async fn no_crash_makes_a_file_look_as_if_it_were_another() {
-    let mut house = house();
-    house.environment.insert("PROCESSING_DELAY", "0s".into());
+    let mut harness = harness();
+    harness.environment.insert("PROCESSING_DELAY", "0s".into());
     for round in 0..12 {
-        let process = house.process("").await;
+        let process = harness.process("").await;
         let api = process.url();
         let ids = (0..40).map(|i| format!("t{round}-{i}"));
-        house.send_all(&api, ids).await;
+        harness.send_all(&api, ids).await;
         if round % 3 == 0 {
-            with_a_shell(&house, "PRAGMA wal_checkpoint(RESTART)").await;
-            house.send(&api, &format!("t{round}")).await;
+            with_a_shell(&harness, "PRAGMA wal_checkpoint(RESTART)").await;
+            harness.send(&api, &format!("t{round}")).await;
         }
         process.kill().await;
         if round % 4 == 1 {
             // Somebody looks, and takes the log away with it.
-            with_a_shell(&house, "SELECT count(*) FROM transactions").await;
+            with_a_shell(&harness, "SELECT count(*) FROM transactions").await;
         }
     }
-    house.start("").await;
-    house.settled().await;
-    assert!(house.rows().await >= 480);
+    harness.start("").await;
+    harness.settled().await;
+    assert!(harness.rows().await >= 480);
 }
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ: run scripts/test"]
 async fn roles_share_a_file_and_a_process_with_its_own_queue_gets_none_of_it() {
-    let mut house = House::on_servers().await;
-    let postgres = house.environment["DATABASE_URL"].clone();
-    fs::create_dir(house.folder.path().join("data")).unwrap();
-    let url = url(&house, "hookline.db");
-    house.environment.insert("DATABASE_URL", url);
-    let ended = run(house.folder.path(), &["migrate", "up"], &house.environment).await;
+    let mut harness = Harness::on_servers().await;
+    let postgres = harness.environment["DATABASE_URL"].clone();
+    fs::create_dir(harness.folder.path().join("data")).unwrap();
+    let url = url(&harness, "hookline.db");
+    harness.environment.insert("DATABASE_URL", url);
+    let ended = run(
+        harness.folder.path(),
+        &["migrate", "up"],
+        &harness.environment,
+    )
+    .await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let api = house.process("api").await;
-    let consumer = house.process("consumer").await;
-    house.send(&api.url(), "t1").await;
-    house.processed(&api.url(), "t1").await;
-    let broker = house.environment.remove("AMQP_URL").unwrap();
-    let sentence = refused(&house).await;
+    let api = harness.process("api").await;
+    let consumer = harness.process("consumer").await;
+    harness.send(&api.url(), "t1").await;
+    harness.processed(&api.url(), "t1").await;
+    let broker = harness.environment.remove("AMQP_URL").unwrap();
+    let sentence = refused(&harness).await;
     assert!(sentence.contains("another hookline"), "{sentence}");
     for process in [api, consumer] {
         stop(process).await;
     }
-    let alone = house.process("").await;
-    house.environment.insert("AMQP_URL", broker);
-    let sentence = refused(&house).await;
+    let alone = harness.process("").await;
+    harness.environment.insert("AMQP_URL", broker);
+    let sentence = refused(&harness).await;
     assert!(sentence.contains("another hookline"), "{sentence}");
     stop(alone).await;
-    house.environment.insert("DATABASE_URL", postgres);
+    harness.environment.insert("DATABASE_URL", postgres);
 }

@@ -2,13 +2,13 @@
 
 use rustix::process::Signal;
 
-use super::{fifty_in_hand, migrated, until_logged};
+use super::{fifty_in_flight, migrated, until_logged};
 use crate::{
-    house::House,
+    harness::Harness,
     processes::{Process, SOON},
 };
 
-/// Stops with work in hand: exit 0, soon, and nothing lost.
+/// Stops with work in flight: exit 0, soon, and nothing lost.
 async fn stops_in_order(mut process: Process) {
     process.signal(Signal::TERM);
     assert_eq!(process.ended().await, Some(0), "{}", process.log());
@@ -17,41 +17,41 @@ async fn stops_in_order(mut process: Process) {
 
 #[tokio::test]
 async fn a_signal_stops_the_embedded_service_and_loses_nothing() {
-    let mut house = House::embedded();
-    house.environment.insert("PROCESSING_DELAY", "30s".into());
-    let first = house.process("").await;
-    house
+    let mut harness = Harness::embedded();
+    harness.environment.insert("PROCESSING_DELAY", "30s".into());
+    let first = harness.process("").await;
+    harness
         .send_all(&first.url(), (0..50).map(|i| format!("t{i}")))
         .await;
     stops_in_order(first).await;
-    house.environment.insert("PROCESSING_DELAY", "0s".into());
-    house.start("").await;
-    house.settled().await;
+    harness.environment.insert("PROCESSING_DELAY", "0s".into());
+    harness.start("").await;
+    harness.settled().await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
-    let mut house = migrated().await;
-    let (_, first) = fifty_in_hand(&mut house, "30s").await;
+    let mut harness = migrated().await;
+    let (_, first) = fifty_in_flight(&mut harness, "30s").await;
     stops_in_order(first).await;
-    assert_eq!(house.queue().unwrap().depth().await.unwrap().ready, 50);
-    house.environment.insert("PROCESSING_DELAY", "0s".into());
-    house.start("consumer").await;
-    house.settled().await;
+    assert_eq!(harness.queue().unwrap().depth().await.unwrap().ready, 50);
+    harness.environment.insert("PROCESSING_DELAY", "0s".into());
+    harness.start("consumer").await;
+    harness.settled().await;
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     use tokio::io::AsyncWriteExt;
-    let house = House::embedded();
-    let mut process = house.process("").await;
+    let harness = Harness::embedded();
+    let mut process = harness.process("").await;
     // A request that never ends keeps the first stop waiting.
     let address = process.url().trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let head = b"POST /v1/webhooks/transactions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     stream.write_all(head).await.unwrap();
-    house.get(&format!("{}/healthz", process.url())).await;
+    harness.get(&format!("{}/healthz", process.url())).await;
     process.signal(Signal::TERM);
     until_logged(&process, "stopping").await;
     process.signal(Signal::INT);
@@ -60,15 +60,15 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[tokio::test]
 async fn a_signal_during_the_start_is_an_orderly_stop() {
-    let mut house = House::embedded();
+    let mut harness = Harness::embedded();
     // A database that lets everybody in and says nothing.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://x@{}/x", silent.local_addr().unwrap());
-    house.environment.insert("DATABASE_URL", url);
-    let mut process = Process::begin(house.folder.path(), &house.environment);
+    harness.environment.insert("DATABASE_URL", url);
+    let mut process = Process::begin(harness.folder.path(), &harness.environment);
     let _held = tokio::time::timeout(SOON, silent.accept()).await.unwrap();
     process.signal(Signal::TERM);
     assert_eq!(process.ended().await, Some(0));
-    // `House` would look into that database.
-    house.environment.remove("DATABASE_URL");
+    // `Harness` would look into that database.
+    harness.environment.remove("DATABASE_URL");
 }

@@ -15,7 +15,7 @@ use super::{
     witness::{Answer, Transaction, Witness},
 };
 use crate::{
-    house::House,
+    harness::Harness,
     processes::{Process, run},
 };
 
@@ -25,7 +25,7 @@ const COME_BACK_AFTER: Duration = Duration::from_millis(50);
 
 pub(super) struct Service {
     runtime: Runtime,
-    house: House,
+    harness: Harness,
     process: Option<Process>,
     witness: Witness,
 }
@@ -58,7 +58,7 @@ impl Service {
 
     /// Sends them at once, each until it is accepted.
     async fn send(&mut self, webhooks: &[Webhook]) {
-        let (client, api) = (&self.house.client, &self.api());
+        let (client, api) = (&self.harness.client, &self.api());
         let tries = join_all(webhooks.iter().map(async |webhook| {
             let mut tries = Vec::new();
             while tries.len() < TRIES_MAX {
@@ -78,7 +78,7 @@ impl Service {
     async fn crash(&mut self, under_way: Vec<Webhook>, after: Duration) {
         let api = self.api();
         let sent = under_way.into_iter().map(|webhook| {
-            let (client, api) = (self.house.client.clone(), api.clone());
+            let (client, api) = (self.harness.client.clone(), api.clone());
             tokio::spawn(async move { (webhook, send_once(&client, &api, webhook).await) })
         });
         let sent: Vec<_> = sent.collect();
@@ -96,11 +96,11 @@ impl Service {
     }
 
     async fn start(&mut self) {
-        self.process = Some(self.house.process("").await);
+        self.process = Some(self.harness.process("").await);
     }
 
     async fn start_a_second(&self) {
-        let ended = run(self.house.folder.path(), &[], &self.house.environment).await;
+        let ended = run(self.harness.folder.path(), &[], &self.harness.environment).await;
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         let sentence = ended.stderr.lines().last().unwrap();
         assert!(sentence.contains("another hookline"), "{sentence}");
@@ -108,7 +108,7 @@ impl Service {
 
     async fn look_up(&self, id: u8) -> Option<Transaction> {
         let url = format!("{}/v1/transactions/t{id}", self.api());
-        let response = self.house.get(&url).await;
+        let response = self.harness.get(&url).await;
         if response.status() == 404 {
             return None;
         }
@@ -143,10 +143,11 @@ impl Service {
 
     /// When nothing is left to do, the tables hold what was answered and nothing else.
     async fn check_tables(&self) {
-        let db = self.house.database().await;
+        let db = self.harness.database().await;
         let rows = transaction::Entity::find().all(&db).await.unwrap();
         self.witness.check_transactions(&rows);
-        self.witness.check_conflicts(&self.house.conflicts().await);
+        self.witness
+            .check_conflicts(&self.harness.conflicts().await);
     }
 }
 
@@ -156,13 +157,13 @@ impl StateMachineTest for Service {
 
     fn init_test(model: &Model) -> Self {
         let delay = if model.slow { "50ms" } else { "0s" };
-        let mut house = House::embedded();
-        house.environment.insert("PROCESSING_DELAY", delay.into());
+        let mut harness = Harness::embedded();
+        harness.environment.insert("PROCESSING_DELAY", delay.into());
         let runtime = Runtime::new().unwrap();
-        let process = runtime.block_on(house.process(""));
+        let process = runtime.block_on(harness.process(""));
         Self {
             runtime,
-            house,
+            harness,
             process: Some(process),
             witness: Witness::default(),
         }
@@ -205,7 +206,7 @@ impl StateMachineTest for Service {
             if service.process.is_none() {
                 service.start().await;
             }
-            service.house.settled().await;
+            service.harness.settled().await;
             service.look_up_all(&model).await;
             service.check_tables().await;
             service.stop().await;

@@ -1,4 +1,4 @@
-//! Where the far side is, and how to log in there.
+//! Where downstream is, and how to log in there.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hyper::{

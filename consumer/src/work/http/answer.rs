@@ -1,4 +1,4 @@
-//! What the far side answered, and what that means.
+//! What downstream answered, and what that means.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ const KEPT_BYTES_MAX: usize = 2 * 1024;
 const BODY_CHARS_MAX: usize = 200;
 /// Characters that are told in all.
 const ERROR_CHARS_MAX: usize = 500;
-/// How long the far side may ask to be left alone.
+/// How long downstream may ask to be left alone.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) struct Answer {
@@ -138,7 +138,7 @@ impl Verdict {
     }
 }
 
-/// A redirect is a failure that is tried again: it is not followed, and whoever runs the far side may well
+/// A redirect is a failure that is tried again: it is not followed, and whoever runs downstream may well
 /// put it right.
 fn judge(status: StatusCode) -> Outcome {
     match status {
@@ -175,7 +175,7 @@ impl RetryAfter {
     }
 }
 
-/// At most `max` characters in one line: what the far side says goes into a log and a database, and may
+/// At most `max` characters in one line: what downstream says goes into a log and a database, and may
 /// contain what neither should.
 fn plain(text: &str, max: usize) -> String {
     let spaced = text.replace(char::is_control, " ");

@@ -1,4 +1,4 @@
-//! What the far side receives.
+//! What downstream receives.
 
 use entity::{Webhook, lifecycle::Order};
 use http_body_util::Full;

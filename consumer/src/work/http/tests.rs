@@ -1,4 +1,4 @@
-//! Attempts against far sides that listen.
+//! Attempts against servers that listen.
 
 mod answers;
 mod connections;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use entity::Webhook;
 use uuid::Uuid;
 
-use super::{Attempt, FarSide, Order, Settings};
+use super::{Attempt, Downstream, Order, Settings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// No test that passes waits as long.
@@ -28,9 +28,9 @@ fn settings(url: String, timeout: Duration) -> Settings {
     }
 }
 
-/// A far side at `place`, a host and a port.
-fn far_side(place: &str, timeout: Duration) -> FarSide {
-    FarSide::new(settings(format!("http://{place}/hook"), timeout)).unwrap()
+/// A downstream service at `place`, a host and a port.
+fn downstream(place: &str, timeout: Duration) -> Downstream {
+    Downstream::new(settings(format!("http://{place}/hook"), timeout)).unwrap()
 }
 
 fn order(transaction_id: &str) -> Order {
@@ -51,7 +51,7 @@ fn order(transaction_id: &str) -> Order {
 
 /// One attempt with a new client, which must end long before it gives up if `timeout` is [`LONG`].
 async fn attempt(place: &str, timeout: Duration) -> Attempt {
-    let attempt = far_side(place, timeout).call(order("t1")).await.attempt;
+    let attempt = downstream(place, timeout).call(order("t1")).await.attempt;
     assert!(attempt.took < LONG, "{attempt:?}");
     attempt
 }

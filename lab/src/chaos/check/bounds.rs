@@ -11,11 +11,11 @@ use crate::chaos::history::Request;
 /// What is promised under a fault beyond what is promised under each.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::chaos) struct Bounds {
-    /// How long a transaction may take from its commit to its end, unless the far side itself failed it.
+    /// How long a transaction may take from its commit to its end, unless downstream itself failed it.
     pub(in crate::chaos) final_within: Option<Duration>,
     /// How long all senders together may go without a 202.
     pub(in crate::chaos) accepts_within: Option<Duration>,
-    /// How many transactions may fail for good because the far side refused them for a moment.
+    /// How many transactions may fail for good because downstream refused them for a moment.
     pub(in crate::chaos) brushed_off_max: usize,
     /// Whether no transaction may be at a later attempt than its first.
     pub(in crate::chaos) first_attempts_only: bool,
@@ -53,7 +53,7 @@ impl Bounds {
     }
 }
 
-/// Those that the far side did not fail.
+/// Those that downstream did not fail.
 fn healthy(state: &State) -> impl Iterator<Item = &Row> {
     let rows = state.rows.iter();
     rows.filter(|row| !state.sick.contains(&row.content.transaction_id))

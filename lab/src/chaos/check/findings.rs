@@ -46,7 +46,7 @@ pub(in crate::chaos) enum Violation {
     Panic,
     /// A process that did not stop in good order when it was asked to.
     BadExit,
-    /// A `FAILED` that the far side gave no cause for, or not noted with its reason; or a refusal that did not become one.
+    /// A `FAILED` that downstream gave no cause for, or not noted with its reason; or a refusal that did not become one.
     WronglyFailed,
     /// A call that was made though the one before had succeeded, and nobody had died or lost its lease in between.
     Repeated,

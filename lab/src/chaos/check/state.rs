@@ -33,7 +33,7 @@ pub(in crate::chaos) struct State {
     pub(in crate::chaos) ready: u64,
     pub(in crate::chaos) dead_letters: u64,
     pub(in crate::chaos) idle_in_transaction: u64,
-    /// The transactions that the far side refused for good.
+    /// The transactions that downstream refused for good.
     pub(in crate::chaos) refused: BTreeSet<String>,
     /// Those that it refused for a moment only, as during a deployment.
     pub(in crate::chaos) brushed_off: BTreeSet<String>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Bounds, DeadLetters, Findings, Row, State, Violation, check};
 use crate::chaos::{
-    far_side::{Call, overlaps, unexplained},
+    downstream::{Call, overlaps, unexplained},
     history::{By, Outcome, Request, Seen},
     webhook::{Variant, Webhooks},
 };

@@ -47,7 +47,7 @@ pub(super) async fn strike(_: Fault, world: &mut World<'_>, _: Duration) -> Resu
     let took = world.finish(&held, FINAL_WITHIN).await?;
     let waiting = world.messages(&world.queue).await?;
     world.notes.push(format!(
-        "{} in hand at the death were final after {took:.1?}, when {waiting} messages waited",
+        "{} in flight at the death were final after {took:.1?}, when {waiting} messages waited",
         held.len()
     ));
     ensure!(waiting > BACKLOG_MIN, "the backlog did not stand");

@@ -134,8 +134,10 @@ impl Break {
             }
             Fault::HttpReset => Self::of(Peer::Senders, Mode::Reset).by_chance(),
             Fault::HttpCut => Self::of(Peer::Senders, cut(100..3000)).by_chance(),
-            Fault::FarSideDown => Self::of(Peer::FarSide, Mode::Refuse),
-            Fault::FarSideDownOne => Self::of(Peer::FarSide, Mode::Refuse).of_one(Role::Consumer),
+            Fault::DownstreamDown => Self::of(Peer::Downstream, Mode::Refuse),
+            Fault::DownstreamDownOne => {
+                Self::of(Peer::Downstream, Mode::Refuse).of_one(Role::Consumer)
+            }
             Fault::HttpAnswersLost => Self::of(Peer::Senders, Mode::Deaf(Way::ToClient)),
             _ => return None,
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    Fault, backlog, broker, clients, cluster, database, failpoints, far_side, messages, network,
+    Fault, backlog, broker, clients, cluster, database, downstream, failpoints, messages, network,
     nothing, process, table::Target,
 };
 use crate::chaos::world::World;
@@ -28,7 +28,7 @@ impl Fault {
             Target::Backlog => backlog::strike(self, world, lasts).await,
             Target::Network => network::strike(self, world, lasts).await,
             Target::Clients => clients::strike(self, world, lasts).await,
-            Target::FarSide => far_side::strike(self, world, lasts).await,
+            Target::Downstream => downstream::strike(self, world, lasts).await,
         }
     }
 }

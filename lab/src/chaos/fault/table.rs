@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::traits::{
-    ALONE, CLOCK, CLUSTER, DROPS, EMBEDDED, EMBEDDED_POSTGRES, FAR_SIDE, FIRST_ATTEMPTS,
+    ALONE, CLOCK, CLUSTER, DOWNSTREAM, DROPS, EMBEDDED, EMBEDDED_POSTGRES, FIRST_ATTEMPTS,
     LOSES_MESSAGES, OVERLAPS, REDELIVERS, REDELIVERS_AND_OVERLAPS, Traits, USUAL, WAVE,
 };
 use crate::chaos::world::Kind;
@@ -32,7 +32,7 @@ pub(super) enum Target {
     Backlog,
     Network,
     Clients,
-    FarSide,
+    Downstream,
 }
 
 /// A fault is said once: its name, which is in kebab case on the command line; its row of the fault matrix; what it
@@ -84,7 +84,7 @@ faults! {
     StopApi "A2" Process, 5 to 9 s, USUAL =>
         "SIGTERM to an API under load, and start it again";
     StopConsumer "A2" Process, 5 to 9 s, USUAL =>
-        "SIGTERM to a consumer with work in hand, and start it again";
+        "SIGTERM to a consumer with work in flight, and start it again";
     StopTwice "A2" Process, 5 to 9 s, REDELIVERS =>
         "two SIGTERMs in a row: it must leave at once";
     PauseApi "A3" Process, 4 to 7 s, USUAL =>
@@ -163,26 +163,26 @@ faults! {
         "cut one node off from the two others";
 
     // What the work calls: row B11.
-    FarSideFails "B11" FarSide, 6 to 10 s, FAR_SIDE =>
-        "the far side answers every third call with 500 and hangs up on every sixth";
-    FarSideDown "B11" Network, 18 to 22 s, FAR_SIDE =>
-        "the far side cannot be reached";
-    FarSideDownOne "A6" Network, 18 to 22 s, FAR_SIDE.within(15, 5) =>
-        "one of two consumers cannot reach the far side";
-    FarSideSlow "B11" FarSide, 5 to 8 s, FAR_SIDE =>
-        "the far side answers too late, after the service has given the call up";
-    FarSideBusy "B11" FarSide, 6 to 9 s, FAR_SIDE =>
-        "the far side answers two of three calls with 429 and Retry-After";
-    FarSideRefuses "B11" FarSide, 4 to 6 s, FAR_SIDE =>
-        "the far side refuses some transactions for good, with 400";
-    FarSideSickPart "B11" FarSide, 14 to 18 s, FAR_SIDE.within(10, 5) =>
+    DownstreamFails "B11" Downstream, 6 to 10 s, DOWNSTREAM =>
+        "downstream answers every third call with 500 and hangs up on every sixth";
+    DownstreamDown "B11" Network, 18 to 22 s, DOWNSTREAM =>
+        "downstream cannot be reached";
+    DownstreamDownOne "A6" Network, 18 to 22 s, DOWNSTREAM.within(15, 5) =>
+        "one of two consumers cannot reach downstream";
+    DownstreamSlow "B11" Downstream, 5 to 8 s, DOWNSTREAM =>
+        "downstream answers too late, after the service has given the call up";
+    DownstreamBusy "B11" Downstream, 6 to 9 s, DOWNSTREAM =>
+        "downstream answers two of three calls with 429 and Retry-After";
+    DownstreamRefuses "B11" Downstream, 4 to 6 s, DOWNSTREAM =>
+        "downstream refuses some transactions for good, with 400";
+    DownstreamSickPart "B11" Downstream, 14 to 18 s, DOWNSTREAM.within(10, 5) =>
         "every call for a quarter of the transactions is answered with 500";
-    FarSideWave "B11" FarSide, 4 to 6 s, WAVE =>
+    DownstreamWave "B11" Downstream, 4 to 6 s, WAVE =>
         "every call is answered with 404 for a few seconds";
-    FarSideLimits "B11" FarSide, 8 to 10 s, FAR_SIDE.within(60, 5) =>
-        "the far side answers what is more than 100 calls a second with 429 and Retry-After";
-    FarSideHalfOpen "B11" FarSide, 8 to 12 s, FIRST_ATTEMPTS.within(10, 5) =>
-        "the far side keeps its connections, and closes each just as the next request comes";
+    DownstreamLimits "B11" Downstream, 8 to 10 s, DOWNSTREAM.within(60, 5) =>
+        "downstream answers what is more than 100 calls a second with 429 and Retry-After";
+    DownstreamHalfOpen "B11" Downstream, 8 to 12 s, FIRST_ATTEMPTS.within(10, 5) =>
+        "downstream keeps its connections, and closes each just as the next request comes";
 
     // The database and its connections: group C.
     DatabaseStop "C1" Database, 2 to 5 s, USUAL =>

@@ -19,7 +19,7 @@ pub(in crate::chaos) struct Traits {
     /// Whether it runs only if it is asked for by name: it takes too long for every day.
     pub(in crate::chaos) rare: bool,
     /// Whether the work is a call, whatever it is otherwise.
-    pub(in crate::chaos) far_side: bool,
+    pub(in crate::chaos) downstream: bool,
     /// How long the work takes, in milliseconds.
     pub(in crate::chaos) delay_ms: u64,
     /// How many times the usual rate.
@@ -35,7 +35,7 @@ pub(super) const USUAL: Traits = Traits {
     overlaps: false,
     mixes: true,
     rare: false,
-    far_side: false,
+    downstream: false,
     delay_ms: 1000,
     times: 1.0,
     bounds: Bounds::NONE,
@@ -82,8 +82,8 @@ pub(super) const CLUSTER: Traits = Traits {
     ground: Kind::Cluster,
     ..ALONE
 };
-pub(super) const FAR_SIDE: Traits = Traits {
-    far_side: true,
+pub(super) const DOWNSTREAM: Traits = Traits {
+    downstream: true,
     ..ALONE
 };
 /// Nobody is given up for what everybody was told.
@@ -92,7 +92,7 @@ pub(super) const WAVE: Traits = Traits {
         brushed_off_max: 20,
         ..Bounds::NONE
     },
-    ..FAR_SIDE
+    ..DOWNSTREAM
 };
 /// It costs nobody a second attempt.
 pub(super) const FIRST_ATTEMPTS: Traits = Traits {
@@ -100,7 +100,7 @@ pub(super) const FIRST_ATTEMPTS: Traits = Traits {
         first_attempts_only: true,
         ..Bounds::NONE
     },
-    ..FAR_SIDE
+    ..DOWNSTREAM
 };
 pub(super) const EMBEDDED: Traits = Traits {
     ground: Kind::Embedded,
@@ -125,7 +125,7 @@ impl Traits {
         Self { rare: true, ..self }
     }
 
-    /// The same, and everything that the far side did not fail itself is final within so many seconds, and nobody goes
+    /// The same, and everything that downstream did not fail itself is final within so many seconds, and nobody goes
     /// without a 202 for longer than so many.
     pub(super) const fn within(self, final_s: u64, accepts_s: u64) -> Self {
         Self {

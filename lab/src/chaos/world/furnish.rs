@@ -23,15 +23,15 @@ use super::{
 use crate::{
     chaos::{
         check::{DeadLetters, Findings},
-        far_side::{FarSide, Manners},
+        downstream::{Downstream, Manners},
         load::Habits,
     },
     database,
 };
 
-/// How long a call of the far side may take beyond what it usually takes.
+/// How long a call of downstream may take beyond what it usually takes.
 pub(in crate::chaos) const CALL_WITHIN: Duration = Duration::from_secs(3);
-/// When a call that failed is made again: soon, and for longer than any fault of the far side lasts.
+/// When a call that failed is made again: soon, and for longer than any fault of downstream lasts.
 const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s";
 
 /// What the work of a run is.
@@ -40,7 +40,7 @@ const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s
 pub(in crate::chaos) enum Work {
     /// The service waits by itself; overlapping runs cannot be seen from outside.
     Simulate,
-    /// The service calls the fake far side, which sees every run.
+    /// The service calls the fake downstream, which sees every run.
     Http,
 }
 
@@ -74,9 +74,9 @@ impl<'g> World<'g> {
         database::migrate(plan.binary, &database_url, plan.migrators).await?;
         let db = open(&database_url).await?;
         db.watch_rewrites().await?;
-        let far_side = match plan.work {
+        let downstream = match plan.work {
             Work::Simulate => None,
-            Work::Http => Some(FarSide::start(plan.seed, Manners::good(plan.delay)).await?),
+            Work::Http => Some(Downstream::start(plan.seed, Manners::good(plan.delay)).await?),
         };
         let mut world = Self {
             queue: format!("chaos.{:016x}", rand::random::<u64>()),
@@ -86,7 +86,7 @@ impl<'g> World<'g> {
             folder,
             db,
             database_url,
-            far_side,
+            downstream,
             findings: Findings::default(),
             dead_letters: DeadLetters::Exactly(0),
             restarts: 0,
@@ -148,14 +148,14 @@ impl<'g> World<'g> {
             variables.push(("AMQP_QUEUE", self.queue.clone()));
             amqp = Some(proxy);
         }
-        let far_side = match &self.far_side {
-            Some(far_side) => {
-                Some(Proxy::start(testbed::ports::free()?, vec![far_side.address()]).await?)
+        let downstream = match &self.downstream {
+            Some(downstream) => {
+                Some(Proxy::start(testbed::ports::free()?, vec![downstream.address()]).await?)
             }
             None => None,
         };
-        if let Some(far_side) = &far_side {
-            variables.push(("PROCESS_URL", format!("http://{}/", far_side.address())));
+        if let Some(downstream) = &downstream {
+            variables.push(("PROCESS_URL", format!("http://{}/", downstream.address())));
             let within = plan.delay + CALL_WITHIN;
             let within = humantime::format_duration(within).to_string();
             variables.push(("PROCESS_TIMEOUT", within));
@@ -169,7 +169,7 @@ impl<'g> World<'g> {
         let proxies = Proxies {
             database,
             amqp,
-            far_side,
+            downstream,
         };
         Instance::start(role, number, program, proxies).await
     }

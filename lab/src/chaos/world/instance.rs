@@ -47,18 +47,23 @@ pub(in crate::chaos) enum Peer {
     Database,
     Broker,
     Senders,
-    FarSide,
+    Downstream,
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 4] = [Self::Database, Self::Broker, Self::Senders, Self::FarSide];
+    pub(super) const ALL: [Self; 4] = [
+        Self::Database,
+        Self::Broker,
+        Self::Senders,
+        Self::Downstream,
+    ];
 }
 
 /// What it reaches others through, each process by proxies of its own.
 pub(super) struct Proxies {
     pub(super) database: Option<Proxy>,
     pub(super) amqp: Option<Proxy>,
-    pub(super) far_side: Option<Proxy>,
+    pub(super) downstream: Option<Proxy>,
 }
 
 pub(in crate::chaos) struct Instance {
@@ -154,7 +159,7 @@ impl Instance {
             Peer::Database => self.proxies.database.as_ref(),
             Peer::Broker => self.proxies.amqp.as_ref(),
             Peer::Senders => self.http.as_ref(),
-            Peer::FarSide => self.proxies.far_side.as_ref(),
+            Peer::Downstream => self.proxies.downstream.as_ref(),
         }
     }
 

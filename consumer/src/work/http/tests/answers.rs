@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use super::{
-    super::{FarSide, Limits, Roots, Signal},
-    LONG, SHORT, attempt, far_side, order,
+    super::{Downstream, Limits, Roots, Signal},
+    LONG, SHORT, attempt, downstream, order,
     server::{Server, raw},
     settings,
 };
@@ -61,8 +61,8 @@ async fn a_status_decides_what_becomes_of_the_transaction() {
         (599, Outcome::Failed, Some("answered 599: a b")),
     ] {
         let url = format!("http://{}/?{status}", server.place);
-        let far_side = FarSide::new(settings(url, LONG)).unwrap();
-        let attempt = far_side.call(order("t1")).await.attempt;
+        let downstream = Downstream::new(settings(url, LONG)).unwrap();
+        let attempt = downstream.call(order("t1")).await.attempt;
         assert_eq!((attempt.outcome, attempt.status), (outcome, Some(status)));
         assert_eq!(attempt.error.as_deref(), told);
         // Nobody waits for what is over.
@@ -95,8 +95,8 @@ async fn a_status_says_something_about_the_service_too() {
         ("?302", Signal::Failed),
     ] {
         let url = format!("http://{}/{path}", server.place);
-        let far_side = FarSide::new(settings(url, LONG)).unwrap();
-        assert_eq!(far_side.call(order("t1")).await.signal, signal, "{path}");
+        let downstream = Downstream::new(settings(url, LONG)).unwrap();
+        assert_eq!(downstream.call(order("t1")).await.signal, signal, "{path}");
     }
 }
 
@@ -115,7 +115,7 @@ async fn a_date_in_retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_far_side_that_does_not_answer_in_time_has_failed() {
+async fn downstream_that_does_not_answer_in_time_has_failed() {
     let place = raw(|stream| async {
         let _open = stream;
         std::future::pending().await
@@ -128,7 +128,7 @@ async fn a_far_side_that_does_not_answer_in_time_has_failed() {
 }
 
 #[tokio::test]
-async fn a_far_side_that_hangs_up_has_failed() {
+async fn downstream_that_hangs_up_has_failed() {
     let place = raw(|stream| async { drop(stream) }).await;
     let attempt = attempt(&place, LONG).await;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
@@ -137,7 +137,7 @@ async fn a_far_side_that_hangs_up_has_failed() {
 }
 
 #[tokio::test]
-async fn a_far_side_that_is_not_there_has_failed() {
+async fn downstream_that_is_not_there_has_failed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -251,9 +251,9 @@ async fn a_body_that_breaks_off_changes_nothing() {
         let _ = stream.write_all(answer).await;
     })
     .await;
-    let far_side = far_side(&place, LONG);
+    let downstream = downstream(&place, LONG);
     for _ in 0..2 {
-        let attempt = far_side.call(order("t1")).await.attempt;
+        let attempt = downstream.call(order("t1")).await.attempt;
         assert_eq!(
             (attempt.outcome, attempt.status),
             (Outcome::Succeeded, Some(200))
@@ -268,8 +268,8 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     let mut others = RootCertStore::empty();
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     others.add(other.cert.der().clone()).unwrap();
-    let far_side = FarSide::with(settings(), Roots::These(others), Limits::USUAL).unwrap();
-    let attempt = far_side.call(order("t1")).await.attempt;
+    let downstream = Downstream::with(settings(), Roots::These(others), Limits::USUAL).unwrap();
+    let attempt = downstream.call(order("t1")).await.attempt;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
     let error = attempt.error.unwrap();
     assert!(
@@ -280,9 +280,9 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let far_side = FarSide::with(settings(), Roots::These(roots), Limits::USUAL).unwrap();
+    let downstream = Downstream::with(settings(), Roots::These(roots), Limits::USUAL).unwrap();
     for _ in 0..2 {
-        let attempt = far_side.call(order("t1")).await.attempt;
+        let attempt = downstream.call(order("t1")).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
     }
     let seen = server.requests();

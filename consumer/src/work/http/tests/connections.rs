@@ -6,8 +6,8 @@ use entity::Outcome;
 use tokio::{io::AsyncReadExt as _, sync::mpsc};
 
 use super::{
-    super::{FarSide, Limits, Roots, Signal},
-    LONG, SHORT, far_side, order,
+    super::{Downstream, Limits, Roots, Signal},
+    LONG, SHORT, downstream, order,
     server::{Reply, Scripted, raw},
     settings,
 };
@@ -17,10 +17,10 @@ const OK: Reply = Say(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 const TIMED_OUT: Reply = Say(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n");
 
 /// What came of each of some calls, one after the other.
-async fn calls(far_side: &FarSide, count: usize) -> Vec<Signal> {
+async fn calls(downstream: &Downstream, count: usize) -> Vec<Signal> {
     let mut signals = Vec::new();
     for _ in 0..count {
-        signals.push(far_side.call(order("t1")).await.signal);
+        signals.push(downstream.call(order("t1")).await.signal);
     }
     signals
 }
@@ -33,8 +33,8 @@ async fn a_call_over_a_kept_connection_that_dies_without_a_word_is_made_once_mor
         &[&[OK, TIMED_OUT], &[OK]],
     ] {
         let server = Scripted::start(script).await;
-        let far_side = far_side(&server.place, LONG);
-        assert_eq!(calls(&far_side, 2).await, [Signal::Succeeded; 2]);
+        let downstream = downstream(&server.place, LONG);
+        assert_eq!(calls(&downstream, 2).await, [Signal::Succeeded; 2]);
         assert_eq!(server.connections(), [0, 0, 1]);
     }
 }
@@ -42,15 +42,15 @@ async fn a_call_over_a_kept_connection_that_dies_without_a_word_is_made_once_mor
 #[tokio::test]
 async fn a_call_is_made_once_more_and_never_twice() {
     let server = Scripted::start(&[&[OK, Close], &[Reset], &[OK]]).await;
-    let far_side = far_side(&server.place, LONG);
+    let downstream = downstream(&server.place, LONG);
     let expected = [Signal::Succeeded, Signal::Unreachable];
-    assert_eq!(calls(&far_side, 2).await, expected);
+    assert_eq!(calls(&downstream, 2).await, expected);
     assert_eq!(server.connections(), [0, 0, 1]);
 
     let server = Scripted::start(&[&[OK, TIMED_OUT], &[TIMED_OUT], &[OK]]).await;
-    let far_side = self::far_side(&server.place, LONG);
+    let downstream = self::downstream(&server.place, LONG);
     assert_eq!(
-        calls(&far_side, 2).await,
+        calls(&downstream, 2).await,
         [Signal::Succeeded, Signal::Failed]
     );
     assert_eq!(server.connections(), [0, 0, 1]);
@@ -60,7 +60,7 @@ async fn a_call_is_made_once_more_and_never_twice() {
 async fn a_new_connection_that_dies_without_a_word_is_a_failure() {
     for script in [&[&[Close][..], &[OK]][..], &[&[Reset], &[OK]]] {
         let server = Scripted::start(script).await;
-        let called = far_side(&server.place, LONG).call(order("t1")).await;
+        let called = downstream(&server.place, LONG).call(order("t1")).await;
         assert_eq!(called.signal, Signal::Unreachable);
         assert_eq!(called.attempt.outcome, Outcome::Failed);
         assert_eq!(server.connections(), [0]);
@@ -70,18 +70,18 @@ async fn a_new_connection_that_dies_without_a_word_is_a_failure() {
 #[tokio::test]
 async fn a_kept_connection_that_dies_after_a_first_byte_is_a_failure() {
     let server = Scripted::start(&[&[OK, Say(b"H")], &[OK]]).await;
-    let far_side = far_side(&server.place, LONG);
+    let downstream = downstream(&server.place, LONG);
     let expected = [Signal::Succeeded, Signal::Unreachable];
-    assert_eq!(calls(&far_side, 2).await, expected);
+    assert_eq!(calls(&downstream, 2).await, expected);
     assert_eq!(server.connections(), [0, 0]);
 }
 
 #[tokio::test]
 async fn the_time_is_for_both_calls_together() {
     let server = Scripted::start(&[&[OK, Close], &[Hang]]).await;
-    let far_side = far_side(&server.place, SHORT);
-    calls(&far_side, 1).await;
-    let called = far_side.call(order("t1")).await;
+    let downstream = downstream(&server.place, SHORT);
+    calls(&downstream, 1).await;
+    let called = downstream.call(order("t1")).await;
     assert_eq!(called.signal, Signal::Unreachable);
     assert!(called.attempt.took >= SHORT && called.attempt.took < 2 * SHORT);
     assert_eq!(server.connections(), [0, 0, 1]);
@@ -96,8 +96,8 @@ async fn a_connection_is_not_used_beyond_its_lifetime() {
             ..Limits::USUAL
         };
         let settings = settings(format!("http://{}/", server.place), LONG);
-        let far_side = FarSide::with(settings, Roots::System, limits).unwrap();
-        assert_eq!(calls(&far_side, 2).await, [Signal::Succeeded; 2]);
+        let downstream = Downstream::with(settings, Roots::System, limits).unwrap();
+        assert_eq!(calls(&downstream, 2).await, [Signal::Succeeded; 2]);
         assert_eq!(server.connections(), expected, "{lifetime:?}");
     }
 }
@@ -122,8 +122,8 @@ async fn a_connection_that_nobody_uses_is_closed() {
         ..Limits::USUAL
     };
     let settings = settings(format!("http://{place}/"), LONG);
-    let far_side = FarSide::with(settings, Roots::System, limits).unwrap();
-    assert_eq!(calls(&far_side, 1).await, [Signal::Succeeded]);
+    let downstream = Downstream::with(settings, Roots::System, limits).unwrap();
+    assert_eq!(calls(&downstream, 1).await, [Signal::Succeeded]);
     let closed = tokio::time::timeout(LONG, is_closed.recv()).await;
     assert_eq!(closed, Ok(Some(())));
 }
@@ -165,8 +165,8 @@ async fn a_connection_is_used_again_only_where_its_answer_left_no_doubt() {
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", false),
     ] {
         let server = Scripted::start(&[&[Say(answer), OK], &[OK]]).await;
-        let far_side = far_side(&server.place, LONG);
-        assert_eq!(calls(&far_side, 2).await[1], Signal::Succeeded);
+        let downstream = downstream(&server.place, LONG);
+        assert_eq!(calls(&downstream, 2).await[1], Signal::Succeeded);
         let expected = [0, usize::from(!is_used_again)];
         assert_eq!(
             server.connections(),
@@ -181,7 +181,7 @@ async fn a_connection_is_used_again_only_where_its_answer_left_no_doubt() {
 async fn a_name_that_is_not_resolved_is_charged_to_nobody() {
     // Longer than a part of a name may be, so that nobody is asked about it.
     let place = format!("{}.invalid:80", "x".repeat(64));
-    let called = far_side(&place, LONG).call(order("t1")).await;
+    let called = downstream(&place, LONG).call(order("t1")).await;
     assert_eq!(called.signal, Signal::Here);
     assert_eq!(called.attempt.status, None);
     let error = called.attempt.error.unwrap();

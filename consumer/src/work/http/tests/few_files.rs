@@ -6,7 +6,7 @@ use std::{fs::File, process::Command};
 use hyper::Response;
 use rustix::process::{Resource, getrlimit};
 
-use super::{super::Signal, LONG, far_side, order, server::Server};
+use super::{super::Signal, LONG, downstream, order, server::Server};
 
 /// Enough for a runtime, a server and a call, and soon used up.
 const FILES: u64 = 64;
@@ -42,13 +42,13 @@ async fn inside_a_process_with_few_files() {
         return;
     }
     let server = Server::start(|_| Response::default()).await;
-    let far_side = far_side(&server.place.replace("localhost", "127.0.0.1"), LONG);
+    let downstream = downstream(&server.place.replace("localhost", "127.0.0.1"), LONG);
 
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    let called = far_side.call(order("t1")).await;
+    let called = downstream.call(order("t1")).await;
     assert_eq!(called.signal, Signal::Here);
     let error = called.attempt.error.unwrap();
     assert!(
@@ -58,6 +58,6 @@ async fn inside_a_process_with_few_files() {
     assert!(server.requests().is_empty());
 
     files.clear();
-    let called = far_side.call(order("t1")).await;
+    let called = downstream.call(order("t1")).await;
     assert_eq!(called.signal, Signal::Succeeded, "{called:?}");
 }

@@ -1,4 +1,4 @@
-//! What the far side receives.
+//! What downstream receives.
 
 use entity::Outcome;
 use http_body_util::BodyExt as _;
@@ -6,23 +6,23 @@ use hyper::{Response, header::AUTHORIZATION};
 use time::OffsetDateTime;
 
 use super::{
-    super::{Address, FarSide, Secret, Settings, request},
-    LONG, SECRET, far_side, order,
+    super::{Address, Downstream, Secret, Settings, request},
+    LONG, SECRET, downstream, order,
     server::Server,
     settings,
 };
 
 #[tokio::test]
-async fn the_far_side_receives_the_transaction_and_what_tells_attempts_apart() {
+async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
     let server = Server::start(|_| Response::default()).await;
-    let far_side = FarSide::new(settings(
+    let downstream = Downstream::new(settings(
         format!("http://{}/hook?a=b%20c", server.place),
         LONG,
     ));
     let mut order = order("t1");
     order.attempt = 3;
     let id = order.id;
-    let attempt = far_side.unwrap().call(order).await.attempt;
+    let attempt = downstream.unwrap().call(order).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert_eq!(
         (attempt.id, attempt.number, attempt.status),
@@ -54,7 +54,7 @@ async fn the_far_side_receives_the_transaction_and_what_tells_attempts_apart() {
 #[tokio::test]
 async fn an_amount_arrives_digit_by_digit() {
     let server = Server::start(|_| Response::default()).await;
-    let far_side = far_side(&server.place, LONG);
+    let downstream = downstream(&server.place, LONG);
     for (amount, digits) in [
         ("999999999999999.9999", "999999999999999.9999"),
         ("-999999999999999.9999", "-999999999999999.9999"),
@@ -64,7 +64,7 @@ async fn an_amount_arrives_digit_by_digit() {
     ] {
         let mut order = order("t1");
         order.webhook.amount = amount.parse().unwrap();
-        far_side.call(order).await;
+        downstream.call(order).await;
         let body = &server.requests()[0].body;
         assert!(body.contains(&format!(r#""amount":{digits},"#)), "{body}");
     }
@@ -73,7 +73,7 @@ async fn an_amount_arrives_digit_by_digit() {
 #[tokio::test]
 async fn different_ids_never_become_one_key() {
     let server = Server::start(|_| Response::default()).await;
-    let far_side = far_side(&server.place, LONG);
+    let downstream = downstream(&server.place, LONG);
     let longest = "€".repeat(255);
     for (id, key) in [
         ("t1", "t1"),
@@ -84,7 +84,7 @@ async fn different_ids_never_become_one_key() {
         ("ü\"{}/?#", "%C3%BC\"{}/?#"),
         (&longest, &"%E2%82%AC".repeat(255)),
     ] {
-        let attempt = far_side.call(order(id)).await.attempt;
+        let attempt = downstream.call(order(id)).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
         let seen = &server.requests()[0];
         assert_eq!(seen.header("idempotency-key"), Some(key));
@@ -121,14 +121,14 @@ async fn a_secret_signs_id_time_and_body() {
 #[tokio::test]
 async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
     let server = Server::start(|_| Response::default()).await;
-    let far_side = FarSide::new(Settings {
+    let downstream = Downstream::new(Settings {
         secret: Some(SECRET.into()),
         ..settings(format!("http://{}/", server.place), LONG)
     })
     .unwrap();
     let order = order("t1");
     let id = order.id;
-    let attempt = far_side.call(order).await.attempt;
+    let attempt = downstream.call(order).await.attempt;
     let seen = &server.requests()[0];
     let signature =
         Secret::parse(SECRET)
@@ -149,12 +149,12 @@ async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
     })
     .await;
     let url = format!("http://user:hunter2@{}/?token=hunter3", server.place);
-    let far_side = FarSide::new(settings(url, LONG)).unwrap();
-    let attempt = far_side.call(order("t1")).await.attempt;
+    let downstream = Downstream::new(settings(url, LONG)).unwrap();
+    let attempt = downstream.call(order("t1")).await.attempt;
     let seen = &server.requests()[0];
     assert_eq!(seen.head.headers[AUTHORIZATION], "Basic dXNlcjpodW50ZXIy");
     assert_eq!(seen.header("host"), Some(server.place.as_str()));
-    let told = format!("{far_side:?} {attempt:?}");
+    let told = format!("{downstream:?} {attempt:?}");
     assert!(told.contains("answered 401 Unauthorized"), "{told}");
     assert!(!told.contains("hunter"), "{told}");
 }
@@ -162,9 +162,9 @@ async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
 #[tokio::test]
 async fn calls_share_a_connection() {
     let server = Server::start(|_| Response::default()).await;
-    let far_side = far_side(&server.place, LONG);
+    let downstream = downstream(&server.place, LONG);
     for _ in 0..2 {
-        far_side.clone().call(order("t1")).await;
+        downstream.clone().call(order("t1")).await;
     }
     let connections: Vec<usize> = (server.requests().iter())
         .map(|seen| seen.connection)

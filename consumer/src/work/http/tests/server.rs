@@ -1,4 +1,4 @@
-//! Far sides on loopback: one that speaks HTTP properly and remembers what it got, and one whose bytes the
+//! Downstream services on loopback: one that speaks HTTP properly and remembers what it got, and one whose bytes the
 //! test writes itself.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Faults of the far side.
+//! Faults of downstream.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::Fault;
 use crate::chaos::{
-    far_side::{FarSide, Manners},
+    downstream::{Downstream, Manners},
     world::{CALL_WITHIN, World},
 };
 
@@ -16,34 +16,37 @@ const GOOD_TIMES: Duration = Duration::from_secs(12);
 const RATE_MAX: u32 = 100;
 
 pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let usual = world.far_side.as_ref().context("there is no far side")?;
+    let usual = world
+        .downstream
+        .as_ref()
+        .context("there is no downstream")?;
     let usual = usual.manners();
     let manners = match fault {
-        Fault::FarSideSlow => Manners {
+        Fault::DownstreamSlow => Manners {
             delay: 2 * CALL_WITHIN,
             ..usual
         },
-        Fault::FarSideBusy => Manners {
+        Fault::DownstreamBusy => Manners {
             busy: 2.0 / 3.0,
             ..usual
         },
-        Fault::FarSideRefuses => Manners {
+        Fault::DownstreamRefuses => Manners {
             refuse: 0.05,
             ..usual
         },
-        Fault::FarSideSickPart => Manners {
+        Fault::DownstreamSickPart => Manners {
             sick: 0.25,
             ..usual
         },
-        Fault::FarSideWave => Manners {
+        Fault::DownstreamWave => Manners {
             brush_off: Some(404),
             ..usual
         },
-        Fault::FarSideLimits => Manners {
+        Fault::DownstreamLimits => Manners {
             rate_max: Some(RATE_MAX),
             ..usual
         },
-        Fault::FarSideHalfOpen => Manners {
+        Fault::DownstreamHalfOpen => Manners {
             closes_kept: true,
             ..usual
         },
@@ -53,7 +56,7 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
             ..usual
         },
     };
-    if fault == Fault::FarSideWave {
+    if fault == Fault::DownstreamWave {
         // Who has long been answered well must not be slow to see that he no longer is.
         world.hold(GOOD_TIMES).await?;
     }
@@ -62,14 +65,14 @@ pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration)
     note_answers(world);
     match fault {
         // What is refused once is refused for good.
-        Fault::FarSideRefuses => Ok(()),
+        Fault::DownstreamRefuses => Ok(()),
         _ => behave(world, usual),
     }
 }
 
 /// How many calls were answered with what, so far.
 fn note_answers(world: &mut World<'_>) {
-    let calls = world.far_side.as_ref().map(FarSide::calls);
+    let calls = world.downstream.as_ref().map(Downstream::calls);
     let mut answers: BTreeMap<String, u32> = BTreeMap::new();
     for call in calls.unwrap_or_default() {
         let answer = call
@@ -81,7 +84,10 @@ fn note_answers(world: &mut World<'_>) {
 }
 
 fn behave(world: &World<'_>, manners: Manners) -> Result<()> {
-    let far_side = world.far_side.as_ref().context("there is no far side")?;
-    far_side.set(manners);
+    let downstream = world
+        .downstream
+        .as_ref()
+        .context("there is no downstream")?;
+    downstream.set(manners);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The fake far side: what the work calls, when it is an HTTP call. It records every call, and fails, dawdles or hangs
+//! The fake downstream: what the work calls, when it is an HTTP call. It records every call, and fails, dawdles or hangs
 //! up as it is told.
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ use super::locked::locked;
 /// Bytes of a call's body.
 const BODY_MAX: usize = 64 * 1024;
 
-/// How the far side behaves.
+/// How downstream behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Manners {
     /// How long a call takes.
@@ -70,7 +70,7 @@ impl Manners {
     }
 }
 
-/// One call, with times since the far side was started.
+/// One call, with times since downstream was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     /// The idempotency key.
@@ -86,8 +86,8 @@ pub(super) struct Call {
     pub(super) status: Option<u16>,
 }
 
-/// A listening far side. Dropping it ends it.
-pub(super) struct FarSide {
+/// A listening downstream. Dropping it ends it.
+pub(super) struct Downstream {
     address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -102,12 +102,12 @@ struct Shared {
     this_second: Mutex<(u64, u32)>,
 }
 
-impl FarSide {
+impl Downstream {
     /// Starts it; failures follow from `seed`.
     pub(super) async fn start(seed: u64, manners: Manners) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .context("the far side cannot listen")?;
+            .context("downstream cannot listen")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             began: Instant::now(),
@@ -149,7 +149,7 @@ impl FarSide {
     }
 }
 
-impl Drop for FarSide {
+impl Drop for Downstream {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -200,7 +200,7 @@ pub(super) fn brushed_off(calls: &[Call]) -> BTreeSet<String> {
     named(calls, |call| call.status.is_some_and(for_a_moment))
 }
 
-/// The transactions that were answered with an error of the far side's own.
+/// The transactions that were answered with an error of downstream's own.
 pub(super) fn sick(calls: &[Call]) -> BTreeSet<String> {
     named(calls, |call| call.status == Some(500))
 }
@@ -256,7 +256,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
         .await;
 }
 
-/// The far side's answer; an error hangs up.
+/// Downstream's answer; an error hangs up.
 async fn answer(
     request: Request<Incoming>,
     is_first: bool,

@@ -1,4 +1,4 @@
-//! A far side on loopback that remembers its calls and answers as the test says.
+//! A downstream service on loopback that remembers its calls and answers as the test says.
 
 use std::{
     net::Ipv4Addr,
@@ -36,13 +36,13 @@ type Calls = Arc<Mutex<Vec<Call>>>;
 type ByCall = Box<dyn Fn(usize, &str) -> Answer + Send>;
 type Answers = Arc<Mutex<ByCall>>;
 
-pub(crate) struct FarSide {
+pub(crate) struct Downstream {
     pub(crate) url: String,
     calls: Calls,
     answers: Answers,
 }
 
-impl FarSide {
+impl Downstream {
     /// `answer` is asked with the number of the call, 0 for the first.
     pub(super) async fn start(answer: impl Fn(usize) -> Answer + Send + 'static) -> Self {
         Self::listen(Box::new(move |number, _| answer(number))).await

@@ -1,19 +1,19 @@
-//! The fake far side records what was said to it, and ends a call whose caller has gone.
+//! The fake downstream records what was said to it, and ends a call whose caller has gone.
 
 use std::time::Duration;
 
-use super::{FarSide, Manners, again, brushed_off, overlaps, refused, repeats, sick};
+use super::{Downstream, Manners, again, brushed_off, overlaps, refused, repeats, sick};
 
-async fn call(far_side: &FarSide, key: &str) -> Result<u16, reqwest::Error> {
-    call_with(&reqwest::Client::new(), far_side, key).await
+async fn call(downstream: &Downstream, key: &str) -> Result<u16, reqwest::Error> {
+    call_with(&reqwest::Client::new(), downstream, key).await
 }
 
 async fn call_with(
     http: &reqwest::Client,
-    far_side: &FarSide,
+    downstream: &Downstream,
     key: &str,
 ) -> Result<u16, reqwest::Error> {
-    let url = format!("http://{}/", far_side.address());
+    let url = format!("http://{}/", downstream.address());
     let request = http.post(url);
     let request = request
         .header("idempotency-key", key)
@@ -24,21 +24,21 @@ async fn call_with(
 
 #[tokio::test]
 async fn every_call_is_recorded_with_its_key_its_attempt_and_its_answer() {
-    let far_side = FarSide::start(1, Manners::good(Duration::ZERO))
+    let downstream = Downstream::start(1, Manners::good(Duration::ZERO))
         .await
         .unwrap();
-    assert_eq!(call(&far_side, "a").await.unwrap(), 200);
-    far_side.set(Manners {
+    assert_eq!(call(&downstream, "a").await.unwrap(), 200);
+    downstream.set(Manners {
         fail: 1.0,
         ..Manners::good(Duration::ZERO)
     });
-    assert_eq!(call(&far_side, "a").await.unwrap(), 500);
-    far_side.set(Manners {
+    assert_eq!(call(&downstream, "a").await.unwrap(), 500);
+    downstream.set(Manners {
         hang_up: 1.0,
         ..Manners::good(Duration::ZERO)
     });
-    assert!(call(&far_side, "b").await.is_err());
-    let calls = far_side.calls();
+    assert!(call(&downstream, "b").await.is_err());
+    let calls = downstream.calls();
     let told: Vec<_> = calls
         .iter()
         .map(|call| (call.key.as_str(), call.attempt.as_deref(), call.status))
@@ -58,34 +58,34 @@ async fn every_call_is_recorded_with_its_key_its_attempt_and_its_answer() {
 
 #[tokio::test]
 async fn a_caller_that_leaves_ends_its_call() {
-    let far_side = FarSide::start(1, Manners::good(Duration::from_secs(60)))
+    let downstream = Downstream::start(1, Manners::good(Duration::from_secs(60)))
         .await
         .unwrap();
     let patience = Duration::from_millis(200);
-    let left = tokio::time::timeout(patience, call(&far_side, "a")).await;
+    let left = tokio::time::timeout(patience, call(&downstream, "a")).await;
     assert!(left.is_err());
     let ended = async {
-        while far_side.calls().iter().any(|call| call.ended.is_none()) {
+        while downstream.calls().iter().any(|call| call.ended.is_none()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), ended)
         .await
         .unwrap();
-    assert_eq!(far_side.calls()[0].status, None);
+    assert_eq!(downstream.calls()[0].status, None);
 }
 
 #[tokio::test]
 async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
     let good = Manners::good(Duration::ZERO);
-    let far_side = FarSide::start(1, Manners { sick: 0.5, ..good })
+    let downstream = Downstream::start(1, Manners { sick: 0.5, ..good })
         .await
         .unwrap();
     let mut failed = Vec::new();
     for key in 0..20 {
         let key = key.to_string();
-        let first = call(&far_side, &key).await.unwrap();
-        assert_eq!(call(&far_side, &key).await.unwrap(), first);
+        let first = call(&downstream, &key).await.unwrap();
+        assert_eq!(call(&downstream, &key).await.unwrap(), first);
         if first == 500 {
             failed.push(key);
         }
@@ -93,7 +93,7 @@ async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
     assert!((1..20).contains(&failed.len()), "{failed:?}");
     failed.sort_unstable();
     assert_eq!(
-        sick(&far_side.calls()).into_iter().collect::<Vec<_>>(),
+        sick(&downstream.calls()).into_iter().collect::<Vec<_>>(),
         failed
     );
 }
@@ -102,16 +102,16 @@ async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
 async fn what_is_brushed_off_is_told_from_what_is_refused_and_what_comes_again_from_the_first() {
     let good = Manners::good(Duration::ZERO);
     let brush_off = Some(404);
-    let far_side = FarSide::start(1, Manners { brush_off, ..good })
+    let downstream = Downstream::start(1, Manners { brush_off, ..good })
         .await
         .unwrap();
-    assert_eq!(call(&far_side, "a").await.unwrap(), 404);
-    far_side.set(Manners {
+    assert_eq!(call(&downstream, "a").await.unwrap(), 404);
+    downstream.set(Manners {
         refuse: 1.0,
         ..good
     });
-    assert_eq!(call(&far_side, "b").await.unwrap(), 400);
-    let calls = far_side.calls();
+    assert_eq!(call(&downstream, "b").await.unwrap(), 400);
+    let calls = downstream.calls();
     assert_eq!(brushed_off(&calls), ["a".to_owned()].into());
     assert_eq!(refused(&calls), ["b".to_owned()].into());
     // Both said that they were a second attempt.
@@ -122,22 +122,22 @@ async fn what_is_brushed_off_is_told_from_what_is_refused_and_what_comes_again_f
 async fn calls_beyond_a_rate_are_told_to_come_later() {
     let good = Manners::good(Duration::ZERO);
     let rate_max = Some(0);
-    let far_side = FarSide::start(1, Manners { rate_max, ..good })
+    let downstream = Downstream::start(1, Manners { rate_max, ..good })
         .await
         .unwrap();
-    assert_eq!(call(&far_side, "a").await.unwrap(), 429);
-    far_side.set(Manners {
+    assert_eq!(call(&downstream, "a").await.unwrap(), 429);
+    downstream.set(Manners {
         rate_max: Some(1000),
         ..good
     });
-    assert_eq!(call(&far_side, "a").await.unwrap(), 200);
+    assert_eq!(call(&downstream, "a").await.unwrap(), 200);
 }
 
 #[tokio::test]
 async fn a_kept_connection_is_closed_just_as_its_second_request_comes() {
     let good = Manners::good(Duration::ZERO);
     let closes_kept = true;
-    let far_side = FarSide::start(
+    let downstream = Downstream::start(
         1,
         Manners {
             closes_kept,
@@ -150,7 +150,7 @@ async fn a_kept_connection_is_closed_just_as_its_second_request_comes() {
         .retry(reqwest::retry::never())
         .build();
     let http = http.unwrap();
-    assert_eq!(call_with(&http, &far_side, "a").await.unwrap(), 200);
-    assert!(call_with(&http, &far_side, "a").await.is_err());
-    assert_eq!(call_with(&http, &far_side, "a").await.unwrap(), 200);
+    assert_eq!(call_with(&http, &downstream, "a").await.unwrap(), 200);
+    assert!(call_with(&http, &downstream, "a").await.is_err());
+    assert_eq!(call_with(&http, &downstream, "a").await.unwrap(), 200);
 }

@@ -7,7 +7,7 @@ use queue::{Delivery, Settlement};
 use uuid::Uuid;
 
 #[derive(Default)]
-pub(crate) struct InHand(HashMap<Uuid, Held>);
+pub(crate) struct InFlight(HashMap<Uuid, Held>);
 
 /// Nearly always one delivery; a list only where redeliveries have joined it.
 struct Held {
@@ -26,8 +26,8 @@ impl Held {
     }
 }
 
-impl InHand {
-    /// Takes a delivery in hand. Returns its id if that was not in hand yet.
+impl InFlight {
+    /// Adds a delivery. Returns its id if that was not in flight yet.
     pub(crate) fn take(&mut self, delivery: Delivery) -> Option<Uuid> {
         let id = delivery.id;
         match self.0.entry(id) {
@@ -64,7 +64,7 @@ impl InHand {
             .collect()
     }
 
-    /// How many ids are in hand.
+    /// How many ids are in flight.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -21,14 +21,14 @@ macro_rules! on_both {
         mod embedded {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(&mut crate::house::House::embedded()).await;
+                super::$name(&mut crate::harness::Harness::embedded()).await;
             })*
         }
         mod servers {
             $(#[tokio::test]
             #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
             async fn $name() {
-                super::$name(&mut crate::house::House::on_servers().await).await;
+                super::$name(&mut crate::harness::Harness::on_servers().await).await;
             })*
         }
     };
@@ -40,7 +40,7 @@ pub(crate) use on_both;
 /// How often a webhook is sent that is told to come again.
 const TRIES_MAX: usize = 5;
 
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) folder: TempDir,
     pub(crate) environment: Environment,
     pub(crate) client: reqwest::Client,
@@ -51,7 +51,7 @@ pub(crate) struct House {
     running: Vec<Process>,
 }
 
-impl House {
+impl Harness {
     /// SQLite, and the queue inside the process.
     pub(crate) fn embedded() -> Self {
         let mut environment = Environment::new();
@@ -75,14 +75,14 @@ impl House {
     }
 
     pub(crate) async fn on(postgres: &str, broker: &str) -> Self {
-        let mut house = Self::embedded();
+        let mut harness = Self::embedded();
         let database = testbed::postgres::create_database(postgres).await.unwrap();
-        house.environment.insert("DATABASE_URL", database);
-        house.environment.insert("AMQP_URL", broker.into());
+        harness.environment.insert("DATABASE_URL", database);
+        harness.environment.insert("AMQP_URL", broker.into());
         let name = format!("test-{}", uuid::Uuid::now_v7());
-        house.environment.insert("AMQP_QUEUE", name);
-        house.environment.insert("LEASE", "2s".into());
-        house
+        harness.environment.insert("AMQP_QUEUE", name);
+        harness.environment.insert("LEASE", "2s".into());
+        harness
     }
 
     /// Starts a process that runs until the test ends; `""` is the role that runs everything.
@@ -182,7 +182,7 @@ impl House {
         conflict::Entity::find().all(&db).await.unwrap()
     }
 
-    /// The house's queue on its broker; `None` where the queue is inside the process.
+    /// The harness's queue on its broker; `None` where the queue is inside the process.
     pub(crate) fn queue(&self) -> Option<Queue> {
         let settings = amqp::Settings {
             url: self.environment.get("AMQP_URL")?.clone(),
@@ -263,7 +263,7 @@ impl House {
     }
 }
 
-/// See [`House::left`].
+/// See [`Harness::left`].
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Left {
     processing: u64,
@@ -274,7 +274,7 @@ struct Left {
     dead: usize,
 }
 
-impl Drop for House {
+impl Drop for Harness {
     fn drop(&mut self) {
         let failed = std::thread::panicking();
         let was_used = self.running.iter().any(|process| !process.url().is_empty());
