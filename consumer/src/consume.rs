@@ -1,9 +1,10 @@
 //! From a delivery to its settlement: one loop ([`run`](mod@run)), which owns everything that is in flight. Here is what that
 //! is; the files below are the loop and its steps.
 
-mod finish;
 mod persist;
+mod record;
 mod run;
+mod settle;
 mod subscription;
 mod take;
 mod work;
@@ -13,29 +14,28 @@ use std::{
     time::Duration,
 };
 
-use entity::{
-    Status,
-    lifecycle::{Conclusion, Holder, Order, Taken},
-};
+use entity::lifecycle::{Job, Record};
 use futures::{future::BoxFuture, stream::FuturesUnordered};
-use queue::{Delivery, Settlement};
 use sea_orm::{DatabaseConnection, DbErr};
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, interval};
 use uuid::Uuid;
 
+use self::{record::Recorded, take::TakeResult};
 use crate::{
-    Settings,
-    circuit::Circuit,
-    in_flight::InFlight,
-    lease::Lease,
-    suspects::Suspects,
-    work::{Job, Running},
+    Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, suspects::Suspects,
+    work::Running,
 };
 pub(crate) use run::run;
 
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
 /// milliseconds, and what gathers in them shares one commit.
 const CALL_EVERY: Duration = Duration::from_millis(20);
+
+/// From one look at whether the queue had to be created to the next.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Calls to the database that are under way.
+type Calls<T> = FuturesUnordered<BoxFuture<'static, Result<T, DbErr>>>;
 
 /// Everything that is in flight, and what decides about it.
 struct Consumer {
@@ -50,48 +50,27 @@ struct Consumer {
     /// Whether calls may begin, and how many.
     circuit: Circuit,
     /// Taken, and not begun because of the circuit.
-    orders: VecDeque<Job>,
+    jobs: VecDeque<Job>,
     /// Jobs that stay here for another attempt, until the one before is recorded.
     held: HashMap<Uuid, Job>,
     /// Then they rest until it is time.
     resting: FuturesUnordered<Running>,
     /// One small future for each call, or for all that is simulated together.
     working: FuturesUnordered<Running>,
-    /// Worked on without any doubt, not committed yet.
-    done: Vec<Uuid>,
-    /// What came of the rest, not committed yet.
-    conclusions: Vec<Conclusion>,
+    /// What came of the work, not committed yet.
+    records: Vec<Record>,
     /// The taking under way: at most one. What arrives meanwhile is the next one's batch.
-    taking: FuturesUnordered<BoxFuture<'static, Result<Asked, DbErr>>>,
+    taking: Calls<TakeResult>,
     /// The commit under way: at most one. What is done meanwhile is the next one's batch.
-    finishing: FuturesUnordered<BoxFuture<'static, Result<Finished, DbErr>>>,
+    recording: Calls<Recorded>,
     /// What is being given up because the circuit is open.
-    releasing: FuturesUnordered<BoxFuture<'static, Result<Vec<Uuid>, DbErr>>>,
+    releasing: Calls<Vec<Uuid>>,
     /// The note that the queue is new. Nobody else may know it, so it outlives a lost lease.
-    noting: FuturesUnordered<BoxFuture<'static, Result<(), DbErr>>>,
+    noting: Calls<()>,
     next_take: Instant,
-    next_finish: Instant,
+    next_record: Instant,
+    look_at_queue: Interval,
 }
-
-/// What was asked for, in whose name, and what came of it.
-struct Asked {
-    holder: Holder,
-    ids: Vec<Uuid>,
-    taken: Taken,
-    /// For what is ours, where the work needs to know what it is.
-    orders: Vec<Order>,
-}
-
-/// What has been committed.
-enum Finished {
-    Done(Vec<Uuid>),
-    Concluded(Vec<Conclusion>),
-    /// Not all of them were ours any more: where each of them is now.
-    Standing(Vec<Uuid>, HashMap<Uuid, Status>),
-}
-
-/// What becomes of deliveries.
-type Settled = Vec<(Delivery, Settlement)>;
 
 impl Consumer {
     fn new(db: DatabaseConnection, queue: &str, settings: Settings) -> Self {
@@ -103,18 +82,18 @@ impl Consumer {
             in_flight: InFlight::default(),
             suspects: Suspects::default(),
             circuit: Circuit::new(),
-            orders: VecDeque::new(),
+            jobs: VecDeque::new(),
             held: HashMap::new(),
             resting: FuturesUnordered::new(),
             working: FuturesUnordered::new(),
-            done: Vec::new(),
-            conclusions: Vec::new(),
+            records: Vec::new(),
             taking: FuturesUnordered::new(),
-            finishing: FuturesUnordered::new(),
+            recording: FuturesUnordered::new(),
             releasing: FuturesUnordered::new(),
             noting: FuturesUnordered::new(),
             next_take: Instant::now(),
-            next_finish: Instant::now(),
+            next_record: Instant::now(),
+            look_at_queue: interval(LOOK_EVERY),
         }
     }
 }

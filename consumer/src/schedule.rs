@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use entity::{
     Outcome, Verdict,
-    lifecycle::{Attempt, Conclusion, Next},
+    lifecycle::{Attempt, Job, Record, Transition},
 };
 use thiserror::Error;
 
@@ -68,6 +68,15 @@ pub(crate) struct Progress {
     pub(crate) deferrals: u32,
 }
 
+impl From<&Job> for Progress {
+    fn from(job: &Job) -> Self {
+        Self {
+            failures: job.failures,
+            deferrals: job.deferrals,
+        }
+    }
+}
+
 impl Progress {
     /// Whether nothing has failed yet.
     pub(crate) fn is_fresh(self) -> bool {
@@ -77,40 +86,35 @@ impl Progress {
 
 impl Schedule {
     /// What follows from this attempt.
-    pub(crate) fn conclude(
-        &self,
-        attempt: Attempt,
-        progress: Progress,
-        charge: Charge,
-    ) -> Conclusion {
+    pub(crate) fn decide(&self, attempt: Attempt, progress: Progress, charge: Charge) -> Record {
         let id = attempt.id;
         if attempt.outcome == Outcome::Succeeded {
-            return Conclusion {
+            return Record {
                 id,
                 attempt: Some(attempt),
-                next: Next::Processed,
+                next: Transition::Processed,
             };
         }
         if charge == Charge::Nobody {
             // It has never been made.
-            return Conclusion {
+            return Record {
                 id,
                 attempt: None,
-                next: Next::Again {
+                next: Transition::Retry {
                     after: jittered(SHORT_OF_SOMETHING),
                     counts: false,
                 },
             };
         }
         let next = match self.deferral(&attempt, progress, charge) {
-            Some(rest) if charge == Charge::Pace && rest <= HELD_MAX => Next::Held { rest },
-            Some(after) => Next::Again {
+            Some(rest) if charge == Charge::Pace && rest <= HELD_MAX => Transition::Hold { rest },
+            Some(after) => Transition::Retry {
                 after,
                 counts: false,
             },
             None => self.failed(&attempt, progress),
         };
-        Conclusion {
+        Record {
             id,
             attempt: Some(attempt),
             next,
@@ -137,11 +141,11 @@ impl Schedule {
         Some(jittered(wait.min(DEFERRAL_MAX)))
     }
 
-    fn failed(&self, attempt: &Attempt, progress: Progress) -> Next {
+    fn failed(&self, attempt: &Attempt, progress: Progress) -> Transition {
         match attempt.outcome {
             Outcome::Refused => failed(Verdict::Permanent, attempt),
             outcome => match self.wait_after(attempt, progress) {
-                Some(after) => Next::Again {
+                Some(after) => Transition::Retry {
                     after,
                     counts: true,
                 },
@@ -163,13 +167,13 @@ fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 + rand::random_range(0.0..=JITTER))
 }
 
-fn failed(verdict: Verdict, attempt: &Attempt) -> Next {
+fn failed(verdict: Verdict, attempt: &Attempt) -> Transition {
     let last = attempt.error.as_deref().unwrap_or("the attempt failed");
     let reason = match verdict {
         Verdict::Exhausted => format!("attempt {} was the last: {last}", attempt.number),
         Verdict::Permanent | Verdict::Poison => last.to_owned(),
     };
-    Next::Failed { verdict, reason }
+    Transition::Failed { verdict, reason }
 }
 
 #[cfg(test)]
@@ -204,16 +208,15 @@ mod tests {
     }
 
     /// What follows after so many failures, where the transaction is charged.
-    fn next(failures: u32, outcome: Outcome) -> Next {
+    fn next(failures: u32, outcome: Outcome) -> Transition {
         let attempt = attempt(failures + 1, outcome);
-        let conclusion =
-            schedule().conclude(attempt, after_failures(failures), Charge::Transaction);
-        conclusion.next
+        let record = schedule().decide(attempt, after_failures(failures), Charge::Transaction);
+        record.next
     }
 
-    fn wait(next: Next) -> (f64, bool) {
+    fn wait(next: Transition) -> (f64, bool) {
         match next {
-            Next::Again { after, counts } => (after.as_secs_f64(), counts),
+            Transition::Retry { after, counts } => (after.as_secs_f64(), counts),
             next => panic!("{next:?}"),
         }
     }
@@ -226,7 +229,7 @@ mod tests {
             let (second, _) = wait(next(1, Outcome::Panicked));
             assert!((60.0..=72.0).contains(&second), "{second}");
         }
-        let Next::Failed { verdict, reason } = next(2, Outcome::Failed) else {
+        let Transition::Failed { verdict, reason } = next(2, Outcome::Failed) else {
             panic!("there is no fourth attempt")
         };
         assert_eq!(verdict, Verdict::Exhausted);
@@ -234,7 +237,7 @@ mod tests {
         let given_up = next(2, Outcome::Panicked);
         assert!(matches!(
             given_up,
-            Next::Failed {
+            Transition::Failed {
                 verdict: Verdict::Poison,
                 ..
             }
@@ -244,7 +247,7 @@ mod tests {
     #[test]
     fn deaths_and_deferrals_do_not_move_along_the_schedule() {
         // The tenth attempt, and only one failure so far.
-        let tenth = schedule().conclude(
+        let tenth = schedule().decide(
             attempt(10, Outcome::Failed),
             Progress {
                 failures: 1,
@@ -258,11 +261,11 @@ mod tests {
 
     #[test]
     fn success_and_refusal_are_final_at_once() {
-        assert_eq!(next(0, Outcome::Succeeded), Next::Processed);
+        assert_eq!(next(0, Outcome::Succeeded), Transition::Processed);
         let refused = next(0, Outcome::Refused);
         assert!(matches!(
             refused,
-            Next::Failed {
+            Transition::Failed {
                 verdict: Verdict::Permanent,
                 ..
             }
@@ -276,8 +279,8 @@ mod tests {
                 retry_after: Some(Duration::from_secs(seconds)),
                 ..attempt(1, Outcome::Failed)
             };
-            let conclusion = schedule().conclude(attempt, Progress::default(), Charge::Transaction);
-            wait(conclusion.next).0
+            let record = schedule().decide(attempt, Progress::default(), Charge::Transaction);
+            wait(record.next).0
         };
         assert_eq!(asks(7200), 7200.0);
         assert!(asks(0) >= 1.0);
@@ -294,7 +297,7 @@ mod tests {
                 failures: 0,
                 deferrals,
             };
-            schedule().conclude(attempt, progress, Charge::Service).next
+            schedule().decide(attempt, progress, Charge::Service).next
         };
         for (deferrals, least) in [(0, 5.0), (1, 10.0), (3, 40.0), (50, 300.0)] {
             let (wait, counts) = wait(deferred(Outcome::Failed, deferrals, None));
@@ -307,7 +310,7 @@ mod tests {
         let (_, counts) = wait(deferred(Outcome::Refused, 0, None));
         assert!(!counts);
         let believed = deferred(Outcome::Refused, REFUSAL_DEFERRALS_MAX, None);
-        assert!(matches!(believed, Next::Failed { .. }));
+        assert!(matches!(believed, Transition::Failed { .. }));
     }
 
     #[test]
@@ -321,10 +324,10 @@ mod tests {
                 failures: 0,
                 deferrals,
             };
-            schedule().conclude(attempt, progress, Charge::Pace).next
+            schedule().decide(attempt, progress, Charge::Pace).next
         };
         for (retry_after, least) in [(None, 1), (Some(0), 1), (Some(4), 4)] {
-            let Next::Held { rest } = next(retry_after, 3) else {
+            let Transition::Hold { rest } = next(retry_after, 3) else {
                 panic!("it is put away")
             };
             assert!(rest >= Duration::from_secs(least));
@@ -335,13 +338,13 @@ mod tests {
 
     #[test]
     fn what_was_short_here_leaves_no_trace() {
-        let conclusion = schedule().conclude(
+        let record = schedule().decide(
             attempt(1, Outcome::Failed),
             after_failures(2),
             Charge::Nobody,
         );
-        assert_eq!(conclusion.attempt, None);
-        let (wait, counts) = wait(conclusion.next);
+        assert_eq!(record.attempt, None);
+        let (wait, counts) = wait(record.next);
         assert!(!counts && wait >= SHORT_OF_SOMETHING.as_secs_f64());
     }
 

@@ -13,14 +13,13 @@ use std::{
 
 use entity::{
     Outcome,
-    lifecycle::{Attempt, Order},
+    lifecycle::{Attempt, Job},
 };
 use futures::{FutureExt, future::BoxFuture};
 use time::OffsetDateTime;
 use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
-use crate::schedule::Progress;
 use http::{Called, Downstream};
 use signal::Signal;
 
@@ -37,6 +36,11 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it needs to know what a transaction says.
+    pub(crate) fn needs_content(&self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
     /// Starts the simulated work on transactions that begin together, and so end together.
     pub(crate) fn simulate(delay: Duration, ids: Vec<Uuid>) -> Running {
         Running::Simulated(ids, Box::pin(tokio::time::sleep(delay)))
@@ -44,10 +48,9 @@ impl Work {
 
     /// Starts an attempt at a job. A panic is an outcome, too.
     pub(crate) fn call(downstream: &Downstream, job: Job) -> Running {
-        let order = job.0.clone();
-        let (id, number) = (order.id, order.attempt);
+        let (id, number) = (job.id, job.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
-        let call = AssertUnwindSafe(downstream.call(order)).catch_unwind();
+        let call = AssertUnwindSafe(downstream.call(job.clone())).catch_unwind();
         let called = call.map(move |outcome| {
             outcome.unwrap_or_else(|panic| Called {
                 attempt: Attempt {
@@ -65,25 +68,12 @@ impl Work {
         });
         Running::Called(called.boxed(), Some(job))
     }
-}
 
-/// One transaction to make a call about.
-pub(crate) struct Job(pub(crate) Order);
-
-impl Job {
-    /// How far its transaction has come.
-    pub(crate) fn progress(&self) -> Progress {
-        Progress {
-            failures: self.0.failures,
-            deferrals: self.0.deferrals,
-        }
-    }
-
-    /// Waits here for its next attempt. The one before has counted for nothing.
-    pub(crate) fn rest(mut self, wait: Duration) -> Running {
-        self.0.attempt += 1;
-        self.0.deferrals += 1;
-        Running::Resting(Box::pin(tokio::time::sleep(wait)), Some(self))
+    /// Lets a job wait here for its next attempt. The one before has counted for nothing.
+    pub(crate) fn rest(mut job: Job, wait: Duration) -> Running {
+        job.attempt += 1;
+        job.deferrals += 1;
+        Running::Resting(Box::pin(tokio::time::sleep(wait)), Some(job))
     }
 }
 

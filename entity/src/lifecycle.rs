@@ -1,6 +1,6 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
-//! [`receive`], the relay's [`due`], [`take`] and [`finish`] or, where the work can fail, [`orders`] and
-//! [`conclude`] (the consumer's, who works under a [`lease`]), and [`read`](mod@read), which changes nothing.
+//! [`receive`], the relay's [`due`], [`take`], [`jobs`] and [`record`](record()) (the consumer's, who works under a
+//! [`lease`]), and [`read`](mod@read), which changes nothing.
 //!
 //! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
 //! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died.
@@ -16,7 +16,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TryGetable};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Statement, TryGetable};
 use uuid::Uuid;
 
 use crate::{
@@ -25,18 +25,20 @@ use crate::{
     transaction,
 };
 
-mod conclude;
 pub mod due;
+mod job;
 pub mod lease;
 mod pass;
 pub mod read;
 mod receive;
+mod record;
 mod take;
 
-pub use conclude::{Attempt, Conclusion, Next, Order, conclude, orders};
+pub use job::{Job, jobs};
 pub use pass::{Look, Pass, Range, Span};
 pub use read::{attempts, failure, find};
 pub use receive::{Receipt, Received, receive};
+pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, release, take};
 
 /// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
@@ -76,38 +78,6 @@ pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid,
         [sql::ids(db, ids)],
     );
     pairs(db, statement).await
-}
-
-/// Marks these transactions `PROCESSED` where they are still `PROCESSING` and the holder still holds
-/// them, and takes them out of the outbox. Returns how many this call finished; the others had been
-/// final before, or have been taken by another consumer since.
-pub async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Result<u64, DbErr> {
-    let these = sql::is_one_of_the_ids(db, "id");
-    let is_held = sql::is_held(db);
-    let now = sql::now(db);
-    let finish = match db.get_database_backend() {
-        DbBackend::Postgres => format!(
-            "WITH mine AS (DELETE FROM outbox WHERE {these} AND {is_held} RETURNING id), \
-             finished AS (UPDATE transactions SET status = 'PROCESSED', processed_at = {now} \
-               FROM mine WHERE transactions.id = mine.id AND status = 'PROCESSING' \
-               RETURNING transactions.id) \
-             SELECT count(*) FROM finished"
-        ),
-        _ => format!(
-            "BEGIN IMMEDIATE; \
-             UPDATE transactions SET status = 'PROCESSED', processed_at = {now} \
-               WHERE {these} AND status = 'PROCESSING' \
-               AND EXISTS (SELECT 1 FROM outbox WHERE outbox.id = transactions.id AND {is_held}); \
-             SELECT changes(); \
-             DELETE FROM outbox WHERE {these} AND {is_held}; \
-             COMMIT"
-        ),
-    };
-    retrying(|| {
-        let values = [sql::ids(db, ids), holder.id().into()];
-        count_of(db, sql::statement(db, finish.as_str(), values))
-    })
-    .await
 }
 
 /// Whether the database refuses the data itself, so that trying again is no use: SQLSTATE class 22

@@ -32,7 +32,7 @@ const FLAW: Death = Nowhere("only a flawed protocol does it");
 const MEMORY: Death =
     Nowhere("nothing outside the process changes; a death here is one at the step before");
 const NO_POINT: Death =
-    Nowhere("one statement, of which nobody waits for the answer in order to do another");
+    Nowhere("one statement, of which nobody waits for the answer in job to do another");
 
 const WRITER: &str = "api/src/writer.rs";
 const RELAY: &str = "api/src/relay.rs";
@@ -44,14 +44,16 @@ const INTAKE: &str = "consumer/src/consume/take.rs";
 const WORK: &str = "consumer/src/consume/work.rs";
 const PERSIST: &str = "consumer/src/consume/persist.rs";
 const SUBSCRIPTION: &str = "consumer/src/consume/subscription.rs";
-const FINISH: &str = "consumer/src/consume/finish.rs";
+const RECORD: &str = "consumer/src/consume/record.rs";
+const SETTLE: &str = "consumer/src/consume/settle.rs";
 const KEEPER: &str = "consumer/src/lease.rs";
 const PEERS: &str = "consumer/src/peers.rs";
 const LIFECYCLE: &str = "entity/src/lifecycle.rs";
 const RECEIVE: &str = "entity/src/lifecycle/receive.rs";
 const DUE: &str = "entity/src/lifecycle/due.rs";
 const TAKE: &str = "entity/src/lifecycle/take.rs";
-const CONCLUDE: &str = "entity/src/lifecycle/conclude.rs";
+const JOB: &str = "entity/src/lifecycle/job.rs";
+const OUTCOME: &str = "entity/src/lifecycle/record.rs";
 const LEASE: &str = "entity/src/lifecycle/lease.rs";
 const TOPOLOGY: &str = "queue/src/amqp/topology.rs";
 const PUBLISH: &str = "queue/src/amqp/publish.rs";
@@ -170,31 +172,31 @@ pub const STEPS: &[Step] = &[
     ),
     step(
         "CommitFinish",
-        &[(FINISH, "start_finishing"), (LIFECYCLE, "finish")],
+        &[(RECORD, "start_recording"), (OUTCOME, "finish")],
         At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
     ),
     step(
         "CommitRetry",
-        &[(FINISH, "start_finishing"), (CONCLUDE, "conclude")],
+        &[(RECORD, "start_recording"), (OUTCOME, "record")],
         At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
     ),
-    step("GiveUp", &[(SUBSCRIPTION, "release_orders")], MEMORY),
+    step("GiveUp", &[(SUBSCRIPTION, "release_jobs")], MEMORY),
     step(
         "CommitRelease",
-        &[(SUBSCRIPTION, "release_orders"), (TAKE, "release")],
+        &[(SUBSCRIPTION, "release_jobs"), (TAKE, "release")],
         NO_POINT,
     ),
     step(
         "HandBack",
-        &[(SUBSCRIPTION, "hand_back"), (SUBSCRIPTION, "subscribe")],
+        &[(SETTLE, "settle_released"), (SUBSCRIPTION, "subscribe")],
         Nowhere("the broker takes everything back from the dead anyway"),
     ),
     step(
         "Ack",
         &[
-            (FINISH, "let_go"),
+            (SETTLE, "settle_recorded"),
             (SESSION, "settle"),
-            (CONSUME, "consume"),
+            (CONSUME, "step"),
         ],
         At(&[Point::ConsumerAfterAck]),
     ),
@@ -205,8 +207,8 @@ pub const STEPS: &[Step] = &[
     step("SendAgain", &[("api/src/webhooks.rs", "receive")], FAULT),
     step("CrashApi", &[], FAULT),
     step("CrashConsumer", &[], FAULT),
-    step("Fence", &[(KEEPER, "keep"), (FINISH, "abandon")], FAULT),
-    step("Stop", &[(FINISH, "wind_up")], FAULT),
+    step("Fence", &[(KEEPER, "keep"), (SETTLE, "release_all")], FAULT),
+    step("Stop", &[(CONSUME, "drain")], FAULT),
     step(
         "Sicken",
         &[
@@ -238,7 +240,7 @@ pub const STEPS: &[Step] = &[
 /// Public functions of `entity/src/lifecycle` that no row names, each with the reason.
 pub const NOT_MODELLED: &[(&str, &str, &str)] = &[
     (LIFECYCLE, "load", "reads"),
-    (CONCLUDE, "orders", "reads"),
+    (JOB, "jobs", "reads"),
     (DUE, "state", "reads"),
     (DUE, "shorten_waits", "is about times, which are left out"),
     (

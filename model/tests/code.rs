@@ -13,7 +13,7 @@ const WITH_POINTS: [&str; 7] = [
     "consumer/src/consume/run.rs",
     "consumer/src/consume/take.rs",
     "consumer/src/consume/work.rs",
-    "consumer/src/consume/finish.rs",
+    "consumer/src/consume/record.rs",
 ];
 
 fn read(file: &str) -> String {
@@ -97,8 +97,9 @@ fn every_statement_of_a_life_is_in_a_row() {
         "entity/src/lifecycle.rs",
         "entity/src/lifecycle/receive.rs",
         "entity/src/lifecycle/due.rs",
+        "entity/src/lifecycle/job.rs",
         "entity/src/lifecycle/take.rs",
-        "entity/src/lifecycle/conclude.rs",
+        "entity/src/lifecycle/record.rs",
         "entity/src/lifecycle/lease.rs",
     ] {
         let text = read(file);

@@ -1,7 +1,5 @@
 //! The loop: what a consumer waits for, and what it does about it.
 
-use std::time::Duration;
-
 use entity::lifecycle;
 use failpoint::Point;
 use futures::{FutureExt, StreamExt};
@@ -15,10 +13,8 @@ use crate::{
     Error, Settings,
     circuit::{Allowed, Appetite},
     lease::Change,
+    work::Work,
 };
-
-/// From one look at whether the queue had to be created to the next.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(
     db: DatabaseConnection,
@@ -34,8 +30,8 @@ pub(crate) async fn run(
         "consumer started"
     );
     let mut consumer = Consumer::new(db, queue.name(), settings);
-    consumer.consume(&mut deliveries, &stop).await?;
-    let handed_back = consumer.wind_up(&mut deliveries).await?;
+    while consumer.step(&mut deliveries, &stop).await? == Step::Handled {}
+    let handed_back = consumer.drain(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
     consumer.lease.end().await;
     deliveries.close().await;
@@ -43,54 +39,92 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// What a step has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something has happened, and what follows from it has begun.
+    Handled,
+    /// The consumer has been told to stop.
+    Stopped,
+}
+
 impl Consumer {
-    async fn consume(
+    /// Begins what may begin now, waits until something happens, and handles that.
+    ///
+    /// # Errors
+    /// The consumer cannot go on.
+    pub(super) async fn step(
         &mut self,
         deliveries: &mut Deliveries,
         stop: &CancellationToken,
-    ) -> Result<(), Error> {
-        let mut look = tokio::time::interval(LOOK_EVERY);
+    ) -> Result<Step, Error> {
+        let now = Instant::now();
+        if now >= self.next_record {
+            self.start_recording(now);
+        }
+        let allowed = self.start_calls(now);
+        self.subscribe(deliveries);
+        let may_take = now >= self.next_take && self.may_take(allowed);
+        if may_take && self.take_suspects(now) {
+            return Ok(Step::Handled);
+        }
+        let calls_from = match allowed {
+            Allowed::NoneUntil(until) => Some(until),
+            Allowed::Calls(_) | Allowed::NoneYet => None,
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(Step::Stopped),
+            change = self.lease.change() => match change? {
+                Change::Began => {}
+                Change::Lost => self.release_all(deliveries).await,
+            },
+            batch = deliveries.next(), if may_take => self.receive(batch, Instant::now()),
+            () = sleep_until(self.next_take), if now < self.next_take => {}
+            () = sleep_until(self.next_record), if now < self.next_record => {}
+            () = sleep_until(calls_from.unwrap_or(now)), if calls_from.is_some() => {}
+            Some(result) = self.taking.next() => {
+                deliveries.settle(self.start_work(result.map_err(Error::Database)?)).await;
+            }
+            Some(ended) = self.working.next() => self.on_ended(ended, Instant::now()),
+            Some(rested) = self.resting.next() => self.on_ended(rested, Instant::now()),
+            _ = self.look_at_queue.tick() => if deliveries.queue_was_created() {
+                self.note_new_queue();
+            },
+            Some(recorded) = self.recording.next() => {
+                deliveries.settle(self.settle_recorded(recorded.map_err(Error::Database)?)).await;
+                failpoint::here(Point::ConsumerAfterAck);
+            }
+            Some(released) = self.releasing.next() => {
+                deliveries.settle(self.settle_released(released.map_err(Error::Database)?)).await;
+            }
+            Some(noted) = self.noting.next() => noted.map_err(Error::Database)?,
+        }
+        Ok(Step::Handled)
+    }
+
+    /// Waits for calls under way, commits and settles everything that is done, and leaves the rest.
+    /// Returns how much that is.
+    pub(super) async fn drain(&mut self, deliveries: &mut Deliveries) -> Result<usize, Error> {
+        let until = Instant::now() + self.settings.grace;
+        if matches!(self.settings.work, Work::Simulate { .. }) {
+            // Nobody has been called.
+            self.working.clear();
+        }
         loop {
-            let now = Instant::now();
-            if now >= self.next_finish {
-                self.start_finishing();
+            self.start_recording(Instant::now());
+            if self.working.is_empty() && self.recording.is_empty() {
+                return Ok(self.in_flight.len());
             }
-            let allowed = self.start_calls(now);
-            self.subscribe(deliveries);
-            let may_take = now >= self.next_take && self.may_take(allowed);
-            if may_take && self.take_suspects() {
-                continue;
-            }
-            let wait = match allowed {
-                Allowed::NoneUntil(until) => Some(until),
-                Allowed::Calls(_) | Allowed::NoneYet => None,
-            };
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                change = self.lease.change() => match change? {
-                    Change::Began => {}
-                    Change::Lost => self.abandon(deliveries).await,
+                change = self.lease.change() => if change? == Change::Lost {
+                    self.release_all(deliveries).await;
                 },
-                batch = deliveries.next(), if may_take => self.receive(batch),
-                () = sleep_until(self.next_take), if now < self.next_take => {}
-                () = sleep_until(self.next_finish), if now < self.next_finish => {}
-                () = sleep_until(wait.unwrap_or(now)), if wait.is_some() => {}
-                Some(asked) = self.taking.next() => {
-                    deliveries.settle(self.start_work(asked.map_err(Error::Database)?)).await;
+                () = sleep_until(until), if !self.working.is_empty() => self.working.clear(),
+                Some(ended) = self.working.next() => self.on_ended(ended, Instant::now()),
+                Some(recorded) = self.recording.next() => {
+                    let settled = self.settle_recorded(recorded.map_err(Error::Database)?);
+                    deliveries.settle(settled).await;
                 }
-                Some(ended) = self.working.next() => self.on_ended(ended),
-                Some(rested) = self.resting.next() => self.on_ended(rested),
-                _ = look.tick() => if deliveries.queue_was_created() {
-                    self.note_new_queue();
-                },
-                Some(finished) = self.finishing.next() => {
-                    deliveries.settle(self.let_go(finished.map_err(Error::Database)?)).await;
-                    failpoint::here(Point::ConsumerAfterAck);
-                }
-                Some(released) = self.releasing.next() => {
-                    deliveries.settle(self.hand_back(released.map_err(Error::Database)?)).await;
-                }
-                Some(noted) = self.noting.next() => noted.map_err(Error::Database)?,
             }
         }
     }
@@ -98,10 +132,10 @@ impl Consumer {
     /// Whether more may be taken: there is a lease, and what has been taken is at work.
     fn may_take(&self, allowed: Allowed) -> bool {
         let has_room = match allowed {
-            Allowed::Calls(more) => self.orders.len() < more,
+            Allowed::Calls(more) => self.jobs.len() < more,
             // A limit may grow, and what is at hand then begins at once.
             Allowed::NoneYet => {
-                self.circuit.appetite() == Appetite::Full && self.orders.len() < self.working.len()
+                self.circuit.appetite() == Appetite::Full && self.jobs.len() < self.working.len()
             }
             Allowed::NoneUntil(_) => false,
         };

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use queue::{Deliveries, Settlement};
 use uuid::Uuid;
 
-use super::{Consumer, Settled, persist::persist};
+use super::{Consumer, persist::persist};
 use crate::{circuit::Appetite, work::Running};
 
 /// When the relay publishes what was released, unless the message that goes back brings it sooner.
@@ -27,12 +27,11 @@ impl Consumer {
                 deliveries.subscribe(probes.min(self.settings.prefetch));
             }
             Appetite::Nothing => {
-                self.release_orders();
+                self.release_jobs();
                 if self.is_at_rest() {
                     // These wait for their turn, which comes with a new delivery now.
                     for id in self.suspects.clear_waiting() {
-                        self.in_flight
-                            .release(id, Settlement::Requeue, Settlement::Requeue)
+                        self.settle(id, Settlement::Requeue, Settlement::Requeue)
                             .for_each(drop);
                     }
                     deliveries.subscribe(0);
@@ -43,7 +42,7 @@ impl Consumer {
 
     /// Whether nothing has been taken that is not at work.
     fn is_at_rest(&self) -> bool {
-        self.orders.is_empty()
+        self.jobs.is_empty()
             && self.held.is_empty()
             && self.resting.is_empty()
             && self.taking.is_empty()
@@ -52,16 +51,16 @@ impl Consumer {
 
     /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about
     /// what we still hold would mean nothing to them.
-    fn release_orders(&mut self) {
+    fn release_jobs(&mut self) {
         let Some(holder) = self.lease.holder() else {
             return;
         };
-        if (self.orders.is_empty() && self.resting.is_empty()) || !self.releasing.is_empty() {
+        if (self.jobs.is_empty() && self.resting.is_empty()) || !self.releasing.is_empty() {
             return;
         }
         let resting = std::mem::take(&mut self.resting).into_iter();
-        self.orders.extend(resting.filter_map(Running::into_job));
-        let ids: Vec<Uuid> = self.orders.drain(..).map(|job| job.0.id).collect();
+        self.jobs.extend(resting.filter_map(Running::into_job));
+        let ids: Vec<Uuid> = self.jobs.drain(..).map(|job| job.id).collect();
         let db = self.db.clone();
         let release = async move {
             let release = || lifecycle::release(&db, holder, &ids, RELEASED_FOR);
@@ -69,18 +68,5 @@ impl Consumer {
             Ok(ids)
         };
         self.releasing.push(release.boxed());
-    }
-
-    /// What has been released goes back to the queue.
-    pub(super) fn hand_back(&mut self, ids: Vec<Uuid>) -> Settled {
-        let mut settled = Vec::new();
-        for id in ids {
-            self.suspects.forget(id);
-            settled.extend(
-                self.in_flight
-                    .release(id, Settlement::Requeue, Settlement::Requeue),
-            );
-        }
-        settled
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use entity::{
     Status, Verdict,
-    lifecycle::{self, Conclusion, LOOK_AGAIN_IN, Next},
+    lifecycle::{self, Holder, Job, LOOK_AGAIN_IN, Record, Taken, Transition},
 };
 use failpoint::Point;
 use futures::FutureExt;
@@ -12,66 +12,75 @@ use queue::{Delivery, Settlement};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Asked, CALL_EVERY, Consumer, Settled, persist::persist};
-use crate::{
-    suspects::{CRASHES_MAX, TRUSTED_CRASHES},
-    work::{Job, Work},
-};
+use super::{CALL_EVERY, Consumer, persist::persist, settle::Settled};
+use crate::suspects::{CRASHES_MAX, TRUSTED_CRASHES};
+
+/// What was asked for, in whose name, and what came of it.
+pub(super) struct TakeResult {
+    holder: Holder,
+    ids: Vec<Uuid>,
+    taken: Taken,
+    /// For what is ours, where the work needs to know what it is.
+    jobs: Vec<Job>,
+}
 
 impl Consumer {
     /// Takes deliveries, and in the database those that are new to this process.
-    pub(super) fn receive(&mut self, batch: Vec<Delivery>) {
+    pub(super) fn receive(&mut self, batch: Vec<Delivery>, now: Instant) {
         let ids: Vec<Uuid> = batch
             .into_iter()
             .filter_map(|delivery| self.in_flight.take(delivery))
             .collect();
         if !ids.is_empty() {
-            self.take(ids, TRUSTED_CRASHES);
+            self.take(ids, TRUSTED_CRASHES, now);
         }
     }
 
     /// Takes those suspects whose turn it is. Returns whether there are any.
-    pub(super) fn take_suspects(&mut self) -> bool {
+    pub(super) fn take_suspects(&mut self, now: Instant) -> bool {
         let ids = self.suspects.admit(self.settings.prefetch);
         let any = !ids.is_empty();
         if any {
-            self.take(ids, i32::MAX);
+            self.take(ids, i32::MAX, now);
         }
         any
     }
 
-    fn take(&mut self, ids: Vec<Uuid>, crashes_max: i32) {
+    fn take(&mut self, ids: Vec<Uuid>, crashes_max: i32, now: Instant) {
         let Some(holder) = self.lease.holder() else {
-            // It has run out just now; `abandon` hands them back.
+            // It has run out just now; `release_all` hands them back.
             return;
         };
-        self.next_take = Instant::now() + CALL_EVERY;
+        self.next_take = now + CALL_EVERY;
         let db = self.db.clone();
-        let needs_orders = matches!(self.settings.work, Work::Http(_));
+        let needs_content = self.settings.work.needs_content();
         let take = async move {
             let take = || lifecycle::take(&db, holder, ids.clone(), crashes_max, LOOK_AGAIN_IN);
             failpoint::here(Point::ConsumerBeforeTake);
             let taken = persist("take", take).await?;
             failpoint::here(Point::ConsumerAfterTake);
-            let orders = match needs_orders {
-                true => persist("read", || lifecycle::orders(&db, &taken.mine)).await?,
+            let jobs = match needs_content {
+                true => persist("read", || lifecycle::jobs(&db, &taken.mine)).await?,
                 false => Vec::new(),
             };
-            Ok(Asked {
+            Ok(TakeResult {
                 holder,
                 ids,
                 taken,
-                orders,
+                jobs,
             })
         };
         self.taking.push(take.boxed());
     }
 
     /// Starts the work on what is ours; returns the settlements of the rest.
-    pub(super) fn start_work(&mut self, asked: Asked) -> Settled {
-        let Asked {
-            holder, ids, taken, ..
-        } = asked;
+    pub(super) fn start_work(&mut self, result: TakeResult) -> Settled {
+        let TakeResult {
+            holder,
+            ids,
+            taken,
+            jobs,
+        } = result;
         if self.lease.holder() != Some(holder) {
             // The answer is of no use without the lease, and everything has been handed back.
             return Vec::new();
@@ -81,18 +90,9 @@ impl Consumer {
             .mine
             .iter()
             .partition(|id| self.suspects.is_poison(**id));
-        match &self.settings.work {
-            Work::Simulate { .. } if mine.is_empty() => {}
-            Work::Simulate { delay } => self.working.push(Work::simulate(*delay, mine)),
-            Work::Http(_) => self.orders.extend(
-                asked
-                    .orders
-                    .into_iter()
-                    .filter(|order| !poisonous.contains(&order.id))
-                    .map(Job),
-            ),
-        }
-        self.conclusions.extend(poisonous.into_iter().map(poison));
+        let jobs = jobs.into_iter().filter(|job| !poisonous.contains(&job.id));
+        self.begin(mine, jobs);
+        self.records.extend(poisonous.into_iter().map(poison));
         if all_mine {
             return Vec::new();
         }
@@ -119,20 +119,19 @@ impl Consumer {
                     Settlement::DeadLetter
                 }
             };
-            self.suspects.forget(id);
             // What has joined came while the database was asked: it may bring what is ours to take by now.
-            settled.extend(self.in_flight.release(id, settlement, Settlement::Requeue));
+            settled.extend(self.settle(id, settlement, Settlement::Requeue));
         }
         settled
     }
 }
 
 /// The end of what has killed its consumer again and again.
-fn poison(id: Uuid) -> Conclusion {
-    Conclusion {
+fn poison(id: Uuid) -> Record {
+    Record {
         id,
         attempt: None,
-        next: Next::Failed {
+        next: Transition::Failed {
             verdict: Verdict::Poison,
             reason: format!("{CRASHES_MAX} consumers died while they worked on it"),
         },

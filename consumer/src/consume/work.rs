@@ -1,17 +1,28 @@
 //! The work on what is taken: calls begin as far as the circuit lets them, and what they end with is noted.
 
-use entity::lifecycle::Next;
+use entity::lifecycle::{Job, Record, Transition};
 use failpoint::Point;
 use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::Consumer;
 use crate::{
     circuit::Allowed,
-    work::{Ended, Job, Work, http::Called},
+    schedule::Progress,
+    work::{Ended, Work, http::Called},
 };
 
 impl Consumer {
+    /// Begins what has been taken: at once where it is simulated, and as the circuit lets calls through where it is one.
+    pub(super) fn begin(&mut self, ids: Vec<Uuid>, jobs: impl Iterator<Item = Job>) {
+        match &self.settings.work {
+            Work::Simulate { .. } if ids.is_empty() => {}
+            Work::Simulate { delay } => self.working.push(Work::simulate(*delay, ids)),
+            Work::Http(_) => self.jobs.extend(jobs),
+        }
+    }
+
     /// Starts as many calls as the circuit lets through; returns what it says then. None begins without a lease.
     pub(super) fn start_calls(&mut self, now: Instant) -> Allowed {
         let Work::Http(downstream) = &self.settings.work else {
@@ -22,37 +33,38 @@ impl Consumer {
             if !matches!(allowed, Allowed::Calls(_)) || self.lease.holder().is_none() {
                 return allowed;
             }
-            let Some(job) = self.orders.pop_front() else {
+            let Some(job) = self.jobs.pop_front() else {
                 return allowed;
             };
-            self.circuit.started(job.0.id);
+            self.circuit.started(job.id);
             self.working.push(Work::call(downstream, job));
         }
     }
 
     /// Notes what has ended: this one, and the others that have too.
-    pub(super) fn on_ended(&mut self, ended: Ended) {
+    pub(super) fn on_ended(&mut self, ended: Ended, now: Instant) {
         failpoint::here(Point::ConsumerAtWork);
-        let now = Instant::now();
         let mut next = Some(ended);
         while let Some(ended) = next {
             match ended {
-                Ended::Simulated(ids) => self.done.extend(ids),
+                Ended::Simulated(ids) => {
+                    self.records.extend(ids.into_iter().map(Record::processed));
+                }
                 Ended::Called(called, job) => self.on_called(*called, job, now),
-                Ended::Rested(job) => self.orders.push_front(job),
+                Ended::Rested(job) => self.jobs.push_front(job),
             }
             next = self.working.next().now_or_never().flatten();
         }
     }
 
     fn on_called(&mut self, called: Called, job: Job, now: Instant) {
-        let progress = job.progress();
+        let progress = Progress::from(&job);
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
         let schedule = &self.settings.retries;
-        let conclusion = schedule.conclude(called.attempt, progress, charge);
-        if matches!(conclusion.next, Next::Held { .. }) {
-            self.held.insert(conclusion.id, job);
+        let record = schedule.decide(called.attempt, progress, charge);
+        if matches!(record.next, Transition::Hold { .. }) {
+            self.held.insert(record.id, job);
         }
-        self.conclusions.push(conclusion);
+        self.records.push(record);
     }
 }

@@ -28,7 +28,7 @@ mod tests;
 
 use std::{fmt, future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
-use entity::lifecycle::{Attempt, Order};
+use entity::lifecycle::{Attempt, Job};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -97,13 +97,10 @@ impl Downstream {
     ///
     /// It runs as a task of its own: setting up TLS takes time, and whoever waits for many calls at once has
     /// other things to do meanwhile.
-    pub(crate) fn call(
-        &self,
-        order: Order,
-    ) -> impl Future<Output = Called> + Send + 'static + use<> {
+    pub(crate) fn call(&self, job: Job) -> impl Future<Output = Called> + Send + 'static + use<> {
         let downstream = self.0.clone();
         async move {
-            let call = tokio::spawn(async move { downstream.attempt(order).await });
+            let call = tokio::spawn(async move { downstream.attempt(job).await });
             match AbortOnDropHandle::new(call).await {
                 Ok(called) => called,
                 Err(error) => match error.try_into_panic() {
@@ -124,17 +121,17 @@ impl fmt::Debug for Downstream {
 }
 
 impl Inner {
-    async fn attempt(&self, order: Order) -> Called {
+    async fn attempt(&self, job: Job) -> Called {
         let started_at = OffsetDateTime::now_utc();
         let began = Instant::now();
-        let verdict = match self.ask(&order, started_at).await {
+        let verdict = match self.ask(&job, started_at).await {
             Ok(answer) => answer.verdict(OffsetDateTime::now_utc()),
             Err(silence) => Verdict::of_silence(&silence),
         };
         Called {
             attempt: Attempt {
-                id: order.id,
-                number: order.attempt,
+                id: job.id,
+                number: job.attempt,
                 started_at,
                 took: began.elapsed(),
                 outcome: verdict.outcome,
@@ -146,8 +143,8 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, order: &Order, now: OffsetDateTime) -> Result<Answer, Silence> {
-        let request = request::build(&self.address, self.secret.as_ref(), order, now)?;
+    async fn ask(&self, job: &Job, now: OffsetDateTime) -> Result<Answer, Silence> {
+        let request = request::build(&self.address, self.secret.as_ref(), job, now)?;
         let mut progress = Progress::default();
         let exchange = self.client.exchange(&request, &mut progress);
         let ended = timeout(self.timeout, exchange).await;

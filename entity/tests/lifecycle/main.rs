@@ -2,9 +2,8 @@
 
 #![cfg(test)]
 
-mod conclude;
-
 mod receive;
+mod record;
 mod relay;
 mod take;
 mod values;
@@ -13,7 +12,7 @@ use std::time::Duration;
 
 use entity::{
     Amount, Status, Webhook, conflict,
-    lifecycle::{self, Holder, Look, Range, Receipt, Received, Taken, due, lease},
+    lifecycle::{self, Holder, Look, Range, Receipt, Received, Record, Taken, due, lease},
     outbox, retry,
 };
 use migration::{Migrator, MigratorTrait};
@@ -157,6 +156,16 @@ fn sorted(look: Look) -> Vec<Uuid> {
     let mut ids = look.ids;
     ids.sort();
     ids
+}
+
+async fn record_all(db: &DatabaseConnection, holder: Holder, records: &[Record]) -> u64 {
+    lifecycle::record(db, holder, records).await.unwrap()
+}
+
+/// The work on these is done.
+async fn finish(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> u64 {
+    let records: Vec<Record> = ids.iter().copied().map(Record::processed).collect();
+    record_all(db, holder, &records).await
 }
 
 async fn take(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Taken {

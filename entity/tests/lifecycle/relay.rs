@@ -1,7 +1,7 @@
 //! What the relay claims and notes.
 
 use entity::lifecycle::{
-    Next,
+    Transition,
     due::{FellDue, Wanted},
 };
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -123,15 +123,15 @@ async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) 
 
     let (_, holder) = consumer(&db).await;
     take(&db, holder, &ids[..1]).await;
-    let failed = lifecycle::Conclusion {
+    let failed = lifecycle::Record {
         id: ids[0],
         attempt: None,
-        next: Next::Again {
+        next: Transition::Retry {
             after: NOW,
             counts: true,
         },
     };
-    lifecycle::conclude(&db, holder, &[failed]).await.unwrap();
+    lifecycle::record(&db, holder, &[failed]).await.unwrap();
     let claimed = due::claim_retries(&db, 9, NOW, FellDue::EVER)
         .await
         .unwrap();
@@ -158,9 +158,7 @@ async fn what_has_left_the_queue_comes_back(db: DatabaseConnection) {
     let ids = three(&db).await;
     let (_, holder) = consumer(&db).await;
     take(&db, holder, &ids[..1]).await;
-    lifecycle::finish(&db, Holder::Sole, &ids[1..2])
-        .await
-        .unwrap();
+    finish(&db, Holder::Sole, &ids[1..2]).await;
     let unknown = Uuid::now_v7();
     due::come_back(&db, &[ids[0], ids[1], ids[2], unknown], NOW)
         .await

@@ -1,6 +1,6 @@
 //! What downstream receives.
 
-use entity::{Webhook, lifecycle::Order};
+use entity::{Webhook, lifecycle::Job};
 use http_body_util::Full;
 use hyper::{
     Request,
@@ -23,25 +23,25 @@ const NOT_IN_A_KEY: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 pub(super) fn build(
     address: &Address,
     secret: Option<&Secret>,
-    order: &Order,
+    job: &Job,
     now: OffsetDateTime,
 ) -> Result<Request<Full<Bytes>>, Silence> {
-    let body = body(&order.webhook)?;
-    let key = utf8_percent_encode(&order.webhook.transaction_id, NOT_IN_A_KEY).to_string();
+    let body = body(&job.webhook)?;
+    let key = utf8_percent_encode(&job.webhook.transaction_id, NOT_IN_A_KEY).to_string();
     let mut request = Request::post(address.target())
         .header(HOST, address.host_header())
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, HOOKLINE)
         .header("idempotency-key", key)
-        .header("hookline-attempt", order.attempt);
+        .header("hookline-attempt", job.attempt);
     if let Some(authorization) = &address.authorization {
         request = request.header(AUTHORIZATION, authorization);
     }
     if let Some(secret) = secret {
         request = request
-            .header("webhook-id", order.id.to_string())
+            .header("webhook-id", job.id.to_string())
             .header("webhook-timestamp", now.unix_timestamp())
-            .header("webhook-signature", secret.sign(order.id, now, &body));
+            .header("webhook-signature", secret.sign(job.id, now, &body));
     }
     Ok(request.body(Full::new(Bytes::from(body)))?)
 }

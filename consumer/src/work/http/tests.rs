@@ -12,7 +12,7 @@ use std::time::Duration;
 use entity::Webhook;
 use uuid::Uuid;
 
-use super::{Attempt, Downstream, Order, Settings};
+use super::{Attempt, Downstream, Job, Settings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// No test that passes waits as long.
@@ -33,8 +33,8 @@ fn downstream(place: &str, timeout: Duration) -> Downstream {
     Downstream::new(settings(format!("http://{place}/hook"), timeout)).unwrap()
 }
 
-fn order(transaction_id: &str) -> Order {
-    Order {
+fn job(transaction_id: &str) -> Job {
+    Job {
         id: Uuid::now_v7(),
         webhook: Webhook {
             transaction_id: transaction_id.into(),
@@ -51,7 +51,7 @@ fn order(transaction_id: &str) -> Order {
 
 /// One attempt with a new client, which must end long before it gives up if `timeout` is [`LONG`].
 async fn attempt(place: &str, timeout: Duration) -> Attempt {
-    let attempt = downstream(place, timeout).call(order("t1")).await.attempt;
+    let attempt = downstream(place, timeout).call(job("t1")).await.attempt;
     assert!(attempt.took < LONG, "{attempt:?}");
     attempt
 }

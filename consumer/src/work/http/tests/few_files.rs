@@ -6,7 +6,7 @@ use std::{fs::File, process::Command};
 use hyper::Response;
 use rustix::process::{Resource, getrlimit};
 
-use super::{super::Signal, LONG, downstream, order, server::Server};
+use super::{super::Signal, LONG, downstream, job, server::Server};
 
 /// Enough for a runtime, a server and a call, and soon used up.
 const FILES: u64 = 64;
@@ -48,7 +48,7 @@ async fn inside_a_process_with_few_files() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    let called = downstream.call(order("t1")).await;
+    let called = downstream.call(job("t1")).await;
     assert_eq!(called.signal, Signal::Here);
     let error = called.attempt.error.unwrap();
     assert!(
@@ -58,6 +58,6 @@ async fn inside_a_process_with_few_files() {
     assert!(server.requests().is_empty());
 
     files.clear();
-    let called = downstream.call(order("t1")).await;
+    let called = downstream.call(job("t1")).await;
     assert_eq!(called.signal, Signal::Succeeded, "{called:?}");
 }

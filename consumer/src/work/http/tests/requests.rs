@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{
     super::{Address, Downstream, Secret, Settings, request},
-    LONG, SECRET, downstream, order,
+    LONG, SECRET, downstream, job,
     server::Server,
     settings,
 };
@@ -19,10 +19,10 @@ async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
         format!("http://{}/hook?a=b%20c", server.place),
         LONG,
     ));
-    let mut order = order("t1");
-    order.attempt = 3;
-    let id = order.id;
-    let attempt = downstream.unwrap().call(order).await.attempt;
+    let mut job = job("t1");
+    job.attempt = 3;
+    let id = job.id;
+    let attempt = downstream.unwrap().call(job).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert_eq!(
         (attempt.id, attempt.number, attempt.status),
@@ -62,9 +62,9 @@ async fn an_amount_arrives_digit_by_digit() {
         ("1500", "1500"),
         ("-0.0", "0"),
     ] {
-        let mut order = order("t1");
-        order.webhook.amount = amount.parse().unwrap();
-        downstream.call(order).await;
+        let mut job = job("t1");
+        job.webhook.amount = amount.parse().unwrap();
+        downstream.call(job).await;
         let body = &server.requests()[0].body;
         assert!(body.contains(&format!(r#""amount":{digits},"#)), "{body}");
     }
@@ -84,7 +84,7 @@ async fn different_ids_never_become_one_key() {
         ("ü\"{}/?#", "%C3%BC\"{}/?#"),
         (&longest, &"%E2%82%AC".repeat(255)),
     ] {
-        let attempt = downstream.call(order(id)).await.attempt;
+        let attempt = downstream.call(job(id)).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
         let seen = &server.requests()[0];
         assert_eq!(seen.header("idempotency-key"), Some(key));
@@ -100,12 +100,12 @@ async fn a_secret_signs_id_time_and_body() {
     let address = Address::parse("http://localhost/hook").unwrap();
     let secret = Secret::parse(SECRET).unwrap();
     let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
-    let mut order = order("t1");
-    order.id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-    order.webhook.amount = "-999999999999999.9999".parse().unwrap();
-    let request = request::build(&address, Some(&secret), &order, now).unwrap();
+    let mut job = job("t1");
+    job.id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    job.webhook.amount = "-999999999999999.9999".parse().unwrap();
+    let request = request::build(&address, Some(&secret), &job, now).unwrap();
     let header = |name| request.headers()[name].to_str().unwrap().to_owned();
-    assert_eq!(header("webhook-id"), order.id.to_string());
+    assert_eq!(header("webhook-id"), job.id.to_string());
     assert_eq!(header("webhook-timestamp"), "1700000000");
     assert_eq!(
         header("webhook-signature"),
@@ -126,9 +126,9 @@ async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
         ..settings(format!("http://{}/", server.place), LONG)
     })
     .unwrap();
-    let order = order("t1");
-    let id = order.id;
-    let attempt = downstream.call(order).await.attempt;
+    let job = job("t1");
+    let id = job.id;
+    let attempt = downstream.call(job).await.attempt;
     let seen = &server.requests()[0];
     let signature =
         Secret::parse(SECRET)
@@ -150,7 +150,7 @@ async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
     .await;
     let url = format!("http://user:hunter2@{}/?token=hunter3", server.place);
     let downstream = Downstream::new(settings(url, LONG)).unwrap();
-    let attempt = downstream.call(order("t1")).await.attempt;
+    let attempt = downstream.call(job("t1")).await.attempt;
     let seen = &server.requests()[0];
     assert_eq!(seen.head.headers[AUTHORIZATION], "Basic dXNlcjpodW50ZXIy");
     assert_eq!(seen.header("host"), Some(server.place.as_str()));
@@ -164,7 +164,7 @@ async fn calls_share_a_connection() {
     let server = Server::start(|_| Response::default()).await;
     let downstream = downstream(&server.place, LONG);
     for _ in 0..2 {
-        downstream.clone().call(order("t1")).await;
+        downstream.clone().call(job("t1")).await;
     }
     let connections: Vec<usize> = (server.requests().iter())
         .map(|seen| seen.connection)

@@ -1,22 +1,22 @@
-//! Work that can fail: orders, conclusions, and those that kill their consumers.
+//! Work that can fail: jobs, records, and those that kill their consumers.
 
 use entity::{
     Outcome, Verdict,
-    lifecycle::{Attempt, Conclusion, Next, attempts, failure},
+    lifecycle::{Attempt, Record, Transition, attempts, failure},
 };
 use time::OffsetDateTime;
 
 use crate::*;
 
 on_both! {
-    an_order_says_what_the_sender_said
+    a_job_says_what_the_sender_said
     work_that_is_done_is_processed_with_its_attempt
     work_that_is_refused_is_failed_with_its_reason
     work_that_is_to_be_repeated_waits_for_its_time
     an_attempt_that_counts_for_nothing_has_a_number_all_the_same
     what_is_held_on_to_stays_its_consumers
-    a_conclusion_that_is_repeated_changes_nothing
-    a_late_conclusion_changes_nothing
+    a_record_that_is_repeated_changes_nothing
+    a_late_record_changes_nothing
     a_suspect_is_taken_only_by_who_asks_for_it
 }
 
@@ -34,18 +34,16 @@ fn attempt(id: Uuid, number: u32, outcome: Outcome) -> Attempt {
     }
 }
 
-fn conclusion(attempt: Attempt, next: Next) -> Conclusion {
-    Conclusion {
+fn outcome(attempt: Attempt, next: Transition) -> Record {
+    Record {
         id: attempt.id,
         attempt: Some(attempt),
         next,
     }
 }
 
-async fn conclude(db: &DatabaseConnection, holder: Holder, conclusion: Conclusion) -> u64 {
-    lifecycle::conclude(db, holder, &[conclusion])
-        .await
-        .unwrap()
+async fn record(db: &DatabaseConnection, holder: Holder, record: Record) -> u64 {
+    record_all(db, holder, &[record]).await
 }
 
 /// One webhook that a living consumer has taken.
@@ -57,28 +55,26 @@ async fn one_taken(db: &DatabaseConnection) -> (Uuid, Holder) {
     (received.id, holder)
 }
 
-async fn an_order_says_what_the_sender_said(db: DatabaseConnection) {
+async fn a_job_says_what_the_sender_said(db: DatabaseConnection) {
     let mut batch = ["t1", "t2"].map(|id| received(webhook(id)));
     batch[0].webhook.amount = "-0.0001".parse().unwrap();
     lifecycle::receive(&db, &batch, LATER).await.unwrap();
     let finished = batch[1].id;
-    lifecycle::finish(&db, Holder::Sole, &[finished])
-        .await
-        .unwrap();
+    finish(&db, Holder::Sole, &[finished]).await;
     let [first, _] = batch;
-    let orders = lifecycle::orders(&db, &[first.id, finished]).await.unwrap();
-    let [order] = orders.as_slice() else {
-        panic!("{orders:?}")
+    let jobs = lifecycle::jobs(&db, &[first.id, finished]).await.unwrap();
+    let [job] = jobs.as_slice() else {
+        panic!("{jobs:?}")
     };
-    assert_eq!((order.id, &order.webhook), (first.id, &first.webhook));
-    assert_eq!(order.attempt, 1);
+    assert_eq!((job.id, &job.webhook), (first.id, &first.webhook));
+    assert_eq!(job.attempt, 1);
 }
 
 async fn work_that_is_done_is_processed_with_its_attempt(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
     let done = attempt(id, 1, Outcome::Succeeded);
     assert_eq!(
-        conclude(&db, holder, conclusion(done.clone(), Next::Processed)).await,
+        record(&db, holder, outcome(done.clone(), Transition::Processed)).await,
         1
     );
     let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
@@ -96,12 +92,12 @@ async fn work_that_is_done_is_processed_with_its_attempt(db: DatabaseConnection)
 
 async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
-    let next = Next::Failed {
+    let next = Transition::Failed {
         verdict: Verdict::Permanent,
         reason: "answered 400".into(),
     };
     let refused = attempt(id, 1, Outcome::Refused);
-    assert_eq!(conclude(&db, holder, conclusion(refused, next)).await, 1);
+    assert_eq!(record(&db, holder, outcome(refused, next)).await, 1);
     let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
     assert_eq!((row.status, row.processed_at), (Status::Failed, None));
     let failure = failure(&db, id).await.unwrap().unwrap();
@@ -113,8 +109,8 @@ async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) 
 }
 
 /// What follows from an attempt that has failed.
-fn again(after: Duration) -> Next {
-    Next::Again {
+fn again(after: Duration) -> Transition {
+    Transition::Retry {
         after,
         counts: true,
     }
@@ -122,8 +118,8 @@ fn again(after: Duration) -> Next {
 
 async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
-    let later = conclusion(attempt(id, 1, Outcome::Failed), again(LATER));
-    assert_eq!(conclude(&db, holder, later).await, 1);
+    let later = outcome(attempt(id, 1, Outcome::Failed), again(LATER));
+    assert_eq!(record(&db, holder, later).await, 1);
     assert_eq!(outbox_count(&db).await, 0);
     // A message that is left over from the first attempt, and a note that comes late.
     for holder in [holder, Holder::Sole] {
@@ -143,66 +139,71 @@ async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) 
     let two = received(webhook("t2"));
     receive_one(&db, &two).await;
     assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
-    let soon = conclusion(attempt(two.id, 1, Outcome::Failed), again(NOW));
-    assert_eq!(conclude(&db, holder, soon).await, 1);
+    let soon = outcome(attempt(two.id, 1, Outcome::Failed), again(NOW));
+    assert_eq!(record(&db, holder, soon).await, 1);
     assert!(take(&db, holder, &[two.id]).await.mine.is_empty());
     assert_eq!(claim_retries(&db).await, [two.id]);
     assert_eq!(take(&db, holder, &[two.id]).await.mine, [two.id]);
-    let order = lifecycle::orders(&db, &[two.id]).await.unwrap().remove(0);
-    assert_eq!((order.attempt, order.failures, order.deferrals), (2, 1, 0));
+    let job = lifecycle::jobs(&db, &[two.id]).await.unwrap().remove(0);
+    assert_eq!((job.attempt, job.failures, job.deferrals), (2, 1, 0));
 }
 
 async fn an_attempt_that_counts_for_nothing_has_a_number_all_the_same(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
     for number in 1..=3 {
-        let next = Next::Again {
+        let next = Transition::Retry {
             after: NOW,
             counts: number == 2,
         };
-        let busy = conclusion(attempt(id, number, Outcome::Failed), next);
-        assert_eq!(conclude(&db, holder, busy).await, 1);
+        let busy = outcome(attempt(id, number, Outcome::Failed), next);
+        assert_eq!(record(&db, holder, busy).await, 1);
         assert_eq!(claim_retries(&db).await, [id]);
         assert_eq!(take(&db, holder, &[id]).await.mine, [id]);
     }
-    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
-    assert_eq!((order.attempt, order.failures, order.deferrals), (4, 1, 2));
+    let job = lifecycle::jobs(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!((job.attempt, job.failures, job.deferrals), (4, 1, 2));
     assert_eq!(attempts(&db, id).await.unwrap().len(), 3);
 }
 
 async fn what_is_held_on_to_stays_its_consumers(db: DatabaseConnection) {
     let (id, holder) = one_taken(&db).await;
-    let busy = || conclusion(attempt(id, 1, Outcome::Failed), Next::Held { rest: NOW });
-    assert_eq!(conclude(&db, holder, busy()).await, 1);
-    assert_eq!(conclude(&db, holder, busy()).await, 0);
+    let busy = || {
+        outcome(
+            attempt(id, 1, Outcome::Failed),
+            Transition::Hold { rest: NOW },
+        )
+    };
+    assert_eq!(record(&db, holder, busy()).await, 1);
+    assert_eq!(record(&db, holder, busy()).await, 0);
     let (_, other) = consumer(&db).await;
     assert!(take(&db, other, &[id]).await.mine.is_empty());
-    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
-    assert_eq!((order.attempt, order.failures, order.deferrals), (2, 0, 1));
-    let done = conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
-    assert_eq!(conclude(&db, holder, done).await, 1);
+    let job = lifecycle::jobs(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!((job.attempt, job.failures, job.deferrals), (2, 0, 1));
+    let done = outcome(attempt(id, 2, Outcome::Succeeded), Transition::Processed);
+    assert_eq!(record(&db, holder, done).await, 1);
     assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
 }
 
-async fn a_conclusion_that_is_repeated_changes_nothing(db: DatabaseConnection) {
+async fn a_record_that_is_repeated_changes_nothing(db: DatabaseConnection) {
     let (id, _) = one_taken(&db).await;
     // In the name of the only process there is, which nothing else fences.
-    let failed = || conclusion(attempt(id, 1, Outcome::Failed), again(NOW));
-    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 1);
-    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 0);
+    let failed = || outcome(attempt(id, 1, Outcome::Failed), again(NOW));
+    assert_eq!(record(&db, Holder::Sole, failed()).await, 1);
+    assert_eq!(record(&db, Holder::Sole, failed()).await, 0);
     assert_eq!(claim_retries(&db).await, [id]);
     assert_eq!(take(&db, Holder::Sole, &[id]).await.mine, [id]);
-    assert_eq!(conclude(&db, Holder::Sole, failed()).await, 0);
-    let order = lifecycle::orders(&db, &[id]).await.unwrap().remove(0);
-    assert_eq!(order.attempt, 2);
-    let done = || conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
-    assert_eq!(conclude(&db, Holder::Sole, done()).await, 1);
+    assert_eq!(record(&db, Holder::Sole, failed()).await, 0);
+    let job = lifecycle::jobs(&db, &[id]).await.unwrap().remove(0);
+    assert_eq!(job.attempt, 2);
+    let done = || outcome(attempt(id, 2, Outcome::Succeeded), Transition::Processed);
+    assert_eq!(record(&db, Holder::Sole, done()).await, 1);
     let before = lifecycle::find(&db, "t1").await.unwrap();
-    assert_eq!(conclude(&db, Holder::Sole, done()).await, 0);
+    assert_eq!(record(&db, Holder::Sole, done()).await, 0);
     assert_eq!(lifecycle::find(&db, "t1").await.unwrap(), before);
     assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
 }
 
-async fn a_late_conclusion_changes_nothing(db: DatabaseConnection) {
+async fn a_late_record_changes_nothing(db: DatabaseConnection) {
     let received = received(webhook("t1"));
     receive_one(&db, &received).await;
     let id = received.id;
@@ -211,13 +212,13 @@ async fn a_late_conclusion_changes_nothing(db: DatabaseConnection) {
     bury(&db, dead_id).await;
     let (_, heir) = consumer(&db).await;
     assert_eq!(take(&db, heir, &[id]).await.mine, [id]);
-    for next in [Next::Processed, again(NOW)] {
-        let late = conclusion(attempt(id, 1, Outcome::Failed), next);
-        assert_eq!(conclude(&db, dead, late).await, 0);
+    for next in [Transition::Processed, again(NOW)] {
+        let late = outcome(attempt(id, 1, Outcome::Failed), next);
+        assert_eq!(record(&db, dead, late).await, 0);
     }
     assert_eq!(status(&db, id).await, Some(Status::Processing));
     assert!(attempts(&db, id).await.unwrap().is_empty());
-    assert_eq!(lifecycle::finish(&db, heir, &[id]).await.unwrap(), 1);
+    assert_eq!(finish(&db, heir, &[id]).await, 1);
 }
 
 async fn a_suspect_is_taken_only_by_who_asks_for_it(db: DatabaseConnection) {
@@ -239,8 +240,8 @@ async fn a_suspect_is_taken_only_by_who_asks_for_it(db: DatabaseConnection) {
     assert_eq!(taken.mine, &ids[1..]);
     assert_eq!(taken.suspects, [(ids[0], 2)].into());
     assert!(taken.others.is_empty());
-    let order = lifecycle::orders(&db, &ids[..1]).await.unwrap().remove(0);
-    assert_eq!(order.attempt, 3);
+    let job = lifecycle::jobs(&db, &ids[..1]).await.unwrap().remove(0);
+    assert_eq!(job.attempt, 3);
     assert_eq!(take(2).await.mine, ids);
     // Now it is in a living consumer's hands, and so no suspect to another one.
     let (_, other) = consumer(&db).await;
