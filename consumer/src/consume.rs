@@ -97,3 +97,6 @@ impl Consumer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

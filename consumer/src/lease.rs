@@ -297,3 +297,6 @@ async fn fail_or_wait(
     sleep(wait).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
