@@ -1,13 +1,16 @@
 //! A consumer, step by step, on SQLite and the queue inside the process.
 
 use entity::{
-    Amount, Status, Verdict, Webhook,
-    lifecycle::{self, Range, Received, lease},
+    Amount, Outcome, Status, Verdict, Webhook,
+    lifecycle::{self, Attempt, Holder, Range, Received, lease},
     outbox,
 };
 use migration::{Migrator, MigratorTrait as _};
 use queue::{Deliveries, Depth, Publisher, Queue, memory};
-use sea_orm::{ActiveModelTrait as _, ConnectOptions, ConnectionTrait as _, Database, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ConnectOptions, ConnectionTrait as _, Database, EntityTrait as _, Set,
+};
+use time::OffsetDateTime;
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +19,10 @@ use crate::{
     Error, Tenancy, Work,
     circuit::Appetite,
     suspects::CRASHES_MAX,
-    work::http::{self, Downstream},
+    work::{
+        http::{self, Called, Downstream},
+        signal::Signal,
+    },
 };
 
 const AT_ONCE: Work = Work::Simulate {
@@ -185,6 +191,7 @@ async fn a_redelivery_waits_for_the_outcome_of_the_run_under_way() {
     while scene.depth().await.ready > 0 {
         scene.step().await.unwrap();
     }
+    scene.until(|scene| scene.consumer.taking.is_empty()).await;
     assert_eq!(scene.consumer.working.len(), 1, "one run");
     assert_eq!(scene.consumer.in_flight.len(), 1, "one id");
     // The run ends, and both messages are settled with it.
@@ -303,6 +310,43 @@ async fn while_downstream_is_away_others_get_the_messages_and_a_probe_is_a_few()
     ));
     assert!(scene.consumer.in_flight.len() <= 5, "more than it may call");
     assert!(scene.depth().await.ready >= 95, "the others' messages");
+}
+
+#[tokio::test]
+async fn what_has_been_taken_and_not_begun_goes_back_when_the_circuit_opens() {
+    let (_port, work) = unreachable();
+    let mut scene = Scene::alone(work).await;
+    let ids = scene.publish(50).await;
+    scene.until(|scene| !scene.consumer.jobs.is_empty()).await;
+    while scene.consumer.circuit.appetite() != Appetite::Nothing {
+        let called = no_connection();
+        scene.consumer.circuit.ended(&called, true, Instant::now());
+    }
+    scene
+        .until(|scene| scene.consumer.in_flight.len() == 0)
+        .await;
+    assert_eq!(scene.depth().await.ready, ids.len());
+    // Whoever gets the messages now may take them.
+    let taken = lifecycle::take(&scene.db, Holder::Sole, ids.clone(), 0, LATER);
+    assert_eq!(taken.await.unwrap().mine, ids);
+    let attempts = entity::attempt::Entity::find().all(&scene.db).await;
+    assert!(attempts.unwrap().is_empty());
+}
+
+fn no_connection() -> Called {
+    Called {
+        attempt: Attempt {
+            id: Uuid::now_v7(),
+            number: 1,
+            started_at: OffsetDateTime::now_utc(),
+            took: Duration::ZERO,
+            outcome: Outcome::Failed,
+            status: None,
+            error: None,
+            retry_after: None,
+        },
+        signal: Signal::Unreachable,
+    }
 }
 
 #[tokio::test]

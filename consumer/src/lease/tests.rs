@@ -54,6 +54,28 @@ async fn nobody_works_before_the_lease_and_nobody_waits_after_it() {
 }
 
 #[tokio::test]
+async fn a_lease_ends_by_our_clock_even_if_its_keeper_hangs() {
+    let (grants, granted) = watch::channel(None);
+    let mut lease = Lease::Needed(Needed {
+        granted,
+        began: None,
+        stop: CancellationToken::new(),
+        keeper: tokio::spawn(std::future::pending()),
+    });
+    let until = Instant::now() + Duration::from_millis(50);
+    let consumer = Uuid::now_v7();
+    grants.send_replace(Some(Grant { consumer, until }));
+    assert_eq!(began(&mut lease).await, Holder::Consumer(consumer));
+    sleep_until(until).await;
+    assert_eq!(lease.holder(), None);
+    assert_eq!(change(&mut lease).await.unwrap(), Change::Lost);
+    // A grant that has run out before anybody looked begins nothing.
+    grants.send_replace(Some(Grant { consumer, until }));
+    let change = tokio::time::timeout(Duration::from_millis(50), lease.change());
+    assert!(change.await.is_err());
+}
+
+#[tokio::test]
 async fn a_lease_ends_here_by_our_clock_while_the_database_hangs() {
     let db = database().await;
     let mut lease = lease(&db, false);
