@@ -1,5 +1,7 @@
 //! One connection's life at the consuming end, from the login to the goodbye.
 
+mod channels;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{
@@ -11,6 +13,7 @@ use lapin::{Connection, types::ShortString};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
+use self::channels::{Channels, Held};
 use super::{
     broker::Shared,
     connection,
@@ -26,12 +29,6 @@ use crate::{
 
 /// Between two looks for messages that wait while a consumer with room hears nothing.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
-/// A channel's prefetch travels as 16 bits; zero would mean 2,000 on a quorum queue.
-const CHANNEL_PREFETCH_MAX: u32 = u16::MAX as u32;
-/// With room for fewer deliveries than this on its channels, a session that may hold more opens another one.
-const ROOM_MIN: usize = CHANNEL_PREFETCH_MAX as usize / 8;
-/// Channels with a consumer beyond which small ones are given up for a larger one.
-const CHANNELS_MANY: usize = 16;
 /// A session that has lived for so long has been of use, even if nothing came.
 const PROVEN_AFTER: Duration = Duration::from_secs(30);
 
@@ -52,7 +49,7 @@ pub(super) struct Session {
     channels_opened: u32,
     /// The channel that is being opened: at most one.
     opening: FuturesUnordered<BoxFuture<'static, Result<Opened, Error>>>,
-    opening_prefetch: u32,
+    opening_prefetch: Option<u16>,
     incoming: SelectAll<Incoming>,
     /// Taken in, and not passed on to the consumer.
     waiting: Vec<Delivery>,
@@ -81,7 +78,7 @@ impl Session {
             channels: BTreeMap::new(),
             channels_opened: 0,
             opening: FuturesUnordered::new(),
-            opening_prefetch: 0,
+            opening_prefetch: None,
             incoming: SelectAll::new(),
             waiting: Vec::new(),
             watchdog: Watchdog::new(shared.clone()),
@@ -117,7 +114,7 @@ impl Session {
                 },
                 changed = ends.wanted.changed() => {
                     // What was settled before is carried out before; and an error means that nothing comes after.
-                        while let Ok(settled) = ends.settled.try_recv() {
+                    while let Ok(settled) = ends.settled.try_recv() {
                         self.settle(settled).await?;
                     }
                     if changed.is_err() {
@@ -139,7 +136,7 @@ impl Session {
                     if !self.connection.status().connected() {
                         return Err(Error::Refused("the connection has ended"));
                     }
-                    let has_room = self.room() > 0;
+                    let has_room = self.read(Channels::room) > 0;
                     self.watchdog.start_look(&self.connection, has_room);
                 }
                 looked = self.watchdog.looked() => looked?,
@@ -155,14 +152,10 @@ impl Session {
             self.hand_back().await?;
         }
         self.wanted = wanted;
-        if self.granted() > wanted.prefetch {
+        if self.read(Channels::granted) > wanted.prefetch {
             self.finish_opening().await?;
         }
-        while self.granted() > wanted.prefetch {
-            // The last one is the least full.
-            let Some(index) = self.active().map(|(index, _)| index).next_back() else {
-                break;
-            };
+        while let Some(index) = self.read(Channels::one_too_many) {
             self.retire(index).await?;
         }
         Ok(())
@@ -173,22 +166,13 @@ impl Session {
     async fn make_room(&mut self) -> Result<(), Error> {
         self.channels
             .retain(|_, channel| !channel.is_retired || channel.ledger.unacked() > 0);
-        let prefetch = self.wanted.prefetch;
-        let owed = self.owed();
-        let free = prefetch.saturating_sub(self.granted() + owed);
-        // What retired channels hold frees its share bit by bit, and a channel for each bit would be too many.
-        let is_worth_it = free > 0 && (owed == 0 || free >= prefetch.div_ceil(8));
-        if !is_worth_it || self.room() >= ROOM_MIN || !self.opening.is_empty() {
+        let Some(prefetch) = self.read(Channels::next_prefetch) else {
             return Ok(());
-        }
-        if self.active().count() >= CHANNELS_MANY
-            && let Some((index, smallest)) =
-                self.active().min_by_key(|(_, channel)| channel.prefetch)
-            && u32::from(smallest.prefetch) < CHANNEL_PREFETCH_MAX
-        {
+        };
+        if let Some(index) = self.read(Channels::one_too_small) {
             self.retire(index).await?;
         }
-        self.open_channel(free.min(CHANNEL_PREFETCH_MAX) as u16);
+        self.open_channel(prefetch);
         Ok(())
     }
 
@@ -209,7 +193,7 @@ impl Session {
                 incoming,
             })
         };
-        self.opening_prefetch = u32::from(prefetch);
+        self.opening_prefetch = Some(prefetch);
         self.opening.push(open.boxed());
     }
 
@@ -223,7 +207,7 @@ impl Session {
     }
 
     fn add(&mut self, opened: Opened) {
-        self.opening_prefetch = 0;
+        self.opening_prefetch = None;
         self.incoming.push(opened.incoming);
         self.channels.insert(opened.index, opened.subscription);
     }
@@ -235,37 +219,24 @@ impl Session {
         }
     }
 
-    /// The channels that have a consumer.
-    fn active(&self) -> impl DoubleEndedIterator<Item = (u32, &Subscription)> {
-        let channels = self
-            .channels
-            .iter()
-            .map(|(index, channel)| (*index, channel));
-        channels.filter(|(_, channel)| !channel.is_retired)
-    }
-
-    /// How many deliveries the channels that have a consumer, or are to have one, may hold.
-    fn granted(&self) -> u32 {
-        let granted = self
-            .active()
-            .map(|(_, channel)| u32::from(channel.prefetch));
-        granted.sum::<u32>() + self.opening_prefetch
-    }
-
-    /// How many deliveries retired channels hold.
-    fn owed(&self) -> u32 {
-        let retired = self.channels.values().filter(|channel| channel.is_retired);
-        retired.map(|channel| channel.ledger.unacked() as u32).sum()
-    }
-
-    /// How many more deliveries may come on the channels that are open.
-    fn room(&self) -> usize {
-        self.channels.values().map(Subscription::room).sum()
+    /// What the channels say of themselves.
+    fn read<T>(&self, read: impl FnOnce(&Channels<'_>) -> T) -> T {
+        let held = self.channels.iter().map(|(index, channel)| Held {
+            index: *index,
+            prefetch: channel.prefetch,
+            unacked: channel.ledger.unacked(),
+            is_retired: channel.is_retired,
+        });
+        read(&Channels {
+            held: &held.collect::<Vec<_>>(),
+            opening: self.opening_prefetch,
+            prefetch: self.wanted.prefetch,
+        })
     }
 
     /// Takes in what has come, up to a batch.
     async fn take_in(&mut self, first: News) -> Result<(), Error> {
-        self.watchdog.hears();
+        self.watchdog.on_delivery();
         let mut next = Some(first);
         while let Some((index, news)) = next {
             let delivery = self.accept(index, news).await?;

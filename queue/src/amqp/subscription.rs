@@ -61,14 +61,6 @@ impl Subscription {
         ))
     }
 
-    /// How many more deliveries may come.
-    pub(super) fn room(&self) -> usize {
-        match self.is_retired {
-            true => 0,
-            false => usize::from(self.prefetch).saturating_sub(self.ledger.unacked()),
-        }
-    }
-
     /// Ends the consumer and leaves what it holds unsettled.
     pub(super) async fn retire(&mut self) -> Result<(), Error> {
         self.is_retired = true;

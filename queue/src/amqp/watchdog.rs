@@ -12,10 +12,7 @@ use crate::Error;
 /// deleted and declared again at once: no cancel, no error, no delivery.
 pub(super) struct Watchdog {
     shared: Arc<Shared>,
-    /// Something has come since the last look began.
-    heard: bool,
-    /// Messages waited at the last look already.
-    suspicious: bool,
+    suspicion: Suspicion,
     /// The look under way, which tells whether messages wait: at most one.
     looking: FuturesUnordered<BoxFuture<'static, Result<bool, Error>>>,
 }
@@ -24,24 +21,20 @@ impl Watchdog {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            heard: false,
-            suspicious: false,
+            suspicion: Suspicion::default(),
             looking: FuturesUnordered::new(),
         }
     }
 
     /// Something came.
-    pub(super) fn hears(&mut self) {
-        self.heard = true;
-        self.suspicious = false;
+    pub(super) fn on_delivery(&mut self) {
+        self.suspicion.on_delivery();
     }
 
     /// Looks whether messages wait, unless something has come since the last call, or nothing could: `has_room` tells
     /// whether the broker may deliver more.
     pub(super) fn start_look(&mut self, connection: &Arc<Connection>, has_room: bool) {
-        if std::mem::take(&mut self.heard) || !has_room {
-            self.suspicious = false;
-        } else if self.looking.is_empty() {
+        if self.suspicion.wants_a_look(has_room) && self.looking.is_empty() {
             let (shared, connection) = (self.shared.clone(), connection.clone());
             let look = async move { Ok(shared.topology.depth(&connection).await?.ready > 0) };
             self.looking.push(look.boxed());
@@ -56,13 +49,79 @@ impl Watchdog {
         let Some(waits) = self.looking.next().await else {
             return std::future::pending().await;
         };
-        let waits = waits? && !self.heard;
-        match waits && self.suspicious {
+        match self.suspicion.looked(waits?) {
             true => Err(Error::Refused("it holds messages and delivers none")),
-            false => {
-                self.suspicious = waits;
-                Ok(())
-            }
+            false => Ok(()),
         }
+    }
+}
+
+/// What the looks so far have shown.
+#[derive(Default)]
+struct Suspicion {
+    /// Something has come since the last look began.
+    has_heard: bool,
+    /// Messages waited at the last look already.
+    messages_waited: bool,
+}
+
+impl Suspicion {
+    fn on_delivery(&mut self) {
+        self.has_heard = true;
+        self.messages_waited = false;
+    }
+
+    /// Whether it is time for a look: nothing has come since the last call, and something could have.
+    fn wants_a_look(&mut self, has_room: bool) -> bool {
+        if std::mem::take(&mut self.has_heard) || !has_room {
+            self.messages_waited = false;
+            return false;
+        }
+        true
+    }
+
+    /// Takes in a look, which says whether messages wait. Returns whether the consumer has been forgotten.
+    fn looked(&mut self, messages_wait: bool) -> bool {
+        let messages_wait = messages_wait && !self.has_heard;
+        std::mem::replace(&mut self.messages_waited, messages_wait) && messages_wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_wait_at_two_looks_in_a_row_are_not_delivered() {
+        let mut suspicion = Suspicion::default();
+        for is_forgotten in [false, true] {
+            assert!(suspicion.wants_a_look(true));
+            assert_eq!(suspicion.looked(true), is_forgotten);
+        }
+    }
+
+    #[test]
+    fn a_delivery_clears_the_suspicion_even_during_a_look() {
+        let mut suspicion = Suspicion::default();
+        assert!(suspicion.wants_a_look(true));
+        assert!(!suspicion.looked(true));
+        assert!(suspicion.wants_a_look(true));
+        suspicion.on_delivery();
+        assert!(!suspicion.looked(true), "it came during the look");
+        assert!(!suspicion.wants_a_look(true), "and since the last one");
+        assert!(suspicion.wants_a_look(true));
+        assert!(!suspicion.looked(true), "the first of two");
+    }
+
+    #[test]
+    fn who_has_no_room_or_whose_queue_is_empty_has_not_been_forgotten() {
+        let mut suspicion = Suspicion::default();
+        assert!(suspicion.wants_a_look(true));
+        assert!(!suspicion.looked(true));
+        assert!(!suspicion.wants_a_look(false));
+        assert!(suspicion.wants_a_look(true));
+        assert!(!suspicion.looked(true));
+        assert!(!suspicion.looked(false));
+        assert!(!suspicion.looked(true));
     }
 }
