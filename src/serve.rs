@@ -139,8 +139,12 @@ async fn start(
             tenancy,
             grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
         };
-        let (queue, stop) = (queue.clone(), stop.clone());
-        parts.spawn(async move { Ok(consumer::run(db, &queue, settings, stop).await?) });
+        let resources = consumer::Resources {
+            db,
+            queue: queue.clone(),
+        };
+        let stop = stop.clone();
+        parts.spawn(async move { Ok(consumer::run(settings, resources, stop).await?) });
     }
     parts.spawn(check(queue, stop.clone()));
     Ok((parts, file))

@@ -32,6 +32,14 @@ pub use schedule::{NoSchedule, Schedule};
 pub use settings::{Settings, Tenancy};
 pub use work::Work;
 
+/// What a consumer works with.
+pub struct Resources {
+    /// Its own pool: nobody else's statements may hold up the lease.
+    pub db: DatabaseConnection,
+    /// Where messages come from.
+    pub queue: Queue,
+}
+
 /// Consumes until `stop`.
 ///
 /// On `stop` it takes nothing more, waits for calls under way, commits and settles what is done, and
@@ -40,14 +48,12 @@ pub use work::Work;
 /// # Errors
 /// It cannot go on, and nothing but an operator will change that.
 pub async fn run(
-    db: DatabaseConnection,
-    queue: &Queue,
     settings: Settings,
+    resources: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let tenancy = settings.tenancy;
-    let reclaim = peers::reclaim(db.clone(), tenancy, stop.clone());
-    let consume = consume::run(db, queue, settings, stop);
+    let reclaim = peers::reclaim(resources.db.clone(), settings.tenancy, stop.clone());
+    let consume = consume::run(settings, resources, stop);
     tokio::select! {
         biased;
         consumed = consume => consumed,

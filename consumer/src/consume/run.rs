@@ -3,23 +3,21 @@
 use entity::lifecycle;
 use failpoint::Point;
 use futures::{FutureExt, StreamExt};
-use queue::{Deliveries, Queue};
-use sea_orm::DatabaseConnection;
+use queue::Deliveries;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, persist::persist};
 use crate::{
-    Error, Settings,
+    Error, Resources, Settings,
     circuit::{Allowed, Appetite},
     lease::Change,
     work::Work,
 };
 
 pub(crate) async fn run(
-    db: DatabaseConnection,
-    queue: &Queue,
     settings: Settings,
+    Resources { db, queue }: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     // Not subscribed before there is a lease.

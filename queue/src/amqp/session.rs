@@ -136,7 +136,7 @@ impl Session {
                     if !self.connection.status().connected() {
                         return Err(Error::Refused("the connection has ended"));
                     }
-                    let has_room = self.read(Channels::room) > 0;
+                    let has_room = self.held().room() > 0;
                     self.watchdog.start_look(&self.connection, has_room);
                 }
                 looked = self.watchdog.looked() => looked?,
@@ -152,10 +152,10 @@ impl Session {
             self.hand_back().await?;
         }
         self.wanted = wanted;
-        if self.read(Channels::granted) > wanted.prefetch {
+        if self.held().granted() > wanted.prefetch {
             self.finish_opening().await?;
         }
-        while let Some(index) = self.read(Channels::one_too_many) {
+        while let Some(index) = self.held().one_too_many() {
             self.retire(index).await?;
         }
         Ok(())
@@ -166,10 +166,10 @@ impl Session {
     async fn make_room(&mut self) -> Result<(), Error> {
         self.channels
             .retain(|_, channel| !channel.is_retired || channel.ledger.unacked() > 0);
-        let Some(prefetch) = self.read(Channels::next_prefetch) else {
+        let Some(prefetch) = self.held().next_prefetch() else {
             return Ok(());
         };
-        if let Some(index) = self.read(Channels::one_too_small) {
+        if let Some(index) = self.held().one_too_small() {
             self.retire(index).await?;
         }
         self.open_channel(prefetch);
@@ -219,19 +219,19 @@ impl Session {
         }
     }
 
-    /// What the channels say of themselves.
-    fn read<T>(&self, read: impl FnOnce(&Channels<'_>) -> T) -> T {
+    /// What its channels may hold, and hold.
+    fn held(&self) -> Channels {
         let held = self.channels.iter().map(|(index, channel)| Held {
             index: *index,
             prefetch: channel.prefetch,
             unacked: channel.ledger.unacked(),
             is_retired: channel.is_retired,
         });
-        read(&Channels {
-            held: &held.collect::<Vec<_>>(),
+        Channels {
+            held: held.collect(),
             opening: self.opening_prefetch,
             prefetch: self.wanted.prefetch,
-        })
+        }
     }
 
     /// Takes in what has come, up to a batch.
