@@ -64,7 +64,7 @@ pub struct Config {
     #[arg(long, env, global = true, value_name = "AMQP_CA_FILE")]
     pub amqp_ca_file: Option<PathBuf>,
 
-    /// The address to listen on, or a name that has one
+    /// The address to listen on, or a name for it
     #[arg(
         long,
         env,
@@ -75,23 +75,23 @@ pub struct Config {
     )]
     pub host: String,
 
-    /// The port to listen on; 0 for any that is free
+    /// The port to listen on; 0 takes any free one
     #[arg(
         long, env, global = true, value_name = "PORT", default_value = "8000",
         value_parser = port
     )]
     pub port: u16,
 
-    /// How long a connection may rest between two requests
+    /// How long a connection may be idle between two requests
     ///
-    /// Longer than the balancer before it keeps one: the one that closes it must be the balancer.
+    /// Set it longer than the balancer's limit, so that the balancer closes the connection.
     #[arg(
         long, env, global = true, value_name = "KEEP_ALIVE", default_value = "620s",
         value_parser = timeout
     )]
     pub keep_alive: Duration,
 
-    /// Where each transaction is posted to, and the answer decides; without it the external call is
+    /// Your service: each transaction is posted there, and the answer decides; without it the call is
     /// simulated
     ///
     /// docs/DOWNSTREAM.md says what is sent and what the answers mean.
@@ -104,7 +104,7 @@ pub struct Config {
     )]
     pub process_url: Option<String>,
 
-    /// Signs what is posted (Standard Webhooks): whsec_ and the base64 of 24 to 64 bytes
+    /// The key that signs each call (Standard Webhooks): whsec_ and the base64 of 24 to 64 bytes
     #[arg(
         long,
         env,
@@ -121,7 +121,7 @@ pub struct Config {
     )]
     pub process_timeout: Duration,
 
-    /// The waits between attempts; when the one after the last wait fails, the transaction is FAILED
+    /// The waits between attempts; when the attempt after the last wait fails, the transaction is FAILED
     ///
     /// Each wait is lengthened at random by up to a fifth.
     #[arg(
@@ -133,14 +133,14 @@ pub struct Config {
     )]
     pub retry_schedule: Schedule,
 
-    /// How long the simulated external call takes: 250ms, 30s, 0s
+    /// How long the simulated call takes: 250ms, 30s, 0s
     #[arg(
         long, env, global = true, value_name = "PROCESSING_DELAY", default_value = "30s",
         value_parser = length_of_time
     )]
     pub processing_delay: Duration,
 
-    /// Deliveries that a consumer may hold, all of them at work at once [default: 300000, or 1000 with
+    /// How many deliveries a consumer may hold and work on at once [default: 300000, or 1000 with
     /// PROCESS_URL]
     ///
     /// Work of 30 s at a rate of R webhooks per second needs 30 × R of them.
@@ -150,25 +150,24 @@ pub struct Config {
     )]
     pub prefetch: Option<u32>,
 
-    /// How long after a consumer's last sign of life the others take over what it had in flight
+    /// How long after a consumer's last sign of life the others take over its work
     ///
-    /// It counts everywhere but where one process has a SQLite file for itself. A consumer renews its lease four times in
-    /// this time.
+    /// A consumer renews its lease four times in this time. One process with a SQLite file for itself needs no lease.
     #[arg(
         long, env, global = true, value_name = "LEASE", default_value = "15s",
         value_parser = lease
     )]
     pub lease: Duration,
 
-    /// How long /readyz says 503 before a stop, while all else goes on [default: until whoever asks every
-    /// 3s or oftener has been told three times, 10s at most]
+    /// How long /readyz says 503 before a stop, while everything else goes on [default: until every client
+    /// that asks every 3s or more often has seen it three times, 10s at most]
     #[arg(
         long, env, global = true, value_name = "SHUTDOWN_DELAY",
         value_parser = length_of_time
     )]
     pub shutdown_delay: Option<Duration>,
 
-    /// How long a stop may take after that: after it, what is still in flight is left to be redelivered
+    /// How long a stop may take after that; work still in flight then is redelivered
     #[arg(
         long, env, global = true, value_name = "SHUTDOWN_GRACE", default_value = "10s",
         value_parser = length_of_time

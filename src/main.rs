@@ -23,7 +23,7 @@ use cli::{Cli, Command};
 use config::BadSetting;
 use mimalloc::MiMalloc;
 
-/// With thousands of connections the API carries more than with the system's allocator (docs/ARCHITECTURE.md).
+/// With thousands of connections the API carries more than with the system's allocator (docs/decisions/0013-mimalloc.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
