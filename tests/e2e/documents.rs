@@ -166,6 +166,44 @@ fn every_test_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_function_that_the_documents_name_is_in_its_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents: String = files_in(vec![root.join("docs")])
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|is| is == "md"))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    // `path/of/file.rs` or `path/of/file.rs: Type::function`.
+    let named = documents.split('`').filter_map(|text| {
+        let (file, name) = match text.split_once(".rs: ") {
+            Some((file, name)) => (format!("{file}.rs"), Some(name)),
+            None => (text.to_owned(), None),
+        };
+        let is_file = file.ends_with(".rs") && file.contains('/') && !file.contains([' ', '*']);
+        is_file.then_some((file, name))
+    });
+    let named: BTreeSet<(String, Option<&str>)> = named.collect();
+    assert!(named.len() > 60, "{named:?}");
+    for (file, name) in named {
+        let code = fs::read_to_string(root.join(&file));
+        let code = code.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let words = name.into_iter().flat_map(|name| name.split("::"));
+        for word in words {
+            let is_there = ["fn", "struct", "enum", "impl", "const"]
+                .iter()
+                .any(|kind| {
+                    code.match_indices(&format!("{kind} {word}"))
+                        .any(|(at, found)| {
+                            let next = code[at + found.len()..].chars().next();
+                            !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                        })
+                });
+            assert!(is_there, "{file} has no {word}");
+        }
+    }
+}
+
+#[test]
 fn every_log_line_has_an_event_and_every_event_in_the_docs_a_line() {
     let mut events = BTreeSet::new();
     for file in product() {
