@@ -14,13 +14,15 @@ use std::{
     time::Duration,
 };
 
-use entity::lifecycle::{Job, Record};
+use entity::{
+    Status,
+    lifecycle::{Holder, Job, Record, Taken},
+};
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::{Instant, Interval, interval};
 use uuid::Uuid;
 
-use self::{record::Recorded, take::TakeResult};
 use crate::{
     Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, suspects::Suspects,
     work::Running,
@@ -70,6 +72,23 @@ struct Consumer {
     next_take: Instant,
     next_record: Instant,
     look_at_queue: Interval,
+}
+
+/// What was asked for, in whose name, and what came of it.
+struct TakeResult {
+    holder: Holder,
+    ids: Vec<Uuid>,
+    taken: Taken,
+    /// For what is ours, where the work needs to know what it is.
+    jobs: Vec<Job>,
+}
+
+/// What has been committed.
+enum Recorded {
+    /// All of it.
+    All(Vec<Record>),
+    /// Not all of them were ours any more: where each of them is now.
+    Standing(Vec<Uuid>, HashMap<Uuid, Status>),
 }
 
 impl Consumer {

@@ -1,7 +1,5 @@
 //! The commit: what came of the work is recorded, all that has gathered in one statement.
 
-use std::collections::HashMap;
-
 use entity::{
     Status,
     lifecycle::{self, Attempt, Holder, Record, Transition},
@@ -12,18 +10,10 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{CALL_EVERY, Consumer, persist::persist, subscription::RELEASED_FOR};
+use super::{CALL_EVERY, Consumer, Recorded, persist::persist, subscription::RELEASED_FOR};
 
 /// Records that are committed together, at most.
 const BATCH_MAX: usize = 2048;
-
-/// What has been committed.
-pub(super) enum Recorded {
-    /// All of it.
-    All(Vec<Record>),
-    /// Not all of them were ours any more: where each of them is now.
-    Standing(Vec<Uuid>, HashMap<Uuid, Status>),
-}
 
 impl Consumer {
     pub(super) fn start_recording(&mut self, now: Instant) {

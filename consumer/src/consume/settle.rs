@@ -7,7 +7,7 @@ use entity::{
 use queue::{Deliveries, Delivery, Settlement};
 use uuid::Uuid;
 
-use super::{Consumer, record::Recorded};
+use super::{Consumer, Recorded};
 use crate::work::Work;
 
 /// What becomes of deliveries.

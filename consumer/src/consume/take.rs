@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use entity::{
     Status, Verdict,
-    lifecycle::{self, Holder, Job, LOOK_AGAIN_IN, Record, Taken, Transition},
+    lifecycle::{self, LOOK_AGAIN_IN, Record, Transition},
 };
 use failpoint::Point;
 use futures::FutureExt;
@@ -12,17 +12,8 @@ use queue::{Delivery, Settlement};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{CALL_EVERY, Consumer, persist::persist, settle::Settled};
+use super::{CALL_EVERY, Consumer, TakeResult, persist::persist, settle::Settled};
 use crate::suspects::{CRASHES_MAX, TRUSTED_CRASHES};
-
-/// What was asked for, in whose name, and what came of it.
-pub(super) struct TakeResult {
-    holder: Holder,
-    ids: Vec<Uuid>,
-    taken: Taken,
-    /// For what is ours, where the work needs to know what it is.
-    jobs: Vec<Job>,
-}
 
 impl Consumer {
     /// Takes deliveries, and in the database those that are new to this process.
