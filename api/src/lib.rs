@@ -17,7 +17,6 @@ pub mod file_watch;
 mod health;
 mod json;
 mod look_up;
-mod name;
 mod openapi;
 mod paths;
 mod problem;

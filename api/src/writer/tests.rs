@@ -36,11 +36,11 @@ fn start(db: &DatabaseConnection) -> (Writer, Admission) {
 
 fn webhook(transaction_id: &str) -> Webhook {
     Webhook {
-        transaction_id: transaction_id.into(),
-        source_account: "a".into(),
-        destination_account: "b".into(),
+        transaction_id: transaction_id.parse().unwrap(),
+        source_account: "a".parse().unwrap(),
+        destination_account: "b".parse().unwrap(),
         amount: "1".parse::<Amount>().unwrap(),
-        currency: "INR".into(),
+        currency: "INR".parse().unwrap(),
     }
 }
 
@@ -67,7 +67,12 @@ async fn a_webhook_whose_answer_would_be_late_is_refused_before_its_commit() {
     assert_eq!(late, Err(NotCommitted::TooMuch));
     let in_time = writer.receive(webhook("in time"), in_ms(450)).await;
     assert_eq!(in_time, Ok(Receipt::New));
-    assert!(lifecycle::find(&db, "late").await.unwrap().is_none());
+    assert!(
+        lifecycle::find(&db, &"late".parse().unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]

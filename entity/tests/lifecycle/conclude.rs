@@ -81,7 +81,7 @@ async fn work_that_is_done_is_processed_with_its_attempt(db: DatabaseConnection)
         conclude(&db, holder, conclusion(done.clone(), Next::Processed)).await,
         1
     );
-    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
     assert_eq!(row.status, Status::Processed);
     assert!(row.processed_at.is_some());
     let [kept] = &attempts(&db, id).await.unwrap()[..] else {
@@ -102,7 +102,7 @@ async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) 
     };
     let refused = attempt(id, 1, Outcome::Refused);
     assert_eq!(conclude(&db, holder, conclusion(refused, next)).await, 1);
-    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
     assert_eq!((row.status, row.processed_at), (Status::Failed, None));
     let failure = failure(&db, id).await.unwrap().unwrap();
     assert_eq!(failure.verdict, Verdict::Permanent);
@@ -196,9 +196,9 @@ async fn a_conclusion_that_is_repeated_changes_nothing(db: DatabaseConnection) {
     assert_eq!(order.attempt, 2);
     let done = || conclusion(attempt(id, 2, Outcome::Succeeded), Next::Processed);
     assert_eq!(conclude(&db, Holder::Sole, done()).await, 1);
-    let before = lifecycle::find(&db, "t1").await.unwrap();
+    let before = lifecycle::find(&db, &named("t1")).await.unwrap();
     assert_eq!(conclude(&db, Holder::Sole, done()).await, 0);
-    assert_eq!(lifecycle::find(&db, "t1").await.unwrap(), before);
+    assert_eq!(lifecycle::find(&db, &named("t1")).await.unwrap(), before);
     assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
 }
 

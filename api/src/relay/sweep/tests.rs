@@ -38,11 +38,11 @@ impl Scene {
         let millis = Pass::now() - age.as_millis() as u64;
         let id = uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
         let webhook = Webhook {
-            transaction_id: id.to_string(),
-            source_account: "a".into(),
-            destination_account: "b".into(),
+            transaction_id: id.to_string().parse().unwrap(),
+            source_account: "a".parse().unwrap(),
+            destination_account: "b".parse().unwrap(),
             amount: Amount::from(1),
-            currency: "INR".into(),
+            currency: "INR".parse().unwrap(),
         };
         let received = [Received { id, webhook }];
         lifecycle::receive(&self.db, &received, due_in)
