@@ -20,8 +20,10 @@ mod look_up;
 mod openapi;
 mod paths;
 mod problem;
-mod relay;
+pub mod relay;
 mod routes;
+#[cfg(test)]
+mod scene;
 mod serve;
 mod slots;
 mod transactions;
@@ -38,49 +40,47 @@ pub use databases::Databases;
 use door::Door;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
+use relay::HintSender;
 pub use routes::openapi;
 pub use serve::Settings;
 pub use slots::Slots;
 
-/// Serves HTTP on `listener` and publishes what is committed, until `stop`.
+/// What the HTTP side works with.
+pub struct Resources {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    pub databases: Databases,
+    /// Whose state `/readyz` tells.
+    pub queue: Queue,
+    /// Whether balancers are told to send no more.
+    pub drain: Drain,
+    /// Where the relay is told what has just been committed.
+    pub hints: HintSender,
+}
+
+/// Serves HTTP, and commits what is received, until `stop`.
 ///
-/// On `stop` it accepts no more connections, answers what it has accepted, publishes what that has
-/// committed, and returns; open connections get at most their grace. Whoever wants it to take its leave of balancers first
-/// runs `drain` before that.
-pub async fn run(
-    listener: TcpListener,
-    databases: Databases,
-    queue: Queue,
-    settings: Settings,
-    drain: Drain,
-    stop: CancellationToken,
-) {
+/// On `stop` it accepts no more connections, answers what it has accepted, commits the last webhooks and returns; open
+/// connections get at most their grace. Whoever wants balancers to know before runs the drain before that.
+pub async fn run(settings: Settings, resources: Resources, stop: CancellationToken) {
+    let Resources {
+        listener,
+        databases,
+        queue,
+        drain,
+        hints,
+    } = resources;
     let (writer, inbox) = writer::channel();
-    let (committed_in, committed) = relay::channel();
     let admission = Admission::new(databases.slots);
     let door = Door::new(admission.clone(), writer.clone());
     let endpoint = routes::routes(writer, admission.clone(), &databases, &queue, drain.clone());
     let Databases {
         write, slots, file, ..
     } = databases;
-    // Each part ends when the part before it has ended and dropped its end of the channel between.
+    // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
+    // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
-        admission.beside(serve::run(
-            listener,
-            settings,
-            door,
-            endpoint,
-            drain,
-            stop.clone(),
-        )),
-        writer::run(
-            write.clone(),
-            inbox,
-            committed_in,
-            admission.clone(),
-            slots,
-            file,
-        ),
-        relay::run(write, queue, committed, stop),
+        admission.beside(serve::run(listener, settings, door, endpoint, drain, stop)),
+        writer::run(write, inbox, hints, admission.clone(), slots, file),
     );
 }

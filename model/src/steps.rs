@@ -35,7 +35,7 @@ const NO_POINT: Death =
     Nowhere("one statement, of which nobody waits for the answer in order to do another");
 
 const WRITER: &str = "api/src/writer.rs";
-const RELAY: &str = "api/src/relay.rs";
+const RELAY: &str = "api/src/relay/session.rs";
 const NOTES: &str = "api/src/relay/notes.rs";
 const SWEEP: &str = "api/src/relay/sweep.rs";
 const RETURNED: &str = "api/src/relay/returned.rs";
