@@ -182,10 +182,10 @@ async fn the_good_of_a_batch_do_not_suffer_for_one_that_the_database_refuses() {
 
 #[tokio::test]
 async fn the_writer_ends_when_all_are_answered_and_the_hints_end_with_it() {
-    // Two batches may be under way.
+    // With a second slot it would have time for a second batch.
     let scene = Scene::new(Slots::POSTGRES).await;
     let held = scene.db.begin().await.unwrap();
-    let all = vec![scene.begin("first").await, scene.begin("last").await];
+    let last = scene.begin("last").await;
     let Scene {
         writer,
         run,
@@ -193,12 +193,14 @@ async fn the_writer_ends_when_all_are_answered_and_the_hints_end_with_it() {
         ..
     } = scene;
     drop(writer);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!(!run.is_finished());
+    }
     held.rollback().await.unwrap();
     run.await.unwrap();
-    tokio::task::yield_now().await;
-    assert!(all.iter().all(JoinHandle::is_finished));
-    assert_eq!(outcomes(all).await, [Ok(Receipt::New); 2]);
-    assert!(hints.0.recv().await.is_some() && hints.0.recv().await.is_some());
+    assert_eq!(last.await.unwrap(), Ok(Receipt::New));
+    assert_eq!(hints.0.recv().await.unwrap().ids.len(), 1);
     assert!(hints.0.recv().await.is_none());
 }
 
