@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use api::{Databases, Drain, Slots};
+use api::{Databases, Drain, Slots, relay};
 use consumer::{
     Tenancy, Work,
     work::http::{self, Downstream},
@@ -121,15 +121,13 @@ async fn start(
     let mut parts = Parts::new();
     if let Some(databases) = db.api {
         let listener = listen(&addresses)?;
-        let (queue, drain, stop) = (queue.clone(), drain.clone(), stop.clone());
-        let settings = api::Settings {
-            keep_alive: config.keep_alive,
-            grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
-        };
-        parts.spawn(async move {
-            api::run(listener, databases, queue, settings, drain, stop).await;
-            Ok(())
-        });
+        start_api(
+            &mut parts,
+            &config,
+            (listener, databases),
+            &queue,
+            (drain, stop),
+        );
     }
     if let Some(db) = db.consumer {
         let settings = consumer::Settings {
@@ -148,6 +146,43 @@ async fn start(
     }
     parts.spawn(check(queue, stop.clone()));
     Ok((parts, file))
+}
+
+/// Starts the HTTP side and the relay, which is told by it what to publish.
+fn start_api(
+    parts: &mut Parts,
+    config: &Config,
+    (listener, databases): (TcpListener, Databases),
+    queue: &Queue,
+    (drain, stop): (&Drain, &CancellationToken),
+) {
+    let settings = api::Settings {
+        keep_alive: config.keep_alive,
+        grace: config.shutdown_grace.mul_f64(GRACE_FOR_OTHERS),
+    };
+    let (sender, receiver) = relay::channel();
+    let relay = relay::Resources {
+        db: databases.write.clone(),
+        queue: queue.clone(),
+        hints: receiver,
+    };
+    let http = api::Resources {
+        listener,
+        databases,
+        queue: queue.clone(),
+        drain: drain.clone(),
+        hints: sender,
+    };
+    let http = api::run(settings, http, stop.clone());
+    let relay = relay::run(relay::Settings::default(), relay, stop.clone());
+    parts.spawn(async move {
+        http.await;
+        Ok(())
+    });
+    parts.spawn(async move {
+        relay.await;
+        Ok(())
+    });
 }
 
 /// Who else may work on the same transactions. A SQLite file with the queue inside the process is locked for that process

@@ -1,6 +1,6 @@
 //! `GET /v1/transactions/{transaction_id}/attempts`: what has been tried for a transaction.
 
-use entity::lifecycle;
+use entity::{TransactionId, lifecycle};
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
@@ -31,13 +31,13 @@ impl Attempts {
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
     ) -> Answer<AttemptList> {
-        look_up::answer(&transaction_id, self.load(&transaction_id)).await
+        look_up::answer(transaction_id.0, async |id| self.load(id).await).await
     }
 }
 
 impl Attempts {
-    async fn load(&self, transaction_id: &str) -> Result<Option<AttemptList>, DbErr> {
-        let Some(row) = lifecycle::find(&self.db, transaction_id).await? else {
+    async fn load(&self, id: &TransactionId) -> Result<Option<AttemptList>, DbErr> {
+        let Some(row) = lifecycle::find(&self.db, id).await? else {
             return Ok(None);
         };
         let attempts = lifecycle::attempts(&self.db, row.id).await?;

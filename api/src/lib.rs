@@ -1,8 +1,8 @@
 //! Ingress. Owns everything from the socket to the broker's confirm: HTTP, the group commit, and the
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
-//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`door`] (who is turned away, as [`admission`]
-//! estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
+//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
+//! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
 //! group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
 //! [`openapi`](mod@openapi) are what the document says of all that.
 
@@ -10,20 +10,21 @@ mod admission;
 mod attempts;
 mod databases;
 mod docs;
-mod door;
 mod drain;
 mod edge;
 pub mod file_watch;
 mod health;
 mod json;
 mod look_up;
-mod name;
 mod openapi;
 mod paths;
 mod problem;
-mod relay;
+pub mod relay;
 mod routes;
+#[cfg(test)]
+mod scene;
 mod serve;
+mod shed;
 mod slots;
 mod transactions;
 mod webhooks;
@@ -36,52 +37,52 @@ use tokio_util::sync::CancellationToken;
 
 use admission::Admission;
 pub use databases::Databases;
-use door::Door;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
+use relay::HintSender;
 pub use routes::openapi;
 pub use serve::Settings;
+use shed::Shedder;
 pub use slots::Slots;
 
-/// Serves HTTP on `listener` and publishes what is committed, until `stop`.
+/// What the HTTP side works with.
+pub struct Resources {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    pub databases: Databases,
+    /// Whose state `/readyz` tells.
+    pub queue: Queue,
+    /// Whether balancers are told to send no more.
+    pub drain: Drain,
+    /// Where the relay is told what has just been committed.
+    pub hints: HintSender,
+}
+
+/// Serves HTTP, and commits what is received, until `stop`.
 ///
-/// On `stop` it accepts no more connections, answers what it has accepted, publishes what that has
-/// committed, and returns; open connections get at most their grace. Whoever wants it to take its leave of balancers first
-/// runs `drain` before that.
-pub async fn run(
-    listener: TcpListener,
-    databases: Databases,
-    queue: Queue,
-    settings: Settings,
-    drain: Drain,
-    stop: CancellationToken,
-) {
+/// On `stop` it accepts no more connections, answers what it has accepted, commits the last webhooks and returns; open
+/// connections get at most their grace. Whoever wants balancers to know before runs the drain before that.
+pub async fn run(settings: Settings, resources: Resources, stop: CancellationToken) {
+    let Resources {
+        listener,
+        databases,
+        queue,
+        drain,
+        hints,
+    } = resources;
     let (writer, inbox) = writer::channel();
-    let (committed_in, committed) = relay::channel();
     let admission = Admission::new(databases.slots);
-    let door = Door::new(admission.clone(), writer.clone());
+    let shedder = Shedder::new(admission.clone(), writer.clone());
     let endpoint = routes::routes(writer, admission.clone(), &databases, &queue, drain.clone());
     let Databases {
         write, slots, file, ..
     } = databases;
-    // Each part ends when the part before it has ended and dropped its end of the channel between.
+    // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
+    // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
         admission.beside(serve::run(
-            listener,
-            settings,
-            door,
-            endpoint,
-            drain,
-            stop.clone(),
+            listener, settings, shedder, endpoint, drain, stop
         )),
-        writer::run(
-            write.clone(),
-            inbox,
-            committed_in,
-            admission.clone(),
-            slots,
-            file,
-        ),
-        relay::run(write, queue, committed, stop),
+        writer::run(write, inbox, hints, admission.clone(), slots, file),
     );
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use entity::TransactionId;
 use poem::http::StatusCode;
 use poem_openapi::{ApiResponse, types::Type};
 use sea_orm::DbErr;
@@ -9,7 +10,6 @@ use serde::Serialize;
 
 use crate::{
     json::Json,
-    name,
     problem::{Problem, RETRY_AFTER_SECS},
 };
 
@@ -34,14 +34,13 @@ pub(crate) enum Answer<T: Type + Serialize + Send> {
     ),
 }
 
-/// Answers with what `load` finds; there is no need to load what cannot be an id.
+/// Answers with what `load` finds. No transaction has an id that cannot be one.
 pub(crate) async fn answer<T: Type + Serialize + Send>(
-    transaction_id: &str,
-    load: impl Future<Output = Result<Option<T>, DbErr>>,
+    transaction_id: String,
+    load: impl AsyncFnOnce(&TransactionId) -> Result<Option<T>, DbErr>,
 ) -> Answer<T> {
-    let found = match name::check(transaction_id) {
-        Ok(()) => in_time(load).await,
-        // A NUL, say, would be an error to PostgreSQL.
+    let found = match TransactionId::try_from(transaction_id) {
+        Ok(id) => in_time(load(&id)).await,
         Err(_) => Ok(None),
     };
     match found {
@@ -61,7 +60,7 @@ pub(crate) async fn answer<T: Type + Serialize + Send>(
 
 /// Bounds a look-up: a server that hangs without closing its connections would hold it for ever. (A
 /// query that only reads may be dropped half-way.)
-pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(WITHIN, query).await {
         Ok(answer) => answer,
         Err(_) => Err(DbErr::Custom("no answer in time".into())),

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
+use entity::{currency, name};
 use poem::{endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi,
@@ -13,12 +14,7 @@ use poem_openapi::{
     types::Type,
 };
 
-use crate::{
-    name,
-    problem::{self, Problem},
-};
-
-const CURRENCY_PATTERN: &str = "^[A-Z]{3}$";
+use crate::problem::{self, Problem};
 
 /// The operations of `T`, whose description is mended.
 pub(crate) struct Described<T>(pub(crate) T);
@@ -141,7 +137,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         "transaction_id" | "source_account" | "destination_account" => {
             (1..=name::CHARS_MAX, name::PATTERN)
         }
-        "currency" => (3..=3, CURRENCY_PATTERN),
+        "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
         _ => return,
     };
     schema.min_length = Some(*length.start());
@@ -164,9 +160,8 @@ fn in_title_case(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use entity::{currency, name};
     use serde_json::Value;
-
-    use crate::name;
 
     /// The names of types that clients' languages have already, and use in what is generated.
     const TAKEN: [&str; 12] = [
@@ -251,7 +246,7 @@ mod tests {
                 assert_eq!(properties[name]["maxLength"], 255, "{schema}.{name}");
                 assert_eq!(properties[name]["pattern"], name::PATTERN);
             }
-            assert_eq!(properties["currency"]["pattern"], super::CURRENCY_PATTERN);
+            assert_eq!(properties["currency"]["pattern"], currency::PATTERN);
         }
         let parameters = operations(&document).filter_map(|(_, operation)| {
             let parameter = &operation["parameters"][0];

@@ -4,69 +4,39 @@
 mod hints;
 mod notes;
 mod returned;
+mod session;
+mod settings;
 mod sweep;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
-
-use entity::lifecycle::due::Claimed;
-use failpoint::Point;
-use futures::{FutureExt, future::BoxFuture};
-use queue::{Backoff, Confirmed, Error, Event, Publisher, Queue};
-use sea_orm::{DatabaseConnection, DbErr};
-use tokio::{
-    sync::mpsc,
-    time::{Interval, MissedTickBehavior},
-};
+use queue::{Backoff, Error, Queue};
+use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-pub(crate) use hints::{Committed, DUE_IN, channel};
-use hints::{Hint, Hints};
-use notes::Notes;
-use returned::ReturnedMessages;
-use sweep::{Found, Sweep};
+pub(crate) use hints::DUE_IN;
+pub use hints::{HintReceiver, HintSender, channel};
+use session::{Session, State};
+pub use settings::Settings;
 
-/// Between sweeps, at least.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// The share of its time that a relay may spend on looking for what is due, where it finds nothing: one part in this many.
-const SWEEP_SHARE: u32 = 50;
-/// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
-const SWEEP_WITHIN: Duration = DUE_IN;
-/// The pause after everything that was there has been published. Nobody waits for these few
-/// milliseconds, and the broker carries what gathers in them at less cost.
-const PUBLISH_EVERY: Duration = Duration::from_millis(20);
-/// Ids on their way to the broker and not confirmed.
-const WINDOW: usize = 4096;
-/// Batches of just committed ids that are published together, at most.
-const HINTS_AT_ONCE: usize = 8;
-/// After the broker has refused messages: the pause before the next are offered, at first and at most.
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(10);
-/// A channel on which RabbitMQ has once refused messages may go on doing so when there is room again (3.10 does, once the
-/// policy is gone): after this time without any that it takes, the next connection is made.
-const REFUSED_RECONNECT: Duration = Duration::from_secs(10);
-/// A connection that has lived for so long, or on which a message was confirmed, was a good one: the next may be made at
-/// once.
-const PROVEN_AFTER: Duration = Duration::from_secs(30);
+/// What the relay works with.
+pub struct Resources {
+    /// Where webhooks are committed.
+    pub db: DatabaseConnection,
+    /// Where their ids are published.
+    pub queue: Queue,
+    /// What has just been committed.
+    pub hints: HintReceiver,
+}
 
-/// Publishes until the hints end and everything published is confirmed, or, if the broker is out of
+/// Publishes until the hints end and everything published is confirmed and noted, or, if the broker is out of
 /// reach, until `stop`.
-pub(crate) async fn run(
-    db: DatabaseConnection,
-    queue: Queue,
-    Hints(mut hints): Hints,
-    stop: CancellationToken,
-) {
+pub async fn run(settings: Settings, resources: Resources, stop: CancellationToken) {
+    let Resources {
+        db,
+        queue,
+        mut hints,
+    } = resources;
     let mut backoff = Backoff::new();
-    let mut state = State {
-        notes: Notes::new(&db),
-        sweep: Some(Sweep::new(&db, &queue)),
-        returned: ReturnedMessages::new(&db),
-        refused: None,
-    };
+    let mut state = State::new(settings, &db, &queue);
     loop {
         let publisher = tokio::select! {
             publisher = queue.publisher() => publisher,
@@ -74,10 +44,10 @@ pub(crate) async fn run(
         };
         let failure = match publisher {
             Ok(publisher) => {
-                let mut relay = Relay::new(publisher, &mut state);
-                let ended = relay.run(&mut hints).await;
-                relay.leave().await;
-                if relay.is_proven() {
+                let mut session = Session::new(publisher, &mut state);
+                let ended = session.run(&mut hints).await;
+                session.leave().await;
+                if session.is_proven() {
                     backoff.reset();
                 }
                 match ended {
@@ -96,285 +66,5 @@ pub(crate) async fn run(
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return,
         }
-    }
-}
-
-/// What outlives a publisher.
-struct State {
-    notes: Notes,
-    /// None while a look is under way, which has it.
-    sweep: Option<Sweep>,
-    returned: ReturnedMessages,
-    /// The broker refuses messages: how long to wait before the next are offered.
-    refused: Option<Backoff>,
-}
-
-type Looking = BoxFuture<'static, (Sweep, Duration, Result<Found, LookError>)>;
-
-/// Why a look has found nothing.
-enum LookError {
-    Queue(Error),
-    Database(DbErr),
-}
-
-/// One publisher's life.
-struct Relay<'a> {
-    publisher: Publisher,
-    state: &'a mut State,
-    /// The look under way: at most one.
-    looking: Option<Looking>,
-    /// Which of the ids on their way are retries.
-    retries: HashMap<Uuid, Claimed>,
-    /// What has not been published after all, while the sweep is away on a look.
-    missed: Vec<Uuid>,
-    next_sweep: Interval,
-    next_publish: tokio::time::Instant,
-    connected: Instant,
-    /// When the broker last took a message on this connection.
-    published: Option<Instant>,
-}
-
-impl<'a> Relay<'a> {
-    fn new(publisher: Publisher, state: &'a mut State) -> Self {
-        let mut next_sweep = tokio::time::interval(SWEEP_EVERY);
-        next_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        if publisher.queue_is_new() {
-            tracing::info!(
-                event = "queue_created",
-                "the queue was created: everything unfinished is published"
-            );
-            let lost = state.notes.forget();
-            if let Some(sweep) = &mut state.sweep {
-                sweep.queue_is_new();
-                sweep.missed(&lost);
-            }
-        }
-        Self {
-            publisher,
-            state,
-            looking: None,
-            retries: HashMap::new(),
-            missed: Vec::new(),
-            next_sweep,
-            next_publish: tokio::time::Instant::now(),
-            connected: Instant::now(),
-            published: None,
-        }
-    }
-
-    async fn run(&mut self, hints: &mut mpsc::Receiver<Hint>) -> Result<(), Error> {
-        let mut hints_end = false;
-        let mut batch = Vec::new();
-        while !hints_end || self.is_busy() {
-            let early = tokio::time::Instant::now() < self.next_publish;
-            let has_room = self.publisher.unconfirmed() < WINDOW;
-            let is_refused = self.state.refused.is_some();
-            // What should have been noted by now would fall due for nothing. And a recovery would not see what is in the
-            // middle of being noted as published, to a queue that has lost it.
-            let may_sweep = has_room
-                && !hints_end
-                && !(is_refused && early)
-                && self.looking.is_none()
-                && self.state.notes.are_settled();
-            tokio::select! {
-                count = hints.recv_many(&mut batch, HINTS_AT_ONCE), if has_room && !hints_end && !early => {
-                    if count == 0 {
-                        hints_end = true;
-                        self.state.notes.hurry();
-                    }
-                    self.publish(&mut batch).await?;
-                    if hints.is_empty() && !is_refused {
-                        self.next_publish = tokio::time::Instant::now() + PUBLISH_EVERY;
-                    }
-                }
-                () = tokio::time::sleep_until(self.next_publish), if early => {}
-                event = self.publisher.event() => match event? {
-                    Event::Confirmed(confirmed) => self.confirmed(confirmed)?,
-                    Event::Returned(returned) => self.state.returned.note(returned),
-                },
-                noted = self.state.returned.noted() => {
-                    self.publisher.settle_returned(noted).await?;
-                    self.next_sweep.reset_immediately();
-                }
-                () = self.state.notes.write() => {}
-                _ = self.next_sweep.tick(), if may_sweep => self.look(),
-                looked = look_of(&mut self.looking) => {
-                    self.looking = None;
-                    self.publish_due(looked).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn look(&mut self) {
-        let Some(mut sweep) = self.state.sweep.take() else {
-            return;
-        };
-        let depth = self.publisher.depth();
-        let look = async move {
-            let began = Instant::now();
-            let found = match depth.await {
-                Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
-                Err(error) => Err(LookError::Queue(error)),
-            };
-            (sweep, began.elapsed(), found)
-        };
-        self.looking = Some(look.boxed());
-    }
-
-    async fn publish_due(
-        &mut self,
-        (sweep, took, found): (Sweep, Duration, Result<Found, LookError>),
-    ) -> Result<(), Error> {
-        self.state.sweep.insert(sweep).missed(&self.missed);
-        self.missed.clear();
-        let pause = match found {
-            Ok(found) => {
-                if found.queue_is_new {
-                    let mut lost = self.state.notes.forget();
-                    lost.extend(self.publisher.unconfirmed_ids());
-                    self.missed(&lost);
-                }
-                let retries: Vec<Uuid> = found.retries.iter().map(|one| one.id).collect();
-                (self.retries).extend(found.retries.into_iter().map(|one| (one.id, one)));
-                self.hand_over(&retries).await?;
-                self.hand_over(&found.entries).await?;
-                match found.more {
-                    true => Duration::ZERO,
-                    false => SWEEP_EVERY,
-                }
-            }
-            Err(LookError::Queue(error)) => return Err(error),
-            Err(LookError::Database(error)) => {
-                tracing::warn!(event = "sweep_failed", %error, "relay could not look for what is due");
-                (took * SWEEP_SHARE).clamp(SWEEP_EVERY, SWEEP_WITHIN)
-            }
-        };
-        match pause.is_zero() {
-            true => self.next_sweep.reset_immediately(),
-            false => self.next_sweep.reset_after(pause),
-        }
-        Ok(())
-    }
-
-    async fn publish(&mut self, hints: &mut Vec<Hint>) -> Result<(), Error> {
-        let (good, late): (Vec<_>, Vec<_>) = hints.drain(..).partition(Hint::is_good);
-        if !late.is_empty() {
-            let late: Vec<Uuid> = late.into_iter().flat_map(|hint| hint.ids).collect();
-            self.missed(&late);
-        }
-        let ids: Vec<Uuid> = good.into_iter().flat_map(|hint| hint.ids).collect();
-        self.hand_over(&ids).await
-    }
-
-    async fn hand_over(&mut self, ids: &[Uuid]) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        failpoint::here(Point::RelayBeforePublish);
-        match self.publisher.publish(ids).await {
-            // What finds no room waits in the outbox.
-            Err(Error::Full) => self.missed(ids),
-            Err(error) => {
-                self.missed(ids);
-                return Err(error);
-            }
-            Ok(()) => {}
-        }
-        failpoint::here(Point::RelayBeforeConfirm);
-        Ok(())
-    }
-
-    fn confirmed(&mut self, Confirmed { acked, refused }: Confirmed) -> Result<(), Error> {
-        failpoint::here(Point::RelayAfterConfirm);
-        if !acked.is_empty() {
-            self.published = Some(Instant::now());
-            self.note(acked);
-        }
-        if refused.is_empty() {
-            if self.state.refused.take().is_some() {
-                tracing::info!(event = "broker_accepts", "the broker takes messages again");
-            }
-            return Ok(());
-        }
-        for id in &refused {
-            // A retry falls due by itself.
-            self.retries.remove(id);
-        }
-        self.missed(&refused);
-        self.refused()
-    }
-
-    fn note(&mut self, acked: Vec<Uuid>) {
-        if self.retries.is_empty() {
-            return self.state.notes.add(acked);
-        }
-        let (mut retries, mut entries) = (Vec::new(), Vec::new());
-        for id in acked {
-            match self.retries.remove(&id) {
-                Some(claimed) => retries.push(claimed),
-                None => entries.push(id),
-            }
-        }
-        self.state.notes.add(entries);
-        self.state.notes.add_retries(retries);
-    }
-
-    /// The broker has refused messages: the next are offered later, and on another connection if it takes none.
-    fn refused(&mut self) -> Result<(), Error> {
-        if self.state.refused.is_none() {
-            tracing::warn!(
-                event = "broker_refuses",
-                "the broker refuses messages: its queue is as long as a policy allows, or has no leader; \
-                 they wait in the outbox"
-            );
-        }
-        let first = || Backoff::between(REFUSED_PAUSE, REFUSED_PAUSE_MAX);
-        let pause = self.state.refused.get_or_insert_with(first).next_wait();
-        self.next_publish = tokio::time::Instant::now() + pause;
-        let last = self.published.unwrap_or(self.connected);
-        match last.elapsed() > REFUSED_RECONNECT {
-            true => Err(Error::Refused("it takes no messages; connecting anew")),
-            false => Ok(()),
-        }
-    }
-
-    /// These have not been published after all.
-    fn missed(&mut self, ids: &[Uuid]) {
-        match &mut self.state.sweep {
-            Some(sweep) => sweep.missed(ids),
-            None => self.missed.extend(ids),
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        self.publisher.unconfirmed() > 0 || !self.state.notes.is_empty() || self.looking.is_some()
-    }
-
-    /// Whether the next connection may be made at once.
-    fn is_proven(&self) -> bool {
-        self.published.is_some() || self.connected.elapsed() > PROVEN_AFTER
-    }
-
-    /// What this publisher has not been told about is published by the next.
-    async fn leave(&mut self) {
-        if let Some(looking) = self.looking.take() {
-            let (sweep, _, found) = looking.await;
-            self.state.sweep = Some(sweep);
-            let found = found.ok().into_iter();
-            self.missed.extend(found.flat_map(|found| found.entries));
-        }
-        let mut missed = std::mem::take(&mut self.missed);
-        missed.extend(self.publisher.unconfirmed_ids());
-        self.missed(&missed);
-    }
-}
-
-/// Waits for the look under way; for ever if there is none.
-async fn look_of(looking: &mut Option<Looking>) -> (Sweep, Duration, Result<Found, LookError>) {
-    match looking {
-        Some(looking) => looking.await,
-        None => std::future::pending().await,
     }
 }

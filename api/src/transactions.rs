@@ -1,6 +1,6 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use entity::{Status, lifecycle};
+use entity::{Status, TransactionId, lifecycle};
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
@@ -30,13 +30,13 @@ impl Transactions {
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
     ) -> Answer<Transaction> {
-        look_up::answer(&transaction_id, self.load(&transaction_id)).await
+        look_up::answer(transaction_id.0, async |id| self.load(id).await).await
     }
 }
 
 impl Transactions {
-    async fn load(&self, transaction_id: &str) -> Result<Option<Transaction>, DbErr> {
-        let Some(row) = lifecycle::find(&self.db, transaction_id).await? else {
+    async fn load(&self, id: &TransactionId) -> Result<Option<Transaction>, DbErr> {
+        let Some(row) = lifecycle::find(&self.db, id).await? else {
             return Ok(None);
         };
         let failure = match row.status {

@@ -2,7 +2,7 @@
 
 mod parse;
 
-use entity::{Status, lifecycle::Receipt};
+use entity::{Status, TransactionId, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::StatusCode;
 use poem_openapi::{ApiResponse, OpenApi};
@@ -91,17 +91,17 @@ impl Webhooks {
     }
 }
 
-fn accepted(transaction_id: String, receipt: Receipt) -> Answer {
+fn accepted(transaction_id: TransactionId, receipt: Receipt) -> Answer {
     let location = format!(
         "/v1/transactions/{}",
-        utf8_percent_encode(&transaction_id, ENCODED)
+        utf8_percent_encode(transaction_id.as_ref(), ENCODED)
     );
     let (status, duplicate, conflict) = match receipt {
         Receipt::New => (Status::Processing, false, false),
         Receipt::Duplicate { status, conflict } => (status, true, conflict),
     };
     let accepted = Accepted {
-        transaction_id,
+        transaction_id: transaction_id.into(),
         status: status.into(),
         duplicate,
         conflict,

@@ -1,6 +1,6 @@
 //! The group commit. Handlers hand their webhooks to a long-lived task that commits whatever waits as
-//! one batch, and tells each after the commit. A lone webhook is committed at once; company is what
-//! has come in the meantime.
+//! one batch, and answers each after the commit. A lone webhook is committed at once; what comes meanwhile shares the next
+//! commit.
 //!
 //! A handler's future may be dropped at any await: at the end of the grace period, if not before. So no handler
 //! touches the database's write side: only the tasks here do, and nobody drops those.
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::{
     FileWatch,
     admission::Admission,
-    relay::{self, Committed},
+    relay::{self, HintSender},
     slots::{BATCH_MAX, Slots},
 };
 
@@ -34,10 +34,10 @@ use crate::{
 /// can be committed in time is what [`Admission`] estimates.
 const WAITING_MAX: usize = 8192;
 /// A batch of so many says that more are on their way.
-const COMPANY: usize = 4;
-/// After such a batch its slot rests, so that company gathers while the other slot works: a commit
+const BUSY_BATCH_MIN: usize = 4;
+/// So long after such a batch its slot takes no other, so that webhooks gather while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
-const REST: Duration = Duration::from_millis(3);
+const LINGER: Duration = Duration::from_millis(3);
 
 /// Why a webhook got no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -111,7 +111,7 @@ impl Writer {
 pub(crate) async fn run(
     db: DatabaseConnection,
     Inbox(mut inbox): Inbox,
-    committed: Committed,
+    hints: HintSender,
     admission: Admission,
     slots: Slots,
     file: Option<FileWatch>,
@@ -131,9 +131,9 @@ pub(crate) async fn run(
         if batch.is_empty() {
             continue;
         }
-        // With a single slot a rest would be idleness.
-        let rest = (slots.count > 1 && batch.len() >= COMPANY).then_some(REST);
-        let (db, committed, file) = (db.clone(), committed.clone(), file.clone());
+        // With a single slot nobody would work meanwhile.
+        let linger = (slots.count > 1 && batch.len() >= BUSY_BATCH_MIN).then_some(LINGER);
+        let (db, hints, file) = (db.clone(), hints.clone(), file.clone());
         let admission = admission.clone();
         let began = admission.with(|controller, now| {
             controller.begins(now);
@@ -141,11 +141,11 @@ pub(crate) async fn run(
         });
         last_began = began.into();
         tokio::spawn(async move {
-            commit(db, batch, committed, file).await;
+            commit(db, batch, hints, file).await;
             admission.with(|controller, now| controller.ended(now, began));
             drop(place);
-            if let (Some(slot), Some(rest)) = (slot, rest) {
-                tokio::time::sleep(rest).await;
+            if let (Some(slot), Some(linger)) = (slot, linger) {
+                tokio::time::sleep(linger).await;
                 drop(slot);
             }
         });
@@ -187,7 +187,7 @@ fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
 async fn commit(
     db: DatabaseConnection,
     waiting: Vec<Waiting>,
-    committed: Committed,
+    hints: HintSender,
     file: Option<FileWatch>,
 ) {
     let (batch, answers): (Vec<_>, Vec<_>) = waiting
@@ -210,7 +210,7 @@ async fn commit(
     }
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
-    committed.tell(new.map(|(received, _)| received.id).collect());
+    hints.send(new.map(|(received, _)| received.id).collect());
     failpoint::here(Point::ReceiveBeforeAnswer);
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
         // A caller that has gone asks again.

@@ -7,15 +7,20 @@
 pub mod amount;
 pub mod attempt;
 pub mod conflict;
+pub mod currency;
 pub mod failure;
 pub mod lifecycle;
+pub mod name;
 pub mod outbox;
 pub mod retry;
 mod sql;
 mod statement;
+mod text;
 pub mod transaction;
 
 pub use amount::{Amount, ParseAmountError};
 pub use attempt::Outcome;
+pub use currency::{Currency, ParseCurrencyError};
 pub use failure::Verdict;
+pub use name::{Account, ParseNameError, TransactionId};
 pub use transaction::{Status, Webhook};

@@ -20,7 +20,7 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Statement, TryGetable};
 use uuid::Uuid;
 
 use crate::{
-    Status, Webhook, conflict, sql,
+    Status, TransactionId, Webhook, conflict, sql,
     statement::{self, LOOK_THROUGH, execute, query},
     transaction,
 };

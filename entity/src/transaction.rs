@@ -3,22 +3,19 @@
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::Amount;
+use crate::{Account, Amount, Currency, TransactionId};
 
 /// What a sender says about one transaction. Field by field it decides whether a repeated webhook
 /// says the same again or something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// The sender's own id: 1 to 255 characters, none of them a control character.
-    pub transaction_id: String,
-    /// The paying account, same limits.
-    pub source_account: String,
-    /// The receiving account, same limits.
-    pub destination_account: String,
-    /// How much.
+    pub transaction_id: TransactionId,
+    /// The account that pays.
+    pub source_account: Account,
+    /// The account that receives.
+    pub destination_account: Account,
     pub amount: Amount,
-    /// Three capital letters (ISO 4217).
-    pub currency: String,
+    pub currency: Currency,
 }
 
 /// Where a transaction is in its life. Goes forward once and never back.
@@ -43,12 +40,12 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     #[sea_orm(unique)]
-    pub transaction_id: String,
-    pub source_account: String,
-    pub destination_account: String,
+    pub transaction_id: TransactionId,
+    pub source_account: Account,
+    pub destination_account: Account,
     #[sea_orm(column_type = "Text", select_as = "text")]
     pub amount: Amount,
-    pub currency: String,
+    pub currency: Currency,
     pub status: Status,
     /// When it was committed, by the database's clock.
     pub created_at: OffsetDateTime,
@@ -63,7 +60,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// Whether `webhook` says exactly what this row says.
-    pub fn says(&self, webhook: &Webhook) -> bool {
+    pub fn matches(&self, webhook: &Webhook) -> bool {
         self.transaction_id == webhook.transaction_id
             && self.source_account == webhook.source_account
             && self.destination_account == webhook.destination_account

@@ -35,7 +35,7 @@ const NO_POINT: Death =
     Nowhere("one statement, of which nobody waits for the answer in job to do another");
 
 const WRITER: &str = "api/src/writer.rs";
-const RELAY: &str = "api/src/relay.rs";
+const RELAY: &str = "api/src/relay/session.rs";
 const NOTES: &str = "api/src/relay/notes.rs";
 const SWEEP: &str = "api/src/relay/sweep.rs";
 const RETURNED: &str = "api/src/relay/returned.rs";
@@ -100,8 +100,8 @@ pub const STEPS: &[Step] = &[
         "NotePublished",
         &[
             (NOTES, "start"),
-            (DUE, "published"),
-            (DUE, "published_retries"),
+            (DUE, "defer_published"),
+            (DUE, "defer_published_retries"),
         ],
         At(&[Point::RelayAfterNote]),
     ),

@@ -8,7 +8,7 @@ use model::steps::{Death, NOT_MODELLED, STEPS};
 /// The files of the product that die at failpoints.
 const WITH_POINTS: [&str; 7] = [
     "api/src/writer.rs",
-    "api/src/relay.rs",
+    "api/src/relay/session.rs",
     "api/src/relay/notes.rs",
     "consumer/src/consume/run.rs",
     "consumer/src/consume/take.rs",

@@ -13,16 +13,17 @@ const WAITING_MAX: usize = 4096;
 /// A hint that has waited for longer is left to the sweep, which is about to find the id.
 const GOOD_FOR: Duration = Duration::from_secs(DUE_IN.as_secs() - 2);
 
-/// Where the group commit tells which ids it has just committed.
+/// The group commit's end of the direct way.
 #[derive(Clone)]
-pub(crate) struct Committed(mpsc::Sender<Hint>);
+pub struct HintSender(mpsc::Sender<Hint>);
 
-pub(crate) struct Hints(pub(super) mpsc::Receiver<Hint>);
+/// The relay's end of it.
+pub struct HintReceiver(pub(crate) mpsc::Receiver<Hint>);
 
 /// A batch of just committed ids.
-pub(super) struct Hint {
-    pub(super) ids: Vec<Uuid>,
-    committed: Instant,
+pub(crate) struct Hint {
+    pub(crate) ids: Vec<Uuid>,
+    pub(super) committed: Instant,
 }
 
 impl Hint {
@@ -31,15 +32,15 @@ impl Hint {
     }
 }
 
-/// The two ends of the direct way. The hints end when the last `Committed` is dropped.
-pub(crate) fn channel() -> (Committed, Hints) {
-    let (committed, hints) = mpsc::channel(WAITING_MAX);
-    (Committed(committed), Hints(hints))
+/// The two ends of the direct way. The hints end when the last sender is dropped.
+pub fn channel() -> (HintSender, HintReceiver) {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    (HintSender(sender), HintReceiver(receiver))
 }
 
-impl Committed {
-    /// Tells the relay, if it has room; the outbox has told it already.
-    pub(crate) fn tell(&self, ids: Vec<Uuid>) {
+impl HintSender {
+    /// Sends a hint if the relay has room for it. What has no hint is in the outbox all the same.
+    pub(crate) fn send(&self, ids: Vec<Uuid>) {
         if !ids.is_empty() {
             let _ = self.0.try_send(Hint {
                 ids,

@@ -15,10 +15,6 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::hints::DUE_IN;
-
-/// From a confirm to its note. What is not noted when it falls due is published again.
-const NOTE_IN: Duration = Duration::from_secs(DUE_IN.as_secs() / 2);
 /// Ids that are noted together, at most.
 const NOTE_MAX: usize = 4096;
 /// Ids that may wait for their note (16 MB of them). Beyond, the oldest are published again some day.
@@ -26,6 +22,8 @@ const WAITING_MAX: usize = 1_000_000;
 
 pub(super) struct Notes {
     db: DatabaseConnection,
+    /// From a confirm to its note.
+    after: Duration,
     /// Confirmed ids, each batch with the time for its note.
     waiting: VecDeque<(Instant, Vec<Uuid>)>,
     count: usize,
@@ -33,25 +31,27 @@ pub(super) struct Notes {
     retries: Vec<Claimed>,
     /// The note under way: at most one. A task, because a statement must not be dropped half-way.
     writing: Option<JoinHandle<()>>,
-    hurry: bool,
+    /// Everything is noted at once.
+    flushes: bool,
 }
 
 impl Notes {
-    pub(super) fn new(db: &DatabaseConnection) -> Self {
+    pub(super) fn new(db: &DatabaseConnection, after: Duration) -> Self {
         Self {
             db: db.clone(),
+            after,
             waiting: VecDeque::new(),
             count: 0,
             retries: Vec::new(),
             writing: None,
-            hurry: false,
+            flushes: false,
         }
     }
 
     /// Ids that the broker has confirmed just now.
     pub(super) fn add(&mut self, ids: Vec<Uuid>) {
         self.count += ids.len();
-        self.waiting.push_back((Instant::now() + NOTE_IN, ids));
+        self.waiting.push_back((Instant::now() + self.after, ids));
         while self.count > WAITING_MAX
             && let Some((_, ids)) = self.waiting.pop_front()
         {
@@ -72,8 +72,8 @@ impl Notes {
     }
 
     /// From now on everything is noted at once.
-    pub(super) fn hurry(&mut self) {
-        self.hurry = true;
+    pub(super) fn flush(&mut self) {
+        self.flushes = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -93,7 +93,7 @@ impl Notes {
             match self.waiting.front() {
                 _ if !self.retries.is_empty() => {}
                 None => return std::future::pending().await,
-                Some((at, _)) if !self.hurry => sleep_until(*at).await,
+                Some((at, _)) if !self.flushes => sleep_until(*at).await,
                 Some(_) => {}
             }
             self.writing = Some(self.start());
@@ -112,14 +112,14 @@ impl Notes {
         if !self.retries.is_empty() {
             let claimed = std::mem::take(&mut self.retries);
             return tokio::spawn(async move {
-                let noted = due::published_retries(&db, &claimed, LOOK_AGAIN_IN).await;
+                let noted = due::defer_published_retries(&db, &claimed, LOOK_AGAIN_IN).await;
                 written(noted);
             });
         }
         let now = Instant::now();
         let mut ids = Vec::new();
         while let Some((at, batch)) = self.waiting.front()
-            && (self.hurry || *at <= now)
+            && (self.flushes || *at <= now)
             && (ids.is_empty() || ids.len() + batch.len() <= NOTE_MAX)
         {
             self.count -= batch.len();
@@ -127,7 +127,7 @@ impl Notes {
             self.waiting.pop_front();
         }
         tokio::spawn(async move {
-            written(due::published(&db, &ids, LOOK_AGAIN_IN).await);
+            written(due::defer_published(&db, &ids, LOOK_AGAIN_IN).await);
             failpoint::here(Point::RelayAfterNote);
         })
     }
@@ -141,24 +141,30 @@ fn written(note: Result<(), DbErr>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use migration::{Migrator, MigratorTrait as _};
-    use sea_orm::{ConnectOptions, Database, TransactionTrait as _};
+    use sea_orm::TransactionTrait as _;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::{
+        relay::DUE_IN,
+        scene::{database, due_in, entry, execute, retry},
+    };
+
+    /// What is noted is not due for nearly as long as this.
+    const NOTED_MS: i64 = LOOK_AGAIN_IN.as_millis() as i64 - 60_000;
+
+    async fn write(notes: &mut Notes) {
+        let written = timeout(Duration::from_secs(10), notes.write()).await;
+        written.expect("there is nothing to note");
+    }
 
     #[tokio::test]
     async fn a_note_is_settled_when_it_is_written_and_not_when_it_has_begun() {
-        let mut options = ConnectOptions::new("sqlite::memory:");
-        options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await.unwrap();
-        Migrator::up(&db, None).await.unwrap();
-        let mut notes = Notes::new(&db);
+        let db = database().await;
+        let mut notes = Notes::new(&db, LOOK_AGAIN_IN);
         notes.add(vec![Uuid::now_v7()]);
         assert!(notes.are_settled(), "its time has not come");
-        notes.hurry();
+        notes.flush();
         // Whoever holds the only connection makes the database as slow as can be.
         let held = db.begin().await.unwrap();
         let begun = timeout(Duration::from_millis(50), notes.write()).await;
@@ -167,5 +173,41 @@ mod tests {
         held.rollback().await.unwrap();
         notes.write().await;
         assert!(notes.are_settled());
+    }
+
+    #[tokio::test]
+    async fn what_has_been_published_is_put_off_by_one_note() {
+        let db = database().await;
+        let mut notes = Notes::new(&db, Duration::ZERO);
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let id = entry(&db, Duration::ZERO, DUE_IN).await;
+            notes.add(vec![id]);
+            ids.push(id);
+        }
+        write(&mut notes).await;
+        assert!(notes.is_empty());
+        for id in ids {
+            assert!(due_in(&db, id).await > NOTED_MS);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_retry_is_put_off_for_its_own_claim_only() {
+        let db = database().await;
+        let (ours, others) = (retry(&db, 0).await, retry(&db, 0).await);
+        let claimed = due::claim_retries(&db, 2, DUE_IN, due::FellDue::EVER).await;
+        let claimed = claimed.unwrap();
+        assert_eq!(claimed.len(), 2);
+        let since = format!(
+            "UPDATE retries SET set_at = set_at + 1 WHERE id = unhex('{}')",
+            others.simple()
+        );
+        execute(&db, &since).await;
+        let mut notes = Notes::new(&db, LOOK_AGAIN_IN);
+        notes.add_retries(claimed);
+        write(&mut notes).await;
+        assert!(due_in(&db, ours).await > NOTED_MS);
+        assert!(due_in(&db, others).await <= DUE_IN.as_millis() as i64);
     }
 }

@@ -39,11 +39,11 @@ pub(crate) struct Transaction {
 impl Transaction {
     pub(crate) fn new(row: Model, failure: Option<failure::Model>) -> Self {
         Self {
-            transaction_id: row.transaction_id,
-            source_account: row.source_account,
-            destination_account: row.destination_account,
+            transaction_id: row.transaction_id.into(),
+            source_account: row.source_account.into(),
+            destination_account: row.destination_account.into(),
             amount: row.amount.into(),
-            currency: row.currency,
+            currency: row.currency.into(),
             status: row.status.into(),
             created_at: row.created_at,
             processed_at: row.processed_at,

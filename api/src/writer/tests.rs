@@ -1,47 +1,209 @@
 use std::time::{Duration, Instant};
 
-use entity::{
-    Amount, Webhook,
-    lifecycle::{self, Receipt},
-};
-use migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait as _};
+use entity::lifecycle::{self, Receipt};
+use futures::poll;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::{NotCommitted, Slots, Writer, channel, run};
-use crate::{admission::Admission, relay};
+use crate::{
+    admission::Admission,
+    relay::{self, HintReceiver},
+    scene::{database, execute, webhook},
+};
 
-/// A database with one connection: whoever holds that makes it as slow as can be.
-async fn database() -> DatabaseConnection {
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options.max_connections(1).sqlx_logging(false);
-    let db = Database::connect(options).await.unwrap();
-    Migrator::up(&db, None).await.unwrap();
-    db
+type Outcome = Result<Receipt, NotCommitted>;
+
+struct Scene {
+    db: DatabaseConnection,
+    writer: Writer,
+    admission: Admission,
+    hints: HintReceiver,
+    run: JoinHandle<()>,
 }
 
-fn start(db: &DatabaseConnection) -> (Writer, Admission) {
-    let admission = Admission::new(Slots::SQLITE);
-    let (writer, inbox) = channel();
-    let (committed, _) = relay::channel();
-    tokio::spawn(run(
-        db.clone(),
-        inbox,
-        committed,
-        admission.clone(),
-        Slots::SQLITE,
-        None,
-    ));
-    (writer, admission)
-}
-
-fn webhook(transaction_id: &str) -> Webhook {
-    Webhook {
-        transaction_id: transaction_id.into(),
-        source_account: "a".into(),
-        destination_account: "b".into(),
-        amount: "1".parse::<Amount>().unwrap(),
-        currency: "INR".into(),
+impl Scene {
+    async fn new(slots: Slots) -> Self {
+        let db = database().await;
+        let (writer, inbox) = channel();
+        let (sender, hints) = relay::channel();
+        let admission = Admission::new(slots);
+        let run = run(db.clone(), inbox, sender, admission.clone(), slots, None);
+        let run = tokio::spawn(run);
+        Self {
+            db,
+            writer,
+            admission,
+            hints,
+            run,
+        }
     }
+
+    /// Hands a webhook in. Returns who waits for its receipt, for as long as that takes.
+    async fn hand_in(&self, id: &str) -> JoinHandle<Outcome> {
+        let (writer, webhook) = (self.writer.clone(), webhook(id));
+        let mut waits = Box::pin(async move { writer.receive(webhook, in_ms(60_000)).await });
+        assert!(poll!(&mut waits).is_pending());
+        tokio::spawn(waits)
+    }
+
+    async fn hand_in_all<const N: usize>(&self, ids: [&str; N]) -> Vec<JoinHandle<Outcome>> {
+        let mut waiting = Vec::new();
+        for id in ids {
+            waiting.push(self.hand_in(id).await);
+        }
+        waiting
+    }
+
+    /// Hands one in whose commit has begun, and waits for the only connection.
+    async fn begin(&self, id: &str) -> JoinHandle<Outcome> {
+        let waits = self.hand_in(id).await;
+        while self.writer.waiting() > 0 {
+            tokio::task::yield_now().await;
+        }
+        waits
+    }
+
+    async fn row(&self, id: &str) -> Option<Uuid> {
+        let row = lifecycle::find(&self.db, &id.parse().unwrap()).await;
+        row.unwrap().map(|row| row.id)
+    }
+
+    /// How many ids each commit had that the relay was told of.
+    async fn hinted(&mut self) -> usize {
+        self.hints.0.recv().await.unwrap().ids.len()
+    }
+}
+
+async fn outcomes(waiting: Vec<JoinHandle<Outcome>>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for waits in waiting {
+        outcomes.push(waits.await.unwrap());
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn what_waits_while_a_batch_commits_shares_the_next_commit() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
+    let first = scene.begin("first").await;
+    let others = scene.hand_in_all(["a", "b", "c", "d", "e"]).await;
+    held.rollback().await.unwrap();
+    assert_eq!(first.await.unwrap(), Ok(Receipt::New));
+    assert_eq!(outcomes(others).await, [Ok(Receipt::New); 5]);
+    assert_eq!([scene.hinted().await, scene.hinted().await], [1, 5]);
+}
+
+#[tokio::test]
+async fn neither_an_answer_nor_a_hint_comes_before_the_commit() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
+    let one = scene.begin("one").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!(!one.is_finished() && scene.hints.0.is_empty());
+    }
+    held.rollback().await.unwrap();
+    assert_eq!(one.await.unwrap(), Ok(Receipt::New));
+    let row = scene.row("one").await.unwrap();
+    assert_eq!(scene.hints.0.recv().await.unwrap().ids, [row]);
+}
+
+/// Once it is paused, the clock stands still for as long as a thread is busy: what waits for a time does not go on.
+#[tokio::test]
+async fn a_lone_webhook_is_committed_without_any_wait() {
+    let scene = Scene::new(Slots::POSTGRES).await;
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::task::spawn_blocking(move || is_done.recv_timeout(Duration::from_secs(5)));
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let outcome = scene.writer.receive(webhook("one"), in_ms(60_000)).await;
+    assert_eq!(outcome, Ok(Receipt::New));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    drop(done);
+    busy.await.unwrap().unwrap_err();
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_disturbs_nobody() {
+    let scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
+    let committing = scene.hand_in("committing").await;
+    let beside_it = scene.begin("beside it").await;
+    let waiting = scene.hand_in("waiting").await;
+    let behind_it = scene.hand_in("behind it").await;
+    for goes in [committing, waiting] {
+        goes.abort();
+        assert!(goes.await.unwrap_err().is_cancelled());
+    }
+    held.rollback().await.unwrap();
+    let stay = vec![beside_it, behind_it];
+    assert_eq!(outcomes(stay).await, [Ok(Receipt::New); 2]);
+    assert!(scene.row("committing").await.is_some());
+    assert_eq!(scene.row("waiting").await, None, "it was told to come back");
+}
+
+#[tokio::test]
+async fn an_error_of_the_database_is_told_to_the_whole_batch_and_to_no_other() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
+    let first = scene.begin("first").await;
+    let others = scene.hand_in_all(["a", "b", "c"]).await;
+    let breaks = "ALTER TABLE outbox RENAME TO away";
+    held.execute_unprepared(breaks).await.unwrap();
+    held.commit().await.unwrap();
+    assert_eq!(first.await.unwrap(), Err(NotCommitted::InTime));
+    assert_eq!(outcomes(others).await, [Err(NotCommitted::InTime); 3]);
+    assert!(scene.hints.0.is_empty());
+    execute(&scene.db, "ALTER TABLE away RENAME TO outbox").await;
+    let next = scene.hand_in("next").await;
+    assert_eq!(next.await.unwrap(), Ok(Receipt::New));
+    assert_eq!(scene.hinted().await, 1);
+}
+
+#[tokio::test]
+async fn the_good_of_a_batch_do_not_suffer_for_one_that_the_database_refuses() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let refuses = "CREATE TRIGGER refuses BEFORE INSERT ON transactions WHEN NEW.transaction_id = 'bad' \
+                   BEGIN SELECT RAISE(ABORT, 'no'); END";
+    execute(&scene.db, refuses).await;
+    let held = scene.db.begin().await.unwrap();
+    let first = scene.begin("first").await;
+    let batch = scene.hand_in_all(["a", "bad", "b"]).await;
+    held.rollback().await.unwrap();
+    let new = Ok(Receipt::New);
+    assert_eq!(first.await.unwrap(), new);
+    let refused = Err(NotCommitted::Refused);
+    assert_eq!(outcomes(batch).await, [new, refused, new]);
+    assert_eq!([scene.hinted().await, scene.hinted().await], [1, 2]);
+}
+
+#[tokio::test]
+async fn the_writer_ends_after_its_last_commit_though_nobody_waits_for_that_and_the_hints_end_with_it()
+ {
+    // The second slot has it wait for another batch.
+    let scene = Scene::new(Slots::POSTGRES).await;
+    let held = scene.db.begin().await.unwrap();
+    let last = scene.begin("last").await;
+    let Scene {
+        writer,
+        run,
+        mut hints,
+        ..
+    } = scene;
+    drop(writer);
+    last.abort();
+    assert!(last.await.unwrap_err().is_cancelled());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!(!run.is_finished());
+    }
+    held.rollback().await.unwrap();
+    run.await.unwrap();
+    assert_eq!(hints.0.recv().await.unwrap().ids.len(), 1);
+    assert!(hints.0.recv().await.is_none());
 }
 
 /// Commits have taken 400 ms of late.
@@ -59,33 +221,32 @@ fn in_ms(ms: u64) -> Instant {
 
 #[tokio::test]
 async fn a_webhook_whose_answer_would_be_late_is_refused_before_its_commit() {
-    let db = database().await;
-    let (writer, admission) = start(&db);
-    is_slow(&admission);
-    admission.with(|controller, now| controller.begins(now));
-    let late = writer.receive(webhook("late"), in_ms(250)).await;
+    let scene = Scene::new(Slots::SQLITE).await;
+    is_slow(&scene.admission);
+    scene
+        .admission
+        .with(|controller, now| controller.begins(now));
+    let late = scene.writer.receive(webhook("late"), in_ms(250)).await;
     assert_eq!(late, Err(NotCommitted::TooMuch));
-    let in_time = writer.receive(webhook("in time"), in_ms(450)).await;
+    let in_time = scene.writer.receive(webhook("in time"), in_ms(450)).await;
     assert_eq!(in_time, Ok(Receipt::New));
-    assert!(lifecycle::find(&db, "late").await.unwrap().is_none());
+    assert_eq!(scene.row("late").await, None);
 }
 
 #[tokio::test]
 async fn a_late_webhook_is_committed_if_nothing_else_tells_how_the_database_is() {
-    let db = database().await;
-    let (writer, admission) = start(&db);
-    is_slow(&admission);
-    let late = writer.receive(webhook("late"), in_ms(250)).await;
+    let scene = Scene::new(Slots::SQLITE).await;
+    is_slow(&scene.admission);
+    let late = scene.writer.receive(webhook("late"), in_ms(250)).await;
     assert_eq!(late, Ok(Receipt::New));
 }
 
 #[tokio::test]
 async fn whoever_waits_for_a_database_that_hangs_is_answered_in_time() {
-    let db = database().await;
-    let (writer, _) = start(&db);
-    let held = db.begin().await.unwrap();
+    let scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
     let due = in_ms(450);
-    let outcome = writer.receive(webhook("one"), due).await;
+    let outcome = scene.writer.receive(webhook("one"), due).await;
     assert_eq!(outcome, Err(NotCommitted::InTime));
     let now = Instant::now();
     // On a busy machine a timer is late, too; the database hangs until the end.
@@ -95,17 +256,16 @@ async fn whoever_waits_for_a_database_that_hangs_is_answered_in_time() {
 
 #[tokio::test]
 async fn far_more_than_one_batch_may_wait() {
-    let db = database().await;
-    let (writer, _) = start(&db);
-    let held = db.begin().await.unwrap();
+    let scene = Scene::new(Slots::SQLITE).await;
+    let held = scene.db.begin().await.unwrap();
     let many: Vec<_> = (0..600)
         .map(|n| {
-            let writer = writer.clone();
+            let writer = scene.writer.clone();
             tokio::spawn(async move { writer.receive(webhook(&n.to_string()), in_ms(450)).await })
         })
         .collect();
     let start = Instant::now();
-    while writer.waiting() < 300 {
+    while scene.writer.waiting() < 300 {
         assert!(
             start.elapsed() < Duration::from_secs(10),
             "too few may wait"

@@ -140,11 +140,11 @@ impl Scene {
 fn received() -> Received {
     let id = Uuid::now_v7();
     let webhook = Webhook {
-        transaction_id: id.to_string(),
-        source_account: "a".into(),
-        destination_account: "b".into(),
+        transaction_id: id.to_string().parse().unwrap(),
+        source_account: "a".parse().unwrap(),
+        destination_account: "b".parse().unwrap(),
         amount: Amount::from(1),
-        currency: "INR".into(),
+        currency: "INR".parse().unwrap(),
     };
     Received { id, webhook }
 }

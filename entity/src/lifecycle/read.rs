@@ -7,15 +7,15 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::execute;
-use crate::{attempt, failure, sql, statement, transaction};
+use crate::{TransactionId, attempt, failure, sql, statement, transaction};
 
 /// The transaction that a sender calls `transaction_id`.
 pub async fn find(
     db: &DatabaseConnection,
-    transaction_id: &str,
+    transaction_id: &TransactionId,
 ) -> Result<Option<transaction::Model>, DbErr> {
     let transactions = transaction::Entity::find();
-    let this = transaction::Column::TransactionId.eq(transaction_id);
+    let this = transaction::Column::TransactionId.eq(transaction_id.as_ref());
     Ok(all(db, &transactions.filter(this)).await?.pop())
 }
 

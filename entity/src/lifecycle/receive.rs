@@ -6,7 +6,8 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::{
-    Status, Webhook, conflict, count_of, execute, millis, query, retrying, sql, transaction,
+    Status, TransactionId, Webhook, conflict, count_of, execute, millis, query, retrying, sql,
+    transaction,
 };
 
 /// A webhook on its way into the database.
@@ -70,11 +71,11 @@ fn select<'a>(
         let amounts: Vec<String> = rows.clone().map(|(_, w)| w.amount.to_string()).collect();
         let values = vec![
             sql::ids(db, rows.clone().map(|(id, _)| id)),
-            column(|w| &w.transaction_id),
-            column(|w| &w.source_account),
-            column(|w| &w.destination_account),
+            column(|w| w.transaction_id.as_ref()),
+            column(|w| w.source_account.as_ref()),
+            column(|w| w.destination_account.as_ref()),
             amounts.into(),
-            column(|w| &w.currency),
+            column(|w| w.currency.as_ref()),
         ];
         return (
             "SELECT id, t, s, d, a::numeric, c FROM \
@@ -85,12 +86,12 @@ fn select<'a>(
     }
     let rows = rows.map(|(id, webhook)| {
         serde_json::Value::from(vec![
-            id.simple().to_string(),
-            webhook.transaction_id.clone(),
-            webhook.source_account.clone(),
-            webhook.destination_account.clone(),
-            webhook.amount.to_string(),
-            webhook.currency.clone(),
+            serde_json::Value::from(id.simple().to_string()),
+            webhook.transaction_id.as_ref().into(),
+            webhook.source_account.as_ref().into(),
+            webhook.destination_account.as_ref().into(),
+            webhook.amount.to_string().into(),
+            webhook.currency.as_ref().into(),
         ])
     });
     (
@@ -149,7 +150,7 @@ async fn compare_with_what_stands(
     db: &DatabaseConnection,
     batch: &[Received],
 ) -> Result<Vec<Receipt>, DbErr> {
-    let standing: HashMap<String, transaction::Model> = standing(db, batch)
+    let standing: HashMap<TransactionId, transaction::Model> = standing(db, batch)
         .await?
         .into_iter()
         .map(|row| (row.transaction_id.clone(), row))
@@ -164,7 +165,7 @@ async fn compare_with_what_stands(
         receipts.push(if row.id == *id {
             Receipt::New
         } else {
-            let conflict = !row.says(webhook);
+            let conflict = !row.matches(webhook);
             if conflict {
                 conflicts.push(webhook);
             }
@@ -197,7 +198,7 @@ async fn standing(
         ),
         [sql::texts(
             db,
-            batch.iter().map(|r| r.webhook.transaction_id.as_str()),
+            batch.iter().map(|r| r.webhook.transaction_id.as_ref()),
         )],
     );
     let rows = query(db, statement).await?;

@@ -11,7 +11,7 @@ mod values;
 use std::time::Duration;
 
 use entity::{
-    Amount, Status, Webhook, conflict,
+    Amount, Status, TransactionId, Webhook, conflict,
     lifecycle::{self, Holder, Look, Range, Receipt, Received, Record, Taken, due, lease},
     outbox, retry,
 };
@@ -65,12 +65,16 @@ async fn open(url: &str) -> DatabaseConnection {
 
 fn webhook(transaction_id: &str) -> Webhook {
     Webhook {
-        transaction_id: transaction_id.into(),
-        source_account: "acc_user_1".into(),
-        destination_account: "acc_merchant_1".into(),
+        transaction_id: named(transaction_id),
+        source_account: "acc_user_1".parse().unwrap(),
+        destination_account: "acc_merchant_1".parse().unwrap(),
         amount: Amount::from(1500),
-        currency: "INR".into(),
+        currency: "INR".parse().unwrap(),
     }
+}
+
+fn named(text: &str) -> TransactionId {
+    text.parse().unwrap()
 }
 
 fn received(webhook: Webhook) -> Received {

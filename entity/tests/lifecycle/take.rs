@@ -23,14 +23,14 @@ async fn an_id_is_finished_once(db: DatabaseConnection) {
     let [one, two] = [batch[0].id, batch[1].id];
     let finish = async |ids: &[Uuid]| finish(&db, Holder::Sole, ids).await;
     assert_eq!(finish(&[one]).await, 1);
-    let processed_at = lifecycle::find(&db, "t1")
+    let processed_at = lifecycle::find(&db, &named("t1"))
         .await
         .unwrap()
         .unwrap()
         .processed_at;
     assert!(processed_at.is_some());
     assert_eq!(finish(&[one, two]).await, 1);
-    let row = lifecycle::find(&db, "t1").await.unwrap().unwrap();
+    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
     assert_eq!(row.processed_at, processed_at);
     assert_eq!(status(&db, two).await, Some(Status::Processed));
     assert_eq!(outbox_count(&db).await, 0);
@@ -110,7 +110,7 @@ async fn what_dead_consumers_held_falls_due(db: DatabaseConnection) {
     assert!(reclaim(&db).await.is_empty());
     assert_eq!(outbox_count(&db).await, 1);
     // A note that comes late does not put off what has come back.
-    due::published(&db, &ids, LATER).await.unwrap();
+    due::defer_published(&db, &ids, LATER).await.unwrap();
     assert_eq!(claim_retries(&db).await, &ids[1..]);
     // Whoever gives up its lease leaves all to the others at once.
     lease::end(&db, living).await.unwrap();

@@ -1,10 +1,13 @@
 //! What goes in comes out, and what is impossible cannot be stored.
 
+use sea_orm::ConnectionTrait as _;
+
 use crate::*;
 
 on_both! {
     every_amount_comes_back_equal
     texts_come_back_as_they_were
+    a_row_that_breaks_a_rule_of_today_is_read
     the_database_refuses_an_impossible_state
 }
 
@@ -60,21 +63,39 @@ async fn texts_come_back_as_they_were(db: DatabaseConnection) {
         "a,b",
     ] {
         let mut webhook = webhook(text);
-        webhook.source_account = text.into();
+        webhook.source_account = text.parse().unwrap();
         receive_one(&db, &received(webhook.clone())).await;
         assert!(
-            lifecycle::find(&db, text)
+            lifecycle::find(&db, &named(text))
                 .await
                 .unwrap()
                 .unwrap()
-                .says(&webhook),
+                .matches(&webhook),
             "{text}"
         );
     }
 }
 
+/// Another version may have accepted more.
+async fn a_row_that_breaks_a_rule_of_today_is_read(db: DatabaseConnection) {
+    receive_one(&db, &received(webhook("t1"))).await;
+    let of_another_version = "UPDATE transactions SET source_account = '', currency = 'b'";
+    db.execute_unprepared(of_another_version).await.unwrap();
+    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
+    assert_eq!(row.source_account.as_ref(), "");
+    assert_eq!(row.currency.as_ref(), "b");
+    let receipt = receive_one(&db, &received(webhook("t1"))).await;
+    let status = Status::Processing;
+    assert_eq!(
+        receipt,
+        Receipt::Duplicate {
+            status,
+            conflict: true
+        }
+    );
+}
+
 async fn the_database_refuses_an_impossible_state(db: DatabaseConnection) {
-    use sea_orm::ConnectionTrait;
     receive_one(&db, &received(webhook("t1"))).await;
     for impossible in [
         "UPDATE transactions SET status = 'PROCESSED'",

@@ -16,7 +16,10 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
     let name = harness.environment["AMQP_QUEUE"].clone();
     let row = {
         let db = harness.database().await;
-        entity::lifecycle::find(&db, "t1").await.unwrap().unwrap()
+        entity::lifecycle::find(&db, &"t1".parse().unwrap())
+            .await
+            .unwrap()
+            .unwrap()
     };
     let message = row.id.to_string();
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{Amount, Status, conflict, transaction};
+use entity::{Account, Amount, Currency, Status, conflict, transaction};
 
 use super::model::{Content, Known, Webhook};
 
@@ -61,8 +61,19 @@ fn content_of([source, destination, amount, currency]: [&str; 4]) -> Content {
 }
 
 /// The same for what a row of the database keeps.
-fn kept_content(source: &str, destination: &str, amount: Amount, currency: &str) -> Content {
-    content_of([source, destination, &amount.to_string(), currency])
+fn kept_content(
+    source: &Account,
+    destination: &Account,
+    amount: Amount,
+    currency: &Currency,
+) -> Content {
+    let amount = amount.to_string();
+    content_of([
+        source.as_ref(),
+        destination.as_ref(),
+        &amount,
+        currency.as_ref(),
+    ])
 }
 
 fn id_of(transaction_id: &str) -> u8 {
@@ -136,7 +147,10 @@ impl Witness {
     }
 
     pub(super) fn check_transactions(&self, rows: &[transaction::Model]) {
-        let mut ids: Vec<u8> = rows.iter().map(|row| id_of(&row.transaction_id)).collect();
+        let mut ids: Vec<u8> = rows
+            .iter()
+            .map(|row| id_of(row.transaction_id.as_ref()))
+            .collect();
         ids.sort_unstable();
         let exist = self.0.iter().filter(|(_, heard)| heard.exists);
         let exist: Vec<u8> = exist.map(|(id, _)| *id).collect();
@@ -149,7 +163,7 @@ impl Witness {
                 row.amount,
                 &row.currency,
             );
-            let heard = &self.0[&id_of(&row.transaction_id)];
+            let heard = &self.0[&id_of(row.transaction_id.as_ref())];
             assert_eq!(Some(content), heard.stands);
         }
     }
@@ -164,7 +178,7 @@ impl Witness {
                 row.amount,
                 &row.currency,
             );
-            let id = id_of(&row.transaction_id);
+            let id = id_of(row.transaction_id.as_ref());
             assert!(kept.insert((id, content)), "t{id}: {content:?} kept twice");
             let heard = &self.0[&id];
             assert_ne!(Some(content), heard.stands, "t{id} conflicts with itself");

@@ -1,17 +1,11 @@
 //! Looks, one by one, on SQLite.
 
-use entity::{
-    Amount, Webhook,
-    lifecycle::{self, Received},
-    outbox, retry,
-};
-use migration::{Migrator, MigratorTrait as _};
+use entity::{lifecycle, outbox, retry};
 use queue::memory;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, EntityTrait as _, PaginatorTrait as _,
-};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 
 use super::*;
+use crate::scene::{database, entry, retry};
 
 const QUARTER: Duration = lifecycle::LOOK_AGAIN_IN;
 
@@ -23,50 +17,11 @@ struct Scene {
 impl Scene {
     /// A relay whose queue has been there all along.
     async fn new() -> Self {
-        let mut options = ConnectOptions::new("sqlite::memory:");
-        options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await.unwrap();
-        Migrator::up(&db, None).await.unwrap();
+        let db = database().await;
         Self {
             sweep: sweep(&db),
             db,
         }
-    }
-
-    /// Commits one webhook that was received so long ago, and is due then.
-    async fn entry(&self, age: Duration, due_in: Duration) -> Uuid {
-        let millis = Pass::now() - age.as_millis() as u64;
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
-        let webhook = Webhook {
-            transaction_id: id.to_string(),
-            source_account: "a".into(),
-            destination_account: "b".into(),
-            amount: Amount::from(1),
-            currency: "INR".into(),
-        };
-        let received = [Received { id, webhook }];
-        lifecycle::receive(&self.db, &received, due_in)
-            .await
-            .unwrap();
-        id
-    }
-
-    /// One that is tried again, and was to be so long ago.
-    async fn retry(&self, overdue: i64) -> Uuid {
-        let now = Pass::now() as i64;
-        let row = retry::Model {
-            id: Uuid::now_v7(),
-            due_at: now - overdue,
-            set_at: now - overdue - 1000,
-            attempts: 1,
-            failures: 1,
-            crashes: 0,
-            waits: true,
-        };
-        let id = row.id;
-        let insert = retry::Entity::insert(retry::ActiveModel::from(row));
-        insert.exec(&self.db).await.unwrap();
-        id
     }
 
     async fn look(&mut self, ready: usize) -> Found {
@@ -96,8 +51,8 @@ fn sweep(db: &DatabaseConnection) -> Sweep {
 #[tokio::test]
 async fn what_is_due_is_found_once_and_what_is_not_is_left_alone() {
     let mut scene = Scene::new().await;
-    let due = scene.entry(DUE_IN * 2, Duration::ZERO).await;
-    scene.entry(DUE_IN * 2, QUARTER).await;
+    let due = entry(&scene.db, DUE_IN * 2, Duration::ZERO).await;
+    entry(&scene.db, DUE_IN * 2, QUARTER).await;
     assert_eq!(scene.all().await, [due]);
     assert!(scene.all().await.is_empty());
 }
@@ -105,13 +60,13 @@ async fn what_is_due_is_found_once_and_what_is_not_is_left_alone() {
 #[tokio::test]
 async fn retries_are_found_under_any_backlog() {
     let mut scene = Scene::new().await;
-    let retry = scene.retry(0).await;
+    let recent = retry(&scene.db, 0).await;
     // From before anybody looked: longer ago than an ordinary look reaches.
-    let old = scene.retry(3_600_000).await;
+    let old = retry(&scene.db, 3_600_000).await;
     let found = scene.look(usize::MAX).await.retries;
     let mut found: Vec<Uuid> = found.iter().map(|claimed| claimed.id).collect();
     found.sort();
-    let mut both = [retry, old];
+    let mut both = [recent, old];
     both.sort();
     assert_eq!(found, both);
 }
@@ -119,9 +74,9 @@ async fn retries_are_found_under_any_backlog() {
 #[tokio::test]
 async fn what_has_just_been_lost_is_found_under_any_backlog_and_what_may_be_in_it_is_not() {
     let mut scene = Scene::new().await;
-    let lost = scene.entry(DUE_IN * 2, Duration::ZERO).await;
+    let lost = entry(&scene.db, DUE_IN * 2, Duration::ZERO).await;
     // Published long ago, and due because a quarter of an hour has passed: it may still wait there.
-    let published = scene.entry(QUARTER * 8, Duration::ZERO).await;
+    let published = entry(&scene.db, QUARTER * 8, Duration::ZERO).await;
     assert_eq!(scene.look(BACKLOG_MAX + 1).await.entries, [lost]);
     assert!(scene.look(BACKLOG_MAX + 1).await.entries.is_empty());
     assert_eq!(scene.look(BACKLOG_MAX).await.entries, [published]);
@@ -130,7 +85,7 @@ async fn what_has_just_been_lost_is_found_under_any_backlog_and_what_may_be_in_i
 #[tokio::test]
 async fn what_was_not_published_after_all_is_found_again() {
     let mut scene = Scene::new().await;
-    let id = scene.entry(DUE_IN * 2, Duration::ZERO).await;
+    let id = entry(&scene.db, DUE_IN * 2, Duration::ZERO).await;
     assert_eq!(scene.look(usize::MAX).await.entries, [id]);
     scene
         .db
@@ -145,8 +100,8 @@ async fn what_was_not_published_after_all_is_found_again() {
 #[tokio::test]
 async fn a_queue_that_is_new_gets_everything_under_any_backlog() {
     let mut scene = Scene::new().await;
-    let old = scene.entry(QUARTER * 8, QUARTER).await;
-    let recent = scene.entry(DUE_IN * 2, QUARTER).await;
+    let old = entry(&scene.db, QUARTER * 8, QUARTER).await;
+    let recent = entry(&scene.db, DUE_IN * 2, QUARTER).await;
     assert!(scene.all().await.is_empty());
     scene.sweep.queue_is_new();
     assert_eq!(scene.look(usize::MAX).await.entries, [old, recent]);
@@ -167,12 +122,12 @@ async fn a_queue_that_is_new_gets_everything_under_any_backlog() {
 #[tokio::test]
 async fn what_the_broker_has_lost_is_found_by_each_walk_anew() {
     let mut scene = Scene::new().await;
-    let id = scene.entry(QUARTER * 8, QUARTER).await;
+    let id = entry(&scene.db, QUARTER * 8, QUARTER).await;
     for _ in 0..3 {
         // However long a look takes, and whatever has come meanwhile.
         for _ in 0..3 {
             assert!(scene.look(0).await.entries.is_empty());
-            scene.entry(Duration::ZERO, QUARTER).await;
+            entry(&scene.db, Duration::ZERO, QUARTER).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let lost = "UPDATE outbox SET due_at = 0 WHERE id = (SELECT min(id) FROM outbox)";
@@ -186,7 +141,7 @@ async fn what_the_broker_has_lost_is_found_by_each_walk_anew() {
 #[tokio::test]
 async fn a_queue_that_a_consumer_had_to_create_gets_everything() {
     let mut scene = Scene::new().await;
-    let id = scene.entry(QUARTER * 8, QUARTER).await;
+    let id = entry(&scene.db, QUARTER * 8, QUARTER).await;
     assert!(scene.all().await.is_empty());
     due::queue_created(&scene.db, &scene.sweep.queue)
         .await
@@ -207,7 +162,7 @@ async fn what_a_process_with_another_queue_has_left_is_published_to_ours() {
     let half_an_hour_ago =
         "UPDATE queues SET created_at = created_at - 1800000 WHERE name = 'another'";
     scene.db.execute_unprepared(half_an_hour_ago).await.unwrap();
-    let id = scene.entry(QUARTER * 8, QUARTER).await;
+    let id = entry(&scene.db, QUARTER * 8, QUARTER).await;
     assert_eq!(scene.all().await, [id]);
     // Once: our queue has it now.
     let mut next = sweep(&scene.db);
@@ -222,7 +177,7 @@ async fn what_a_process_with_another_queue_has_left_is_published_to_ours() {
 async fn the_queue_inside_the_process_is_filled_as_it_empties() {
     let mut scene = Scene::new().await;
     scene.sweep.embedded = true;
-    let id = scene.entry(DUE_IN / 2, DUE_IN).await;
+    let id = entry(&scene.db, DUE_IN / 2, DUE_IN).await;
     scene.sweep.queue_is_new();
     assert!(
         scene
@@ -237,7 +192,7 @@ async fn the_queue_inside_the_process_is_filled_as_it_empties() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_is_noticed_and_waits_begin_anew() {
     let mut scene = Scene::new().await;
-    let id = scene.retry(-1000).await;
+    let id = retry(&scene.db, -1000).await;
     scene.look(0).await;
     assert!(scene.sweep.shortening.is_none());
     // An hour back: what the clock said then, and what was set by it, is ahead of it now.

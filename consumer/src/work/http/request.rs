@@ -27,7 +27,7 @@ pub(super) fn build(
     now: OffsetDateTime,
 ) -> Result<Request<Full<Bytes>>, Silence> {
     let body = body(&job.webhook)?;
-    let key = utf8_percent_encode(&job.webhook.transaction_id, NOT_IN_A_KEY).to_string();
+    let key = utf8_percent_encode(job.webhook.transaction_id.as_ref(), NOT_IN_A_KEY).to_string();
     let mut request = Request::post(address.target())
         .header(HOST, address.host_header())
         .header(CONTENT_TYPE, "application/json")
@@ -57,10 +57,10 @@ fn body(webhook: &Webhook) -> Result<Vec<u8>, serde_json::Error> {
         currency: &'a str,
     }
     serde_json::to_vec(&Body {
-        transaction_id: &webhook.transaction_id,
-        source_account: &webhook.source_account,
-        destination_account: &webhook.destination_account,
+        transaction_id: webhook.transaction_id.as_ref(),
+        source_account: webhook.source_account.as_ref(),
+        destination_account: webhook.destination_account.as_ref(),
         amount: RawValue::from_string(webhook.amount.to_string())?,
-        currency: &webhook.currency,
+        currency: webhook.currency.as_ref(),
     })
 }

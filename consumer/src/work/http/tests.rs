@@ -37,11 +37,11 @@ fn job(transaction_id: &str) -> Job {
     Job {
         id: Uuid::now_v7(),
         webhook: Webhook {
-            transaction_id: transaction_id.into(),
-            source_account: "a".into(),
-            destination_account: "b".into(),
+            transaction_id: transaction_id.parse().unwrap(),
+            source_account: "a".parse().unwrap(),
+            destination_account: "b".parse().unwrap(),
             amount: "10.50".parse().unwrap(),
-            currency: "INR".into(),
+            currency: "INR".parse().unwrap(),
         },
         attempt: 1,
         failures: 0,

@@ -1,0 +1,74 @@
+//! What senders name: their transactions and their accounts.
+
+use thiserror::Error;
+
+use crate::text::checked_text;
+
+/// Characters in a name.
+pub const CHARS_MAX: usize = 255;
+/// A name as a regular expression, its length aside: no control characters (Unicode's category Cc), in a form that means the
+/// same in every language.
+pub const PATTERN: &str = r"^[^\x00-\x1F\x7F-\x9F]+$";
+
+/// Why a text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ParseNameError {
+    #[error("must have 1 to 255 characters")]
+    Length,
+    /// PostgreSQL cannot keep a NUL, and nobody can read the others.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
+
+checked_text! {
+    /// A sender's own id of a transaction: 1 to 255 characters, none of them a control character.
+    TransactionId, ParseNameError, check
+}
+
+checked_text! {
+    /// An account that pays or receives: 1 to 255 characters, none of them a control character.
+    Account, ParseNameError, check
+}
+
+fn check(text: &str) -> Result<(), ParseNameError> {
+    if text.is_empty() || text.chars().count() > CHARS_MAX {
+        Err(ParseNameError::Length)
+    } else if text.chars().any(char::is_control) {
+        Err(ParseNameError::ControlCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, string::string_regex};
+
+    use super::*;
+
+    #[test]
+    fn names_are_counted_in_characters() {
+        assert_eq!(check(&"ü".repeat(CHARS_MAX)), Ok(()));
+        assert_eq!(
+            check(&"ü".repeat(CHARS_MAX + 1)),
+            Err(ParseNameError::Length)
+        );
+        assert_eq!(check(""), Err(ParseNameError::Length));
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_pattern_describes_is_a_name(
+            text in string_regex(PATTERN.trim_matches(['^', '$'])).unwrap()
+        ) {
+            let id: TransactionId = text.parse().unwrap();
+            prop_assert_eq!(id.as_ref(), text.as_str());
+        }
+
+        #[test]
+        fn a_control_character_makes_it_none(control in "[\\x00-\\x1F\\x7F-\\x9F]") {
+            let text = format!("a{control}b");
+            prop_assert_eq!(text.parse::<Account>(), Err(ParseNameError::ControlCharacter));
+        }
+    }
+}
