@@ -14,5 +14,6 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod queues;
 pub mod rabbitmq;
 pub mod tls;

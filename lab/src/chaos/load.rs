@@ -26,8 +26,9 @@ use super::{
 
 /// Tasks that send.
 const CLIENTS: u32 = 8;
-/// Requests of one client that may wait for their answers; more are not sent, as a real sender's sockets have an end.
-const UNDER_WAY: usize = 512;
+/// Requests of all senders of a run that may wait for their answers, if this process may open as many files; more are not
+/// sent, as a real sender's sockets have an end.
+const UNDER_WAY: usize = 4096;
 /// How long a sender waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same in a storm of repeats.
@@ -63,13 +64,21 @@ impl Habits {
     };
 }
 
+/// What the senders of a run may use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Webhooks per second on a good day.
+    pub(super) rate: f64,
+    /// Requests at once for which there are files.
+    pub(super) requests: usize,
+}
+
 /// What all senders share.
 pub(super) struct Senders {
     pub(super) targets: Vec<SocketAddr>,
     pub(super) webhooks: Webhooks,
     pub(super) history: Arc<History>,
-    /// Webhooks per second.
-    pub(super) rate: f64,
+    pub(super) room: Room,
     pub(super) seed: u64,
     pub(super) began: Instant,
     pub(super) habits: watch::Receiver<Habits>,
@@ -100,12 +109,13 @@ impl Senders {
             .build()
             .context("no HTTP client")?;
         let mut random = StdRng::seed_from_u64(self.seed ^ (u64::from(client) << 32));
-        let room = Arc::new(Semaphore::new(UNDER_WAY));
+        let under_way_max = self.room.requests.min(UNDER_WAY) / CLIENTS as usize;
+        let room = Arc::new(Semaphore::new(under_way_max));
         let mut under_way = JoinSet::new();
         let mut next = Instant::now();
         while !*stop.borrow() {
             let habits = *self.habits.borrow();
-            next += Duration::from_secs_f64(f64::from(CLIENTS) / (self.rate * habits.times));
+            next += Duration::from_secs_f64(f64::from(CLIENTS) / (self.room.rate * habits.times));
             // Far behind schedule after a pause of the whole machine, what was missed is left out.
             next = next.max(Instant::now() - Duration::from_secs(1));
             let asleep = next.max(Instant::now());

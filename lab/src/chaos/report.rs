@@ -1,33 +1,16 @@
-//! What came out of each run.
+//! What came out of one run.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{
-    check::{State, Violation, longest_refusal, slowest},
+    check::{State, Violation, longest_refusal, refused, slowest},
     history::{Outcome, Request},
     schedule::Step,
     webhook::Webhooks,
     world::Work,
 };
-use crate::machine::Machine;
-
-/// Everything that a command did.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) command: String,
-    pub(super) machine: Machine,
-    /// How many runs were asked for: a report that was cut short has fewer.
-    pub(super) planned: usize,
-    pub(super) runs: Vec<Run>,
-    /// What could not be injected here, and why.
-    pub(super) skipped: BTreeMap<String, String>,
-    /// Runs that the harness could not carry out.
-    pub(super) broken: Vec<String>,
-    /// Runs that found something while the machine had no time for the harness: they prove nothing.
-    pub(super) starved: Vec<String>,
-}
 
 /// A harness that wakes so much too late, in milliseconds, cannot tell its own pauses from the service's.
 const STARVED_MS: u64 = 1000;
@@ -35,9 +18,6 @@ const STARVED_MS: u64 = 1000;
 /// One run.
 #[derive(Debug, Serialize)]
 pub(super) struct Run {
-    /// Its place in the report.
-    #[serde(skip)]
-    pub(super) number: usize,
     pub(super) fault: String,
     pub(super) row: &'static str,
     pub(super) seed: u64,
@@ -109,33 +89,6 @@ impl Run {
     pub(super) fn is_starved(&self) -> bool {
         !self.is_clean() && self.behind_ms >= STARVED_MS
     }
-
-    /// One line about it.
-    pub(super) fn line(&self) -> String {
-        let Outcomes {
-            requests, accepted, ..
-        } = self.outcomes;
-        let recovered = self
-            .recovered_in_s
-            .map_or("-".into(), |s| format!("{s:.1} s"));
-        let slowest = self
-            .outcomes
-            .slowest_s
-            .map_or("-".into(), |s| format!("{s:.1} s"));
-        let verdict = match self.is_clean() {
-            true => "clean".to_owned(),
-            false => {
-                let found = self.violations.iter().filter(|(_, count)| **count > 0);
-                let found = found.map(|(violation, count)| format!("{violation:?} {count}"));
-                found.collect::<Vec<_>>().join(", ")
-            }
-        };
-        format!(
-            "{} (seed {}): {requests} requests, {accepted} accepted, {} restarts, recovered in {recovered}, slowest {slowest}, \
-             no 202 for {:.1} s: {verdict}",
-            self.fault, self.seed, self.restarts, self.outcomes.longest_refusal_s
-        )
-    }
 }
 
 impl Outcomes {
@@ -145,7 +98,7 @@ impl Outcomes {
             rows: state.rows.len() as u64,
             slowest_s: slowest(state).map(|took| took.as_secs_f64()),
             longest_refusal_s: longest_refusal(requests).as_secs_f64(),
-            refused_by_downstream: state.refused.len() as u64,
+            refused_by_downstream: refused(&state.calls).len() as u64,
             failed: state.failed(),
             dead_letters: state.dead_letters,
             ..Self::default()
@@ -177,37 +130,16 @@ impl Outcomes {
     }
 }
 
-impl Report {
-    /// Whether everything that must be none is none, and every run took place.
-    pub(super) fn is_clean(&self) -> bool {
-        self.broken.is_empty() && self.starved.is_empty() && self.runs.iter().all(Run::is_clean)
-    }
-
-    /// Takes a run over, at the place of its number: they end in any order, and the report has one.
-    pub(super) fn add(&mut self, number: usize, mut run: Run) {
-        run.number = number;
-        let at = self.runs.partition_point(|other| other.number < number);
-        self.runs.insert(at, run);
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Outcomes, Report, Run};
-    use crate::{
-        chaos::{check::Violation, table::table, world::Work},
-        machine::Machine,
-    };
+    use super::{Outcomes, Run};
+    use crate::chaos::{check::Violation, world::Work};
 
-    /// One run that found this.
-    pub(in crate::chaos) fn report(
-        violations: BTreeMap<Violation, u64>,
-        broken: Vec<String>,
-    ) -> Report {
-        let run = Run {
-            number: 0,
+    /// A run of `kill-api` that found this.
+    pub(in crate::chaos) fn run(violations: BTreeMap<Violation, u64>) -> Run {
+        Run {
             fault: "kill-api".into(),
             row: "A1",
             seed: 1,
@@ -229,34 +161,12 @@ pub(super) mod tests {
             notes: Vec::new(),
             took_s: 0.0,
             spent_s: BTreeMap::new(),
-        };
-        Report {
-            command: String::new(),
-            machine: Machine::default(),
-            planned: 1,
-            runs: vec![run],
-            skipped: BTreeMap::new(),
-            broken,
-            starved: Vec::new(),
         }
-    }
-
-    #[test]
-    fn runs_stand_in_the_order_of_their_numbers_however_they_end() {
-        let mut all = report(BTreeMap::new(), Vec::new());
-        for number in [3, 1, 2] {
-            let mut one = report(BTreeMap::new(), Vec::new()).runs.remove(0);
-            one.seed = number as u64 + 1;
-            all.add(number, one);
-        }
-        let seeds: Vec<u64> = all.runs.iter().map(|run| run.seed).collect();
-        assert_eq!(seeds, [1, 2, 3, 4]);
     }
 
     #[test]
     fn what_a_starved_harness_finds_is_no_finding() {
-        let stuck = || [(Violation::Stuck, 1)].into();
-        let mut run = report(stuck(), Vec::new()).runs.remove(0);
+        let mut run = run([(Violation::Stuck, 1)].into());
         assert!(!run.is_starved());
         run.behind_ms = 5000;
         assert!(run.is_starved());
@@ -265,24 +175,5 @@ pub(super) mod tests {
             !run.is_starved(),
             "a clean run proves something however late it woke"
         );
-    }
-
-    #[test]
-    fn a_report_is_clean_only_without_any_violation_and_without_a_broken_run() {
-        let none = || Violation::all().map(|violation| (violation, 0)).collect();
-        assert!(report(none(), Vec::new()).is_clean());
-        assert!(!report(none(), vec!["no server".into()]).is_clean());
-        for violation in Violation::all() {
-            let mut one: BTreeMap<Violation, u64> = none();
-            one.insert(violation, 1);
-            let report = report(one, Vec::new());
-            assert!(!report.is_clean(), "{violation:?}");
-            assert!(
-                table(&report)
-                    .unwrap()
-                    .contains(&format!("{violation:?} 1"))
-            );
-            assert!(table(&report).unwrap().contains("txn_1"));
-        }
     }
 }

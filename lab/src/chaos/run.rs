@@ -11,16 +11,18 @@ use testbed::proxy::Proxy;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    check::{Bounds, DeadLetters, Findings, State, Violation, check},
-    downstream::{Call, again, brushed_off, overlaps, refused, repeats, sick, unexplained},
+    check::{DeadLetters, State, check, overlaps, repeats},
+    downstream::Downstream,
     history::History,
-    load::{Habits, Senders},
+    load::{Room, Senders},
     observer::{Observer, Worst},
     report::{Outcomes, Run},
-    schedule::Step,
+    schedule::{Job, Step},
     webhook::Webhooks,
-    world::{Db, Ground, Instance, Peer, Plan, World},
+    world::{Db, Instance, Peer, Plan, Servers, World},
 };
+use crate::queues;
+
 /// Load goes on for so long after the last fault.
 const AFTER: Duration = Duration::from_secs(3);
 /// How long everything may take to become quiet. What is not quiet then is stuck.
@@ -36,80 +38,56 @@ const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// What has been waiting for so long waits for the outbox's quarter of an hour.
 const LAPSE_AFTER: Duration = Duration::from_secs(4);
 
-/// What to do in a run.
-pub(super) struct Task<'a> {
-    pub(super) name: String,
-    pub(super) row: &'static str,
-    pub(super) steps: Vec<Step>,
-    pub(super) plan: Plan<'a>,
-    /// Webhooks per second.
-    pub(super) rate: f64,
-    /// Whether the outbox's quarter of an hour passes at once when everything waits for it.
-    pub(super) lapse: bool,
-    /// Whether the broker may give messages up.
-    pub(super) dead_letters: bool,
-    /// Whether two runs of one id may overlap, because one of the two processes could not know that it had been given
-    /// up.
-    pub(super) overlaps: bool,
-    /// How many times the usual rate.
-    pub(super) times: f64,
-    /// What is promised beyond what always is.
-    pub(super) bounds: Bounds,
-}
-
-/// Carries `task` out on `ground`. An error says that the harness itself could not go on.
-pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
+/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second. An error says that the harness
+/// itself could not go on.
+pub(super) async fn run(
+    servers: &mut Servers,
+    job: &Job,
+    plan: &Plan<'_>,
+    room: Room,
+) -> Result<Run> {
     let began = Instant::now();
-    let (seed, delay, work) = (task.plan.seed, task.plan.delay, task.plan.work);
     let mut spent = Spent::start();
-    let webhooks = Webhooks {
-        run: format!("{}-{seed}", task.name),
-    };
-    let mut world = World::start(ground, task.plan).await?;
-    if task.dead_letters {
+    let run = format!("{}-{}", job.name, job.seed);
+    let webhooks = Webhooks { run };
+    let mut world = World::start(servers, plan).await?;
+    if job.traits.dead_letters {
         world.dead_letters = DeadLetters::Any;
     }
-    world.habits.send_modify(|habits| habits.times = task.times);
-    let usual = *world.habits.borrow();
+    world
+        .habits
+        .send_modify(|habits| habits.times = job.traits.times);
     let history = Arc::new(History::default());
-    let recording = Recording::start(&world, &webhooks, &history, task.rate, seed)?;
+    let recording = Recording::start(&world, &webhooks, &history, room, job.seed)?;
     spent.on("start");
 
-    let recovery = strike(&mut world, &task.steps, usual).await?;
+    let recovery = strike(&mut world, &job.steps).await?;
     spent.on("faults");
     world.hold(AFTER).await?;
     recording.end_load().await?;
     spent.on("load after");
-    let drained = drain(&mut world, task.lapse).await?;
+    let drained = drain(&mut world, job.traits.loses_messages).await?;
     // A run whose outcome another one has brought about is still in flight, and its message unacked, until it ends.
-    world.hold(delay + ACK_WITHIN).await?;
+    world.hold(plan.delay + ACK_WITHIN).await?;
     spent.on("quiet");
     let worst = recording.end_observation().await?;
     spent.on("last looks");
     world.stop().await?;
     spent.on("stop");
 
-    let calls = world
-        .downstream
-        .as_ref()
-        .map(|downstream| downstream.calls());
-    let state = state(&world, worst, calls.as_deref()).await?;
+    let state = state(&world, worst).await?;
     let (requests, seen) = (history.requests(), history.seen());
-    let right = dead_letters(&world, &state);
-    let mut findings = check(&webhooks, &requests, &seen, &state, right, &task.bounds);
-    if let Some(calls) = &calls {
-        check_calls(&world, calls, task.overlaps, &mut findings);
-    }
+    let mut findings = check(&webhooks, &requests, &seen, &state, &job.traits.bounds);
     findings.merge(std::mem::take(&mut world.findings));
     let recovered_in = Recovery::slowest(recovery).await?;
+    let has_calls = world.downstream.is_some();
     spent.on("check");
     let run = Run {
-        number: 0,
-        fault: task.name,
-        row: task.row,
-        seed,
-        work,
-        schedule: task.steps,
+        fault: job.name.clone(),
+        row: job.row,
+        seed: job.seed,
+        work: plan.work,
+        schedule: job.steps.clone(),
         behind_ms: history.behind_ms(),
         outcomes: Outcomes::of(&webhooks, &requests, &state),
         violations: findings.all(),
@@ -118,11 +96,11 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
         quiet_in_s: drained.as_secs_f64(),
         restarts: world.restarts,
         looks: seen.len() as u64,
-        overlapping_runs: calls.as_deref().map(overlaps),
-        repeated_calls: calls.as_deref().map(repeats),
-        lost_leases: world.lost_leases(),
+        overlapping_runs: has_calls.then(|| overlaps(&state.calls)),
+        repeated_calls: has_calls.then(|| repeats(&state.calls)),
+        lost_leases: state.lost_leases,
         deaths: std::mem::take(&mut world.deaths),
-        time_lapse: task.lapse,
+        time_lapse: job.traits.loses_messages,
         notes: std::mem::take(&mut world.notes),
         took_s: began.elapsed().as_secs_f64(),
         spent_s: spent.0,
@@ -131,16 +109,9 @@ pub(super) async fn run(ground: &mut Ground, task: Task<'_>) -> Result<Run> {
     Ok(run)
 }
 
-/// How many dead letters are right: each transaction that has failed has one. Whether it may have is another question.
-fn dead_letters(world: &World<'_>, state: &State) -> DeadLetters {
-    match world.dead_letters {
-        DeadLetters::Exactly(poison) => DeadLetters::Exactly(poison + state.failed()),
-        DeadLetters::Any => DeadLetters::Any,
-    }
-}
-
 /// One fault after the other, each mended before the next.
-async fn strike(world: &mut World<'_>, steps: &[Step], usual: Habits) -> Result<Vec<Recovery>> {
+async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<Vec<Recovery>> {
+    let usual = *world.habits.borrow();
     let mut recovery = Vec::new();
     for step in steps {
         world.hold(step.after()).await?;
@@ -151,20 +122,6 @@ async fn strike(world: &mut World<'_>, steps: &[Step], usual: Habits) -> Result<
         recovery.push(Recovery::watch(world).await?);
     }
     Ok(recovery)
-}
-
-/// No two calls of one key at once, and none again without a reason that can be seen.
-fn check_calls(world: &World<'_>, calls: &[Call], may_overlap: bool, findings: &mut Findings) {
-    if !may_overlap {
-        let what = "runs of one id overlapped";
-        findings.add(Violation::Overlap, overlaps(calls), what);
-    }
-    // Who has lost its lease has given everything back, and done it in vain.
-    if world.lost_leases() == 0 {
-        let unexplained = unexplained(calls, &world.deaths_since_downstream());
-        let what = "calls that nothing explains";
-        findings.add(Violation::Repeated, unexplained, what);
-    }
 }
 
 /// What the time of a run goes into, in seconds.
@@ -196,7 +153,7 @@ impl Recording {
         world: &World<'_>,
         webhooks: &Webhooks,
         history: &Arc<History>,
-        rate: f64,
+        room: Room,
         seed: u64,
     ) -> Result<Self> {
         let doors = world.proxies(Peer::Senders);
@@ -206,7 +163,7 @@ impl Recording {
             targets: doors.map(Proxy::address).collect(),
             webhooks: webhooks.clone(),
             history: history.clone(),
-            rate,
+            room,
             seed,
             began: Instant::now(),
             habits: world.habits.subscribe(),
@@ -276,9 +233,11 @@ async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
 }
 
 /// What is there now that every process has stopped.
-async fn state(world: &World<'_>, worst: Worst, calls: Option<&[Call]>) -> Result<State> {
+async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
     let unfinished = world.db.unfinished().await?;
     let outbox = unfinished.outbox.unsigned_abs();
+    let dead_letter = queues::dead_letter(&world.queue);
+    let downstream = world.downstream.as_ref();
     Ok(State {
         rows: world.db.rows().await?,
         conflicts: world.db.conflicts().await?,
@@ -287,11 +246,11 @@ async fn state(world: &World<'_>, worst: Worst, calls: Option<&[Call]>) -> Resul
         rewrites: world.db.rewrites().await?,
         ready: world.messages(&world.queue).await?,
         // A consumer that died with the whole virtual host has declared none since.
-        dead_letters: world.messages(&world.dead_letter()).await.unwrap_or(0),
-        refused: calls.map(refused).unwrap_or_default(),
-        brushed_off: calls.map(brushed_off).unwrap_or_default(),
-        sick: calls.map(sick).unwrap_or_default(),
-        again: calls.map(again).unwrap_or_default(),
+        dead_letters: world.messages(&dead_letter).await.unwrap_or(0),
+        made: world.dead_letters,
+        calls: downstream.map(Downstream::calls).unwrap_or_default(),
+        deaths: world.deaths_since_downstream(),
+        lost_leases: world.lost_leases(),
         failures: world.db.failures().await?,
         idle_in_transaction: worst.idle_in_transaction,
     })
@@ -334,13 +293,4 @@ async fn recovered(db: Db, healed: String, start: Instant) -> Option<f64> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     None
-}
-
-impl Findings {
-    /// Takes over what `other` has found.
-    fn merge(&mut self, other: Self) {
-        for (violation, count) in other.all() {
-            self.add(violation, count, other.examples.join("; "));
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Bounds, DeadLetters, Findings, Row, State, Violation, check};
 use crate::chaos::{
-    downstream::{Call, overlaps, unexplained},
+    downstream::Call,
     history::{By, Outcome, Request, Seen},
     webhook::{Variant, Webhooks},
 };
@@ -20,7 +20,6 @@ struct Run {
     requests: Vec<Request>,
     seen: Vec<Seen>,
     state: State,
-    dead_letters: DeadLetters,
     bounds: Bounds,
 }
 
@@ -29,7 +28,7 @@ impl Run {
         let webhooks = Webhooks { run: "test".into() };
         let mut state = State {
             dead_letters: 1,
-            refused: ["test-3".to_owned()].into(),
+            calls: vec![call("test-3", 1, Some(2), Some(400))],
             failures: ["test-3".to_owned()].into(),
             ..State::default()
         };
@@ -72,7 +71,6 @@ impl Run {
             ],
             webhooks,
             state,
-            dead_letters: DeadLetters::Exactly(1),
             bounds: Bounds::NONE,
         }
     }
@@ -83,10 +81,9 @@ impl Run {
             requests,
             seen,
             state,
-            dead_letters,
             bounds,
         } = self;
-        check(webhooks, requests, seen, state, *dead_letters, bounds)
+        check(webhooks, requests, seen, state, bounds)
     }
 }
 
@@ -107,6 +104,18 @@ fn seen(number: u32, by: By, status: &str, processed_at: Option<&str>) -> Seen {
         by,
         status: Some(status.into()),
         processed_at: processed_at.map(Into::into),
+    }
+}
+
+/// The first attempt of a call, from so many seconds on until so many.
+fn call(id: &str, began: u64, ended: Option<u64>, status: Option<u16>) -> Call {
+    Call {
+        key: format!("key of {id}"),
+        transaction: Some(id.into()),
+        attempt: Some("1".into()),
+        began: Duration::from_secs(began),
+        ended: ended.map(Duration::from_secs),
+        status,
     }
 }
 
@@ -205,6 +214,7 @@ fn what_was_final_and_is_not_any_more_has_regressed() {
     });
     finds(&[Violation::Regressed, Violation::WronglyFailed], |run| {
         run.state.rows[0].status = "FAILED".into();
+        run.state.dead_letters = 2;
     });
     finds(&[Violation::Regressed], |run| {
         run.seen[0].status = None;
@@ -226,7 +236,11 @@ fn what_is_left_behind_is_found() {
     finds(&[Violation::DeadLetters], |run| run.state.dead_letters = 2);
     finds(&[Violation::DeadLetters], |run| run.state.dead_letters = 0);
     finds(&[], |run| {
-        run.dead_letters = DeadLetters::Any;
+        run.state.made = DeadLetters::Exactly(1);
+        run.state.dead_letters = 2;
+    });
+    finds(&[], |run| {
+        run.state.made = DeadLetters::Any;
         run.state.dead_letters = 9;
     });
     finds(&[Violation::IdleInTransaction], |run| {
@@ -236,12 +250,12 @@ fn what_is_left_behind_is_found() {
 
 #[test]
 fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_wrong() {
-    finds(&[Violation::WronglyFailed], |run| run.state.refused.clear());
+    finds(&[Violation::WronglyFailed], |run| run.state.calls.clear());
     finds(&[Violation::WronglyFailed], |run| {
         run.state.failures.clear()
     });
     finds(&[Violation::WronglyFailed], |run| {
-        run.state.refused.insert("test-2".into());
+        run.state.calls.push(call("test-2", 1, Some(2), Some(400)));
     });
     finds(&[Violation::WronglyFailed], |run| {
         run.state.failures.insert("test-2".into());
@@ -251,8 +265,7 @@ fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_w
 #[test]
 fn what_was_refused_for_a_moment_may_fail_in_few_cases_only() {
     let brush_off = |run: &mut Run| {
-        run.state.refused.clear();
-        run.state.brushed_off.insert("test-3".into());
+        run.state.calls = vec![call("test-3", 1, Some(2), Some(404))];
     };
     finds(&[Violation::WronglyFailed], brush_off);
     finds(&[], |run| {
@@ -261,11 +274,11 @@ fn what_was_refused_for_a_moment_may_fail_in_few_cases_only() {
     });
     // What was refused for good must fail, what was refused for a moment need not.
     finds(&[Violation::WronglyFailed], |run| {
-        run.state.refused.insert("test-2".into());
+        run.state.calls.push(call("test-2", 1, Some(2), Some(400)));
         run.bounds.brushed_off_max = 1;
     });
     finds(&[], |run| {
-        run.state.brushed_off.insert("test-2".into());
+        run.state.calls.push(call("test-2", 1, Some(2), Some(404)));
     });
 }
 
@@ -281,7 +294,7 @@ fn who_has_nothing_to_do_with_a_fault_is_late_if_it_takes_longer_than_is_promise
     finds(&[], |run| {
         promise(run);
         run.state.rows[1].took = Some(at(11));
-        run.state.sick.insert("test-1".into());
+        run.state.calls.push(call("test-1", 1, Some(2), Some(500)));
     });
     finds(&[], |run| run.state.rows[1].took = Some(at(11)));
 }
@@ -312,32 +325,43 @@ fn senders_are_shut_out_if_none_of_them_gets_a_202_for_longer_than_is_promised()
 
 #[test]
 fn an_attempt_that_was_nobodys_fault_is_not_spent() {
+    let again = |run: &mut Run| {
+        let mut call = call("test-1", 1, Some(2), Some(200));
+        call.attempt = Some("2".into());
+        run.state.calls.push(call);
+    };
     finds(&[Violation::Spent], |run| {
         run.bounds.first_attempts_only = true;
-        run.state.again.insert("test-1".into());
+        again(run);
     });
-    finds(&[], |run| {
-        run.state.again.insert("test-1".into());
-    });
+    finds(&[], again);
 }
 
 #[test]
-fn a_repeat_is_explained_by_a_failure_or_a_death_in_between() {
-    let at = Duration::from_secs;
-    let call = |began, status| Call {
-        key: "a".into(),
-        transaction: None,
-        attempt: None,
-        began: at(began),
-        ended: Some(at(began + 1)),
-        status,
+fn a_repeat_is_explained_by_a_failure_a_death_or_a_lost_lease_in_between() {
+    let repeated = |run: &mut Run, status| {
+        for (began, status) in [(1, status), (5, Some(200))] {
+            let call = call("test-1", began, Some(began + 1), status);
+            run.state.calls.push(call);
+        }
     };
-    let after = |status| [call(1, status), call(5, Some(200))];
-    assert_eq!(unexplained(&after(Some(200)), &[]), 1);
-    assert_eq!(unexplained(&after(Some(200)), &[at(6)]), 1);
-    assert_eq!(unexplained(&after(Some(200)), &[at(3)]), 0);
-    assert_eq!(unexplained(&after(Some(500)), &[]), 0);
-    assert_eq!(unexplained(&after(None), &[]), 0);
+    let death = |run: &mut Run, at| run.state.deaths.push(Duration::from_secs(at));
+    finds(&[Violation::Repeated], |run| repeated(run, Some(200)));
+    finds(&[Violation::Repeated], |run| {
+        repeated(run, Some(200));
+        death(run, 6);
+    });
+    finds(&[], |run| {
+        repeated(run, Some(200));
+        death(run, 3);
+    });
+    finds(&[], |run| {
+        repeated(run, Some(200));
+        run.state.lost_leases = 1;
+    });
+    for status in [Some(500), None] {
+        finds(&[], |run| repeated(run, status));
+    }
 }
 
 #[test]
@@ -361,27 +385,20 @@ fn an_answer_that_the_contract_does_not_know_is_wrong() {
 
 #[test]
 fn runs_of_one_id_overlap_only_if_they_share_a_moment() {
-    let at = Duration::from_secs;
-    let call = |key: &str, began, ended: Option<u64>| Call {
-        key: key.into(),
-        transaction: None,
-        attempt: None,
-        began: at(began),
-        ended: ended.map(at),
-        status: None,
+    let runs = |run: &mut Run, ends: [Option<u64>; 2]| {
+        let [first, second] = ends;
+        run.state.calls.extend([
+            call("test-1", 1, first, None),
+            call("test-1", 2, second, None),
+            call("test-2", 1, None, None),
+        ]);
     };
-    let apart = [
-        call("a", 1, Some(2)),
-        call("a", 2, Some(3)),
-        call("b", 1, None),
-    ];
-    assert_eq!(overlaps(&apart), 0);
-    let together = [
-        call("a", 1, Some(4)),
-        call("a", 2, Some(3)),
-        call("b", 1, None),
-    ];
-    assert_eq!(overlaps(&together), 1);
-    let open = [call("a", 1, None), call("a", 5, Some(6))];
-    assert_eq!(overlaps(&open), 1);
+    finds(&[], |run| runs(run, [Some(2), Some(3)]));
+    for first in [Some(4), None] {
+        finds(&[Violation::Overlap], |run| runs(run, [first, Some(3)]));
+        finds(&[], |run| {
+            runs(run, [first, Some(3)]);
+            run.bounds.may_overlap = true;
+        });
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Downstream, Manners, again, brushed_off, overlaps, refused, repeats, sick};
+use super::{Downstream, Manners};
+use crate::chaos::check::calls::{again, brushed_off, overlaps, refused, repeats, sick};
 
 async fn call(downstream: &Downstream, key: &str) -> Result<u16, reqwest::Error> {
     call_with(&reqwest::Client::new(), downstream, key).await

@@ -9,7 +9,6 @@ use anyhow::{Result, ensure};
 use failpoint::{Death, Point};
 use rand::RngExt as _;
 
-use super::Fault;
 use crate::chaos::world::{Role, World};
 
 /// Deaths in a whole loop over several processes.
@@ -36,7 +35,7 @@ struct Lives {
 
 /// Every process is told at its start where to die, and started anew as soon as it has. One that does not come by is
 /// killed and does not count; of a binary without failpoints every one is killed at a random instant.
-pub(super) async fn strike(_: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn strike(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let until = Instant::now() + lasts;
     let usual: Vec<_> = world.instances.iter().map(|i| i.binary.clone()).collect();
     let mut lives: Vec<Option<Lives>> = usual.iter().map(|_| None).collect();
@@ -68,7 +67,7 @@ pub(super) async fn strike(_: Fault, world: &mut World<'_>, lasts: Duration) -> 
     for (at, usual) in usual.into_iter().enumerate() {
         world.instances[at].failpoint = None;
         world.instances[at].binary = usual;
-        world.kill_and_start(at).await?;
+        world.kill_and_start(&[at]).await?;
     }
     if world.failpoints.is_some() {
         world.notes.push(format!(

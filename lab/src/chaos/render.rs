@@ -1,4 +1,5 @@
-//! The results in `docs/RELIABILITY.md`: the part between two markers is made from summaries, and from nothing else.
+//! The table of a summary: for the terminal, and for `docs/RELIABILITY.md`, where the part between two markers is made from
+//! summaries and from nothing else.
 
 use std::{
     fmt::Write as _,
@@ -14,6 +15,10 @@ use crate::document;
 const DOCUMENT: &str = "docs/RELIABILITY.md";
 const BEGIN: &str = "<!-- results: written by `lab chaos --render` -->\n";
 const END: &str = "<!-- end of results -->\n";
+const HEAD: &str =
+    "row fault runs requests lost stuck duplicated other restarts repeated_calls slowest_recovery";
+/// Columns of words; numbers follow.
+const WORDS: usize = 2;
 
 /// Writes what `summaries` say into the document.
 pub(super) fn write(summaries: &[PathBuf]) -> Result<()> {
@@ -34,33 +39,99 @@ fn between(document: &str, results: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{results}{END}{after}"))
 }
 
+/// The same for the terminal: in columns, and with examples of what was found.
+pub(super) fn for_terminal(summary: &Summary) -> Result<String> {
+    let rows = rows(summary);
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let mut text = String::new();
+    for row in &rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            // Writing to a string cannot fail.
+            let _ = match column < WORDS {
+                true => write!(text, "{cell:width$}  "),
+                false => write!(text, "{cell:>width$}  "),
+            };
+        }
+        text += "\n";
+    }
+    text += "\n";
+    text += &remarks(summary);
+    for (entry, examples) in summary.violated() {
+        let entry = entry?;
+        let _ = writeln!(text, "VIOLATED {}: {entry}", entry.fault);
+        for example in examples {
+            let _ = writeln!(text, "    {example}");
+        }
+    }
+    Ok(text)
+}
+
 fn section(summary: &Summary) -> String {
     let mut text = format!("`{}` on {}:\n\n", summary.command, summary.machine);
-    text += "| row | fault | runs | requests | lost | stuck | duplicated | other | restarts | repeated calls | slowest \
-             recovery |\n| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n";
-    let faults = &summary.faults;
-    for entry in faults {
-        let Entry { fault, row, .. } = entry;
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "| {row} | `{fault}` | {} |",
-            cells(slice::from_ref(entry))
-        );
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ")).replace("|  |", "| |");
+    for (number, row) in rows(summary).iter().enumerate() {
+        text += &line(row);
+        if number == 0 {
+            let (words, numbers) = ("| --- ".repeat(WORDS), "| --: ".repeat(row.len() - WORDS));
+            text += &format!("{words}{numbers}|\n");
+        }
     }
-    let _ = writeln!(text, "| | **all** | {} |\n", cells(faults));
+    text += "\n";
+    text + &remarks(summary)
+}
+
+/// The table: its head, a row for each fault, and one for all of them.
+fn rows(summary: &Summary) -> Vec<Vec<String>> {
+    let head = HEAD.split(' ').map(|name| name.replace('_', " "));
+    let mut rows = vec![head.collect()];
+    for entry in &summary.faults {
+        let fault = format!("`{}`", entry.fault);
+        rows.push(row(&entry.row, &fault, slice::from_ref(entry)));
+    }
+    rows.push(row("", "**all**", &summary.faults));
+    rows
+}
+
+/// What these come to together.
+fn row(row: &str, fault: &str, entries: &[Entry]) -> Vec<String> {
+    let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
+    let repeated = entries.iter().filter_map(|entry| entry.repeated_calls);
+    let repeated = repeated.reduce(|one, other| one + other);
+    let recovery = entries.iter().filter_map(|entry| entry.recovered_in_s);
+    let recovery = recovery.map(|spread| spread.worst).reduce(f64::max);
+    let counts = [
+        sum(|entry| entry.runs as u64),
+        sum(|entry| entry.requests),
+        sum(|entry| entry.found()[0]),
+        sum(|entry| entry.found()[1]),
+        sum(|entry| entry.found()[2]),
+        sum(|entry| entry.found()[3]),
+        sum(|entry| entry.restarts),
+    ];
+    let mut cells = vec![row.to_owned(), fault.to_owned()];
+    cells.extend(counts.map(|count| count.to_string()));
+    cells.push(repeated.map_or("–".into(), |count| count.to_string()));
+    cells.push(recovery.map_or("–".into(), |s| format!("{s:.1} s")));
+    cells
+}
+
+/// What is to be said below the table.
+fn remarks(summary: &Summary) -> String {
+    let faults = &summary.faults;
     let minutes = faults.iter().map(|entry| entry.took_s).sum::<f64>() / 60.0;
     let rows: u64 = faults.iter().map(|entry| entry.rows).sum();
-    let _ = writeln!(
-        text,
-        "{rows} transactions in {minutes:.0} minutes of runs. Lost, stuck, duplicated and other must be none.\n"
+    let mut text = format!(
+        "{rows} transactions in {minutes:.0} minutes of runs. Lost, stuck, duplicated and other must be none.\n\n"
     );
-    let deaths = faults.iter().flat_map(|entry| entry.deaths.clone());
-    let deaths = sums(deaths);
+    let deaths = sums(faults.iter().flat_map(|entry| entry.deaths.clone()));
     if !deaths.is_empty() {
         let all: u64 = deaths.values().sum();
-        let deaths = deaths.iter();
-        let each: Vec<String> = deaths.map(|(point, n)| format!("`{point}` {n}")).collect();
+        let each = deaths.iter().map(|(point, n)| format!("`{point}` {n}"));
+        let each: Vec<String> = each.collect();
         let _ = writeln!(text, "Deaths at failpoints: {all} ({}).\n", each.join(", "));
     }
     let runs: usize = faults.iter().map(|entry| entry.runs).sum();
@@ -75,24 +146,6 @@ fn section(summary: &Summary) -> String {
         let _ = writeln!(text, "Not carried out: {what}.\n");
     }
     text
-}
-
-/// What these come to together.
-fn cells(entries: &[Entry]) -> String {
-    let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
-    let found = [0, 1, 2, 3].map(|at| entries.iter().map(|entry| entry.found()[at]).sum::<u64>());
-    let [lost, stuck, duplicated, other] = found;
-    let repeated = entries.iter().filter_map(|entry| entry.repeated_calls);
-    let repeated = repeated.reduce(|one, other| one + other);
-    let recovery = entries.iter().filter_map(|entry| entry.recovered_in_s);
-    let recovery = recovery.map(|spread| spread.worst).reduce(f64::max);
-    let (runs, requests) = (sum(|entry| entry.runs as u64), sum(|entry| entry.requests));
-    let restarts = sum(|entry| entry.restarts);
-    let repeated = repeated.map_or("–".into(), |count| count.to_string());
-    let recovery = recovery.map_or("–".into(), |s| format!("{s:.1} s"));
-    format!(
-        "{runs} | {requests} | {lost} | {stuck} | {duplicated} | {other} | {restarts} | {repeated} | {recovery}"
-    )
 }
 
 #[cfg(test)]

@@ -2,23 +2,25 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
+use humantime::format_duration;
 use indicatif::ProgressBar;
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Url;
 use serde::Serialize;
-use testbed::{proxy::Proxy, rabbitmq};
+use testbed::{ports, proxy::Proxy, rabbitmq};
 use tokio::sync::watch;
 
 use super::{
-    PROCESSES, World,
-    database::open,
-    ground::{Ground, Kind},
-    instance::{Instance, Program, Proxies, Role},
+    PROCESSES, READY, World,
+    database::Db,
+    instance::{Instance, Peer, Role},
+    servers::Servers,
 };
 use crate::{
     chaos::{
@@ -30,49 +32,49 @@ use crate::{
 };
 
 /// How long a call of downstream may take beyond what it usually takes.
-pub(in crate::chaos) const CALL_WITHIN: Duration = Duration::from_secs(3);
+pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(3);
 /// When a call that failed is made again: soon, and for longer than any fault of downstream lasts.
 const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s";
 
 /// What the work of a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::chaos) enum Work {
+pub(crate) enum Work {
     /// The service waits by itself; overlapping runs cannot be seen from outside.
     Simulate,
     /// The service calls the fake downstream, which sees every run.
     Http,
 }
 
-/// How a world is furnished.
-pub(in crate::chaos) struct Plan<'a> {
-    pub(in crate::chaos) binary: &'a Path,
+/// What a world is to be.
+pub(crate) struct Plan<'a> {
+    pub(crate) binary: &'a Path,
     /// A binary with failpoints, if there is one.
-    pub(in crate::chaos) failpoints: Option<&'a Path>,
+    pub(crate) failpoints: Option<&'a Path>,
     /// Where the processes' logs are kept, if they are.
-    pub(in crate::chaos) logs: Option<&'a Path>,
-    pub(in crate::chaos) kind: Kind,
-    pub(in crate::chaos) work: Work,
+    pub(crate) logs: Option<&'a Path>,
+    pub(crate) work: Work,
     /// How long the work takes.
-    pub(in crate::chaos) delay: Duration,
+    pub(crate) delay: Duration,
     /// How many processes migrate the empty database, all at once.
-    pub(in crate::chaos) migrators: u32,
-    pub(in crate::chaos) seed: u64,
-    pub(in crate::chaos) progress: ProgressBar,
+    pub(crate) migrators: u32,
+    pub(crate) seed: u64,
+    pub(crate) progress: ProgressBar,
 }
 
-impl<'g> World<'g> {
-    /// Furnishes a world on `ground`, and returns once everything is up.
-    pub(in crate::chaos) async fn start(ground: &'g mut Ground, plan: Plan<'_>) -> Result<Self> {
-        let (folder, database_url) = match plan.kind {
-            Kind::Embedded => {
+impl<'s> World<'s> {
+    /// Starts a world on `servers`, and returns once everything is up.
+    pub(crate) async fn start(servers: &'s mut Servers, plan: &Plan<'_>) -> Result<Self> {
+        let embedded = servers.kind.is_embedded();
+        let (folder, database_url) = match servers.postgres() {
+            Ok(postgres) => (None, postgres.create_database().await?),
+            Err(_) => {
                 let (folder, url) = database::sqlite()?;
                 (Some(folder), url)
             }
-            _ => (None, ground.postgres()?.create_database().await?),
         };
         database::migrate(plan.binary, &database_url, plan.migrators).await?;
-        let db = open(&database_url).await?;
+        let db = Db::open(&database_url, READY).await?;
         db.watch_rewrites().await?;
         let downstream = match plan.work {
             Work::Simulate => None,
@@ -82,7 +84,7 @@ impl<'g> World<'g> {
             queue: format!("chaos.{:016x}", rand::random::<u64>()),
             habits: watch::Sender::new(Habits::USUAL),
             instances: Vec::new(),
-            ground,
+            servers,
             folder,
             db,
             database_url,
@@ -97,80 +99,78 @@ impl<'g> World<'g> {
             progress: plan.progress.clone(),
             began: Instant::now(),
         };
-        let (roles, processes): (&[Role], u32) = match plan.kind.is_embedded() {
+        let (roles, processes): (&[Role], u32) = match embedded {
             true => (&[Role::Everything], 1),
             false => (&[Role::Api, Role::Consumer], PROCESSES),
         };
         for role in roles {
             for number in 1..=processes {
-                let instance = world.furnish(*role, number, &plan).await?;
+                let instance = world.start_instance(*role, number, plan).await?;
                 world.instances.push(instance);
             }
         }
         world.ready().await?;
         // Freshly declared quorum queues reach the disk a little later than their messages.
-        for broker in &world.ground.brokers {
+        for broker in &world.servers.brokers {
             broker.flush_declarations().await?;
         }
         Ok(world)
     }
 
-    async fn furnish(&mut self, role: Role, number: u32, plan: &Plan<'_>) -> Result<Instance> {
+    async fn start_instance(
+        &mut self,
+        role: Role,
+        number: u32,
+        plan: &Plan<'_>,
+    ) -> Result<Instance> {
+        let listens = SocketAddr::from(([127, 0, 0, 1], ports::free()?));
+        let delay = format_duration(plan.delay).to_string();
         let mut variables = vec![
-            (
-                "PROCESSING_DELAY",
-                humantime::format_duration(plan.delay).to_string(),
-            ),
+            ("PROCESSING_DELAY", delay),
             ("PREFETCH", "50000".to_owned()),
             ("SHUTDOWN_GRACE", "5s".to_owned()),
             ("RUST_LOG", "info".to_owned()),
+            ("PORT", listens.port().to_string()),
         ];
-        let (mut database, mut amqp) = (None, None);
-        if self.folder.is_some() {
-            variables.push(("DATABASE_URL", self.database_url.clone()));
-        } else {
-            let server = self.ground.postgres()?.address();
-            let proxy = Proxy::start(testbed::ports::free()?, vec![server]).await?;
-            let mut url = Url::parse(&self.database_url)?;
-            url.set_port(Some(proxy.address().port()))
-                .ok()
-                .context("the database URL takes no port")?;
-            variables.push(("DATABASE_URL", url.to_string()));
-            database = Some(proxy);
+        let mut proxies = Vec::new();
+        let mut database_url = Url::parse(&self.database_url)?;
+        if let Ok(postgres) = self.servers.postgres() {
+            let proxy = proxy(vec![postgres.address()]).await?;
+            let port = database_url.set_port(Some(proxy.address().port()));
+            port.ok().context("the database URL takes no port")?;
             // A lease that runs out within a run.
             variables.push(("LEASE", "3s".to_owned()));
+            proxies.push((Peer::Database, proxy));
         }
-        if !self.ground.brokers.is_empty() {
-            let brokers = self.ground.brokers.iter().map(rabbitmq::Server::address);
-            let proxy = Proxy::start(testbed::ports::free()?, brokers.collect()).await?;
+        variables.push(("DATABASE_URL", database_url.into()));
+        if !self.servers.brokers.is_empty() {
+            let brokers = self.servers.brokers.iter().map(rabbitmq::Server::address);
+            let proxy = proxy(brokers.collect()).await?;
             let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
             variables.push(("AMQP_URL", url));
             variables.push(("AMQP_QUEUE", self.queue.clone()));
-            amqp = Some(proxy);
+            proxies.push((Peer::Broker, proxy));
         }
-        let downstream = match &self.downstream {
-            Some(downstream) => {
-                Some(Proxy::start(testbed::ports::free()?, vec![downstream.address()]).await?)
-            }
-            None => None,
-        };
-        if let Some(downstream) = &downstream {
-            variables.push(("PROCESS_URL", format!("http://{}/", downstream.address())));
-            let within = plan.delay + CALL_WITHIN;
-            let within = humantime::format_duration(within).to_string();
+        if let Some(downstream) = &self.downstream {
+            let proxy = proxy(vec![downstream.address()]).await?;
+            let within = format_duration(plan.delay + CALL_WITHIN).to_string();
+            variables.push(("PROCESS_URL", format!("http://{}/", proxy.address())));
             variables.push(("PROCESS_TIMEOUT", within));
             variables.push(("RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()));
+            proxies.push((Peer::Downstream, proxy));
         }
-        let program = Program {
-            binary: plan.binary.to_owned(),
-            variables,
-            logs: plan.logs.map(Into::into),
-        };
-        let proxies = Proxies {
-            database,
-            amqp,
-            downstream,
-        };
-        Instance::start(role, number, program, proxies).await
+        if role != Role::Consumer {
+            proxies.push((Peer::Senders, proxy(vec![listens]).await?));
+        }
+        let mut instance = Instance::new(role, number, plan.binary.to_owned(), listens);
+        instance.variables = variables;
+        instance.proxies = proxies;
+        instance.logs = plan.logs.map(Into::into);
+        instance.spawn()?;
+        Ok(instance)
     }
+}
+
+async fn proxy(servers: Vec<SocketAddr>) -> Result<Proxy> {
+    Proxy::start(ports::free()?, servers).await
 }
