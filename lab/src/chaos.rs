@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod downstream;
 mod fault;
+mod figures;
 mod files;
 mod history;
 mod jobs;
@@ -12,7 +13,6 @@ mod load;
 mod locked;
 mod observer;
 mod render;
-mod report;
 mod run;
 mod schedule;
 mod summary;
@@ -44,7 +44,11 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
         *file = found.with_context(|| format!("there is no {}", file.display()))?;
     }
     let binary = binary::find(true)?;
-    let summary = Summary::new(document::command(), Machine::describe(&binary, None).await?);
+    let summary = Summary {
+        command: document::command(),
+        machine: Machine::describe(&binary, None).await?,
+        ..Summary::default()
+    };
     let chaos = Chaos {
         room: files::room(args.jobs, args.rate)?,
         args,

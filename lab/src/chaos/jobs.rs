@@ -16,10 +16,9 @@ use super::{
     load::Room,
     locked::locked,
     render::for_terminal,
-    report::Run,
     run,
     schedule::{self, Job},
-    summary::{Entry, Summary},
+    summary::{Run, Summary},
     world::{Kind, Plan, Servers, Work},
 };
 use crate::document;
@@ -55,7 +54,7 @@ impl Chaos {
         if let Some(file) = &self.args.json {
             summary.write(file)?;
         }
-        print!("{}", for_terminal(&summary)?);
+        print!("{}", for_terminal(&summary));
         Ok(match summary.is_clean() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -145,14 +144,14 @@ impl Chaos {
     }
 
     fn note(&self, title: &str, run: Run) -> Result<()> {
-        let came_to = Entry::of(std::slice::from_ref(&run))?;
+        let figures = &run.figures;
         if !run.is_starved() {
-            self.say(&format!("{title}: {came_to}"));
-            return locked(&self.summary).add(run);
+            self.say(&format!("{title}: {figures}"));
+            return locked(&self.summary).add(&run);
         }
         let starved = format!(
-            "{title}: the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {came_to}",
-            run.behind_ms,
+            "{title}: the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {figures}",
+            figures.worst("behind_ms").unwrap_or_default(),
         );
         self.say(&starved);
         locked(&self.summary).starved.push(starved);

@@ -4,12 +4,11 @@
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
-    slice,
 };
 
 use anyhow::{Context as _, Result};
 
-use super::summary::{Entry, Summary, sums};
+use super::{figures::Figures, summary::Summary};
 use crate::document;
 
 const DOCUMENT: &str = "docs/RELIABILITY.md";
@@ -40,7 +39,7 @@ fn between(document: &str, results: &str) -> Option<String> {
 }
 
 /// The same for the terminal: in columns, and with examples of what was found.
-pub(super) fn for_terminal(summary: &Summary) -> Result<String> {
+pub(super) fn for_terminal(summary: &Summary) -> String {
     let rows = rows(summary);
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -48,26 +47,30 @@ pub(super) fn for_terminal(summary: &Summary) -> Result<String> {
     };
     let mut text = String::new();
     for row in &rows {
-        for (column, cell) in row.iter().enumerate() {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
             let width = width(column);
-            // Writing to a string cannot fail.
-            let _ = match column < WORDS {
-                true => write!(text, "{cell:width$}  "),
-                false => write!(text, "{cell:>width$}  "),
-            };
-        }
+            match column < WORDS {
+                true => format!("{cell:width$}"),
+                false => format!("{cell:>width$}"),
+            }
+        });
+        text += &cells.collect::<Vec<_>>().join("  ");
         text += "\n";
     }
     text += "\n";
     text += &remarks(summary);
-    for (entry, examples) in summary.violated() {
-        let entry = entry?;
-        let _ = writeln!(text, "VIOLATED {}: {entry}", entry.fault);
-        for example in examples {
-            let _ = writeln!(text, "    {example}");
+    for entry in summary
+        .faults
+        .iter()
+        .filter(|entry| !entry.figures.is_clean())
+    {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "VIOLATED {}: {}", entry.fault, entry.figures);
+        for run in &entry.violated {
+            let _ = writeln!(text, "    seed {}: {:#}", run["seed"], run["examples"]);
         }
     }
-    Ok(text)
+    text
 }
 
 fn section(summary: &Summary) -> String {
@@ -89,53 +92,53 @@ fn rows(summary: &Summary) -> Vec<Vec<String>> {
     let head = HEAD.split(' ').map(|name| name.replace('_', " "));
     let mut rows = vec![head.collect()];
     for entry in &summary.faults {
-        let fault = format!("`{}`", entry.fault);
-        rows.push(row(&entry.row, &fault, slice::from_ref(entry)));
+        rows.push(row(
+            &entry.row,
+            &format!("`{}`", entry.fault),
+            &entry.figures,
+        ));
     }
-    rows.push(row("", "**all**", &summary.faults));
+    rows.push(row("", "**all**", &summary.together()));
     rows
 }
 
-/// What these come to together.
-fn row(row: &str, fault: &str, entries: &[Entry]) -> Vec<String> {
-    let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
-    let repeated = entries.iter().filter_map(|entry| entry.repeated_calls);
-    let repeated = repeated.reduce(|one, other| one + other);
-    let recovery = entries.iter().filter_map(|entry| entry.recovered_in_s);
-    let recovery = recovery.map(|spread| spread.worst).reduce(f64::max);
-    let counts = [
-        sum(|entry| entry.runs as u64),
-        sum(|entry| entry.requests),
-        sum(|entry| entry.found()[0]),
-        sum(|entry| entry.found()[1]),
-        sum(|entry| entry.found()[2]),
-        sum(|entry| entry.found()[3]),
-        sum(|entry| entry.restarts),
+fn row(row: &str, fault: &str, figures: &Figures) -> Vec<String> {
+    let count = |name| figures.counts.get(name).map(u64::to_string);
+    let [lost, stuck, duplicated, other] = figures.found().map(|count| Some(count.to_string()));
+    let recovery = figures.worst("recovered_in_s");
+    let cells = [
+        Some(row.to_owned()),
+        Some(fault.to_owned()),
+        Some(figures.runs.to_string()),
+        count("requests"),
+        lost,
+        stuck,
+        duplicated,
+        other,
+        count("restarts"),
+        count("repeated_calls"),
+        recovery.map(|s| format!("{s:.1} s")),
     ];
-    let mut cells = vec![row.to_owned(), fault.to_owned()];
-    cells.extend(counts.map(|count| count.to_string()));
-    cells.push(repeated.map_or("–".into(), |count| count.to_string()));
-    cells.push(recovery.map_or("–".into(), |s| format!("{s:.1} s")));
-    cells
+    let cells = cells.into_iter().map(|cell| cell.unwrap_or("–".into()));
+    cells.collect()
 }
 
 /// What is to be said below the table.
 fn remarks(summary: &Summary) -> String {
-    let faults = &summary.faults;
-    let minutes = faults.iter().map(|entry| entry.took_s).sum::<f64>() / 60.0;
-    let rows: u64 = faults.iter().map(|entry| entry.rows).sum();
+    let together = summary.together();
+    let minutes = together.took_s / 60.0;
+    let rows = together.counts.get("rows").copied().unwrap_or(0);
     let mut text = format!(
         "{rows} transactions in {minutes:.0} minutes of runs. Lost, stuck, duplicated and other must be none.\n\n"
     );
-    let deaths = sums(faults.iter().flat_map(|entry| entry.deaths.clone()));
+    let deaths = &together.deaths;
     if !deaths.is_empty() {
         let all: u64 = deaths.values().sum();
         let each = deaths.iter().map(|(point, n)| format!("`{point}` {n}"));
         let each: Vec<String> = each.collect();
         let _ = writeln!(text, "Deaths at failpoints: {all} ({}).\n", each.join(", "));
     }
-    let runs: usize = faults.iter().map(|entry| entry.runs).sum();
-    let ended = runs + summary.broken.len() + summary.starved.len();
+    let ended = together.runs as usize + summary.broken.len() + summary.starved.len();
     if ended < summary.planned {
         let _ = writeln!(text, "Cut short: {ended} of {} runs.\n", summary.planned);
     }
@@ -165,10 +168,10 @@ mod tests {
     fn a_fault_is_a_row_and_all_of_them_the_last() {
         let entry = |fault: &str, requests: u64, lost: u64, recovered: f64| {
             serde_json::json!({
-                "fault": fault, "row": "A1", "runs": 2, "requests": requests, "accepted": 0, "rows": 7,
-                "dead_letters": 0, "restarts": 2, "lost_leases": 0, "took_s": 60.0, "violated": [],
+                "fault": fault, "row": "A1", "runs": 2, "took_s": 60.0, "violated": [],
+                "counts": {"requests": requests, "rows": 7, "restarts": 2},
                 "violations": {"lost": lost, "panic": 4}, "deaths": {"consumer.at-work": 3},
-                "recovered_in_s": {"median": 1.0, "worst": recovered},
+                "spreads": {"recovered_in_s": {"median": 1.0, "worst": recovered}},
             })
         };
         let summary: Summary = serde_json::from_value(serde_json::json!({

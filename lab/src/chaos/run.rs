@@ -1,25 +1,26 @@
 //! One run: a world, load, faults, quiet, and the check.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
+use futures::future::try_join_all;
 use testbed::proxy::Proxy;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    check::{DeadLetters, State, check, overlaps, repeats},
+    check::{DeadLetters, State, check},
     downstream::Downstream,
+    figures::Figures,
     history::History,
     load::{Room, Senders},
     observer::{Observer, Worst},
-    report::{Outcomes, Run},
     schedule::{Job, Step},
+    summary::Run,
     webhook::Webhooks,
-    world::{Db, Instance, Peer, Plan, Servers, World},
+    world::{Instance, Peer, Plan, Servers, World},
 };
 use crate::queues;
 
@@ -47,7 +48,6 @@ pub(super) async fn run(
     room: Room,
 ) -> Result<Run> {
     let began = Instant::now();
-    let mut spent = Spent::start();
     let run = format!("{}-{}", job.name, job.seed);
     let webhooks = Webhooks { run };
     let mut world = World::start(servers, plan).await?;
@@ -59,58 +59,48 @@ pub(super) async fn run(
         .send_modify(|habits| habits.times = job.traits.times);
     let history = Arc::new(History::default());
     let recording = Recording::start(&world, &webhooks, &history, room, job.seed)?;
-    spent.on("start");
 
     let recovery = strike(&mut world, &job.steps).await?;
-    spent.on("faults");
     world.hold(AFTER).await?;
     recording.end_load().await?;
-    spent.on("load after");
     let drained = drain(&mut world, job.traits.loses_messages).await?;
     // A run whose outcome another one has brought about is still in flight, and its message unacked, until it ends.
     world.hold(plan.delay + ACK_WITHIN).await?;
-    spent.on("quiet");
     let worst = recording.end_observation().await?;
-    spent.on("last looks");
     world.stop().await?;
-    spent.on("stop");
 
     let state = state(&world, worst).await?;
     let (requests, seen) = (history.requests(), history.seen());
     let mut findings = check(&webhooks, &requests, &seen, &state, &job.traits.bounds);
     findings.merge(std::mem::take(&mut world.findings));
-    let recovered_in = Recovery::slowest(recovery).await?;
-    let has_calls = world.downstream.is_some();
-    spent.on("check");
+    let mut figures = Figures::of(&webhooks, &requests, &state);
+    figures.count("looks", seen.len() as u64);
+    figures.count("restarts", world.restarts);
+    figures.spread("behind_ms", history.behind_ms() as f64);
+    figures.spread("quiet_in_s", drained.as_secs_f64());
+    let recovered_in_s = try_join_all(recovery).await?;
+    if let Some(longest) = recovered_in_s.into_iter().flatten().reduce(f64::max) {
+        figures.spread("recovered_in_s", longest);
+    }
+    figures.violations = findings.counts;
+    figures.deaths = std::mem::take(&mut world.deaths);
+    figures.took_s = began.elapsed().as_secs_f64();
     let run = Run {
         fault: job.name.clone(),
         row: job.row,
         seed: job.seed,
         work: plan.work,
         schedule: job.steps.clone(),
-        behind_ms: history.behind_ms(),
-        outcomes: Outcomes::of(&webhooks, &requests, &state),
-        violations: findings.all(),
+        figures,
         examples: findings.examples,
-        recovered_in_s: recovered_in,
-        quiet_in_s: drained.as_secs_f64(),
-        restarts: world.restarts,
-        looks: seen.len() as u64,
-        overlapping_runs: has_calls.then(|| overlaps(&state.calls)),
-        repeated_calls: has_calls.then(|| repeats(&state.calls)),
-        lost_leases: state.lost_leases,
-        deaths: std::mem::take(&mut world.deaths),
-        time_lapse: job.traits.loses_messages,
         notes: std::mem::take(&mut world.notes),
-        took_s: began.elapsed().as_secs_f64(),
-        spent_s: spent.0,
     };
     world.clear().await?;
     Ok(run)
 }
 
 /// One fault after the other, each mended before the next.
-async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<Vec<Recovery>> {
+async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<Vec<JoinHandle<Option<f64>>>> {
     let usual = *world.habits.borrow();
     let mut recovery = Vec::new();
     for step in steps {
@@ -119,25 +109,9 @@ async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<Vec<Recovery>> 
         world.heal().await?;
         world.habits.send_replace(usual);
         struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
-        recovery.push(Recovery::watch(world).await?);
+        recovery.push(watch_recovery(world).await?);
     }
     Ok(recovery)
-}
-
-/// What the time of a run goes into, in seconds.
-struct Spent(BTreeMap<&'static str, f64>, Instant);
-
-impl Spent {
-    fn start() -> Self {
-        Self(BTreeMap::new(), Instant::now())
-    }
-
-    /// Everything since the last call went into `what`.
-    fn on(&mut self, what: &'static str) {
-        let now = Instant::now();
-        let since = std::mem::replace(&mut self.1, now);
-        self.0.insert(what, (now - since).as_secs_f64());
-    }
 }
 
 /// Senders and readers at their work.
@@ -256,41 +230,25 @@ async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
     })
 }
 
-/// Watches until everything that was committed before the healing is final.
-struct Recovery(JoinHandle<Option<f64>>);
-
-impl Recovery {
-    async fn watch(world: &World<'_>) -> Result<Self> {
-        let start = Instant::now();
-        let db = world.db.clone();
-        let healed = loop {
-            match db.now().await {
-                Ok(now) => break now,
-                Err(error) if start.elapsed() > RECOVER_WITHIN => return Err(error),
-                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
-            }
-        };
-        Ok(Self(tokio::spawn(recovered(db, healed, start))))
-    }
-
-    /// The longest of all, in seconds; `None` if it has come to that nowhere.
-    async fn slowest(all: Vec<Self>) -> Result<Option<f64>> {
-        let mut slowest = None;
-        for Self(watch) in all {
-            if let Some(recovered) = watch.await? {
-                slowest = Some(slowest.map_or(recovered, |most: f64| most.max(recovered)));
-            }
+/// Watches until everything that was committed before the healing is final, and says after how many seconds; `None` if it
+/// has not come to that.
+async fn watch_recovery(world: &World<'_>) -> Result<JoinHandle<Option<f64>>> {
+    let start = Instant::now();
+    let db = world.db.clone();
+    let healed = loop {
+        match db.now().await {
+            Ok(now) => break now,
+            Err(error) if start.elapsed() > RECOVER_WITHIN => return Err(error),
+            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
-        Ok(slowest)
-    }
-}
-
-async fn recovered(db: Db, healed: String, start: Instant) -> Option<f64> {
-    while start.elapsed() < RECOVER_WITHIN {
-        if let Ok(0) = db.open_until(&healed).await {
-            return Some(start.elapsed().as_secs_f64());
+    };
+    Ok(tokio::spawn(async move {
+        while start.elapsed() < RECOVER_WITHIN {
+            if let Ok(0) = db.open_until(&healed).await {
+                return Some(start.elapsed().as_secs_f64());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-    None
+        None
+    }))
 }

@@ -81,7 +81,7 @@ pub(super) struct World<'s> {
     /// How often a process was ended by a fault, or ended by itself, and was started again.
     pub(super) restarts: u64,
     /// Deaths at each failpoint.
-    pub(super) deaths: BTreeMap<&'static str, u64>,
+    pub(super) deaths: BTreeMap<String, u64>,
     /// Anything worth telling about what happened.
     pub(super) notes: Vec<String>,
     /// Whom and what a fault hits follows from the seed, too.

@@ -58,16 +58,10 @@ pub(crate) enum Violation {
     Spent,
 }
 
-impl Violation {
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        Self::value_variants().iter().copied()
-    }
-}
-
 /// Everything that was found, with a few examples of each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
-    counts: BTreeMap<Violation, u64>,
+    pub(crate) counts: BTreeMap<Violation, u64>,
     pub(crate) examples: Vec<String>,
 }
 
@@ -86,17 +80,6 @@ impl Findings {
                 .push(format!("{violation:?}: {}", example.into()));
         }
         *noted += count;
-    }
-
-    pub(crate) fn count(&self, violation: Violation) -> u64 {
-        self.counts.get(&violation).copied().unwrap_or(0)
-    }
-
-    /// Every violation with its count, those that were not found too.
-    pub(crate) fn all(&self) -> BTreeMap<Violation, u64> {
-        let all = Violation::all();
-        all.map(|violation| (violation, self.count(violation)))
-            .collect()
     }
 
     /// Takes over what `other` has found.

@@ -131,13 +131,8 @@ fn finds(expected: &[Violation], doctor: impl FnOnce(&mut Run)) {
     let mut run = Run::good();
     doctor(&mut run);
     let findings = run.findings();
-    let found = Violation::all().filter(|violation| findings.count(*violation) > 0);
-    assert_eq!(
-        found.collect::<Vec<_>>(),
-        expected,
-        "{:?}",
-        findings.examples
-    );
+    let found: Vec<Violation> = findings.counts.keys().copied().collect();
+    assert_eq!(found, expected, "{:?}", findings.examples);
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub(super) async fn strike(world: &mut World<'_>, lasts: Duration) -> Result<()>
             if let Some(lives) = lives {
                 match (&lives.death, ended) {
                     (Some(death), true) => {
-                        *world.deaths.entry(death.point.name()).or_default() += 1;
+                        let point = death.point.name().to_owned();
+                        *world.deaths.entry(point).or_default() += 1;
                         deaths += 1;
                     }
                     (_, false) if Instant::now() < lives.until => continue,
