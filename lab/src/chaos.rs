@@ -22,7 +22,6 @@ mod world;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use indicatif::MultiProgress;
 
 pub use self::args::Args;
 use self::{jobs::Chaos, summary::Summary};
@@ -53,7 +52,6 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
         room: files::room(args.jobs, args.rate)?,
         args,
         binary,
-        bars: MultiProgress::new(),
         jobs: Default::default(),
         summary: summary.into(),
     };

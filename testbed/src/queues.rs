@@ -1,15 +1,18 @@
-//! The queues that belong together: the one that somebody names, and those that the service declares beside it. Their names
-//! are said here once more than in the service itself, for tests that look at them from outside.
+//! A queue and those that are declared beside it: their names, for tests that look at them from outside.
 
-/// Where the service puts messages that it cannot use.
+/// Where messages go that cannot be used.
 pub fn dead_letter(queue: &str) -> String {
     format!("{queue}.dead-letter")
 }
 
+/// Where messages go that the broker has dropped.
+pub fn returned(queue: &str) -> String {
+    format!("{queue}.returned")
+}
+
 /// `queue` and those beside it.
 pub fn all(queue: &str) -> [String; 3] {
-    let returned = format!("{queue}.returned");
-    [queue.to_owned(), dead_letter(queue), returned]
+    [queue.to_owned(), dead_letter(queue), returned(queue)]
 }
 
 /// Deletes all of them. Nothing where there is none.

@@ -39,20 +39,14 @@ pub(super) const REFUSED: u16 = 400;
 const BODY_MAX: usize = 64 * 1024;
 
 /// How downstream behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Manners {
     /// How long a call takes.
     pub(super) delay: Duration,
-    /// The part of the calls that are answered with 500.
-    pub(super) fail: f64,
-    /// The part of the calls that are answered with nothing: the connection is closed.
-    pub(super) hang_up: f64,
-    /// The part of the calls that are answered with 429 and `Retry-After`.
-    pub(super) busy: f64,
-    /// The part of the keys, always the same ones, whose calls are answered with 400.
-    pub(super) refuse: f64,
-    /// The part of the keys, always the same ones, whose calls are answered with 500.
-    pub(super) sick: f64,
+    /// Parts of the calls, by luck, with what they are answered with; nothing closes the connection.
+    pub(super) some: &'static [(f64, Option<u16>)],
+    /// The part of the keys, always the same ones, whose calls are answered with this.
+    pub(super) for_some_keys: (f64, u16),
     /// What every call is answered with at once, as by a proxy whose service is being replaced.
     pub(super) brush_off: Option<u16>,
     /// Calls in one second beyond which the others are answered with 429 and `Retry-After`, at once.
@@ -63,11 +57,26 @@ pub(super) struct Manners {
 
 impl Manners {
     /// Every call succeeds after `delay`.
-    pub(super) fn good(delay: Duration) -> Self {
+    pub(super) const fn good(delay: Duration) -> Self {
         Self {
             delay,
-            ..Self::default()
+            some: &[],
+            for_some_keys: (0.0, 200),
+            brush_off: None,
+            rate_max: None,
+            closes_kept: false,
         }
+    }
+
+    /// What a call with this luck, from 0 to 1, is answered with.
+    fn by_luck(&self, mut luck: f64) -> Option<u16> {
+        for (part, answer) in self.some {
+            if luck < *part {
+                return *answer;
+            }
+            luck -= part;
+        }
+        Some(200)
     }
 }
 
@@ -194,8 +203,8 @@ async fn answer(
     let key = header("idempotency-key").unwrap_or_default();
     let attempt = header("attempt");
     let manners = *locked(&shared.manners);
-    let refused = is_chosen(&key, manners.refuse);
-    let sick = is_chosen(&key, manners.sick);
+    let (part, answer) = manners.for_some_keys;
+    let for_this_key = is_chosen(&key, part).then_some(answer);
     let call = UnderWay::begin(&shared, key, attempt);
     if manners.closes_kept && !is_first {
         return Err(hang_up());
@@ -204,23 +213,15 @@ async fn answer(
     if let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await {
         call.names(&body.to_bytes());
     }
-    let luck: f64 = locked(&shared.random).random();
+    let luck = locked(&shared.random).random();
     let status = match shared.answers_at_once(&manners) {
-        Some(status) => status,
+        Some(status) => Some(status),
         None => {
             tokio::time::sleep(manners.delay).await;
-            if luck < manners.hang_up {
-                return Err(hang_up());
-            }
-            match luck - manners.hang_up {
-                _ if refused => REFUSED,
-                _ if sick => 500,
-                luck if luck < manners.fail => 500,
-                luck if luck < manners.fail + manners.busy => 429,
-                _ => 200,
-            }
+            for_this_key.or_else(|| manners.by_luck(luck))
         }
     };
+    let status = status.ok_or_else(hang_up)?;
     call.answered(status);
     let mut response = Response::new(String::new());
     if status == 429 {

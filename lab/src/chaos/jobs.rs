@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
     args::Args,
@@ -25,8 +24,6 @@ use crate::document;
 
 /// How many processes race in the fault that is about that.
 const RACERS: u32 = 8;
-/// How long a run takes beside its faults, for the progress bar.
-const BESIDE: Duration = Duration::from_secs(15);
 /// Beside a run's logs: everything that it came to.
 const RUN: &str = "run.json";
 
@@ -36,7 +33,6 @@ pub(super) struct Chaos {
     pub(super) binary: PathBuf,
     /// What the senders of one run may use.
     pub(super) room: Room,
-    pub(super) bars: MultiProgress,
     /// What is left to do.
     pub(super) jobs: Mutex<Vec<Job>>,
     pub(super) summary: Mutex<Summary>,
@@ -92,7 +88,7 @@ impl Chaos {
             let Some(reason) = fault.obstacle(has_failpoints) else {
                 return true;
             };
-            self.say(&format!("not injected: {}: {reason}", fault.name()));
+            eprintln!("not injected: {}: {reason}", fault.name());
             locked(&self.summary).skipped.insert(fault.name(), reason);
             false
         });
@@ -101,17 +97,12 @@ impl Chaos {
 
     /// One run after the other until none is left.
     async fn work(&self) {
-        let bar = self.bars.add(ProgressBar::no_length());
-        if let Ok(style) = ProgressStyle::with_template("{msg:32!} {wide_bar} {pos}/{len} s") {
-            bar.set_style(style);
-        }
         // Those of the last run, which serve the next if it needs the same.
         let mut servers = None;
         while let Some(job) = self.next_job(servers.as_ref().map(|servers: &Servers| servers.kind))
         {
-            self.attempt(&job, &mut servers, &bar).await;
+            self.attempt(&job, &mut servers).await;
         }
-        bar.finish_and_clear();
     }
 
     /// The next run for a worker that has servers of this kind: one that needs the same, or the first of all.
@@ -123,50 +114,44 @@ impl Chaos {
     }
 
     /// One run, whatever becomes of it.
-    async fn attempt(&self, job: &Job, servers: &mut Option<Servers>, bar: &ProgressBar) {
+    async fn attempt(&self, job: &Job, servers: &mut Option<Servers>) {
         let title = format!("{} (seed {})", job.name, job.seed);
-        let outcome = self.carry_out(job, servers, bar).await;
+        let left = locked(&self.jobs).len();
+        eprintln!("{title} begins, {left} wait");
+        let outcome = self.carry_out(job, servers).await;
         if outcome.is_err() {
             // Whatever state the servers are in, the next run gets others.
             *servers = None;
         }
         if let Err(error) = outcome.and_then(|run| self.note(&title, run)) {
             let broken = format!("{title}: {error:#}");
-            self.say(&broken);
+            eprintln!("{broken}");
             locked(&self.summary).broken.push(broken);
         }
         // What has been found so far must not depend on what comes after.
         if let Some(file) = &self.args.json
             && let Err(error) = locked(&self.summary).write(file)
         {
-            self.say(&format!("{error:#}"));
+            eprintln!("{error:#}");
         }
     }
 
     fn note(&self, title: &str, run: Run) -> Result<()> {
         let figures = &run.figures;
         if !run.is_starved() {
-            self.say(&format!("{title}: {figures}"));
+            eprintln!("{title}: {figures}");
             return locked(&self.summary).add(&run);
         }
         let starved = format!(
             "{title}: the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {figures}",
             figures.worst("behind_ms").unwrap_or_default(),
         );
-        self.say(&starved);
+        eprintln!("{starved}");
         locked(&self.summary).starved.push(starved);
         Ok(())
     }
 
-    async fn carry_out(
-        &self,
-        job: &Job,
-        servers: &mut Option<Servers>,
-        bar: &ProgressBar,
-    ) -> Result<Run> {
-        bar.reset();
-        bar.set_length((job.lasts() + BESIDE).as_secs());
-        bar.set_message(format!("{}, seed {}", job.name, job.seed));
+    async fn carry_out(&self, job: &Job, servers: &mut Option<Servers>) -> Result<Run> {
         let logs = match &self.args.logs {
             Some(folder) => Some(made(&folder.join(format!("{}-{}", job.name, job.seed)))?),
             None => None,
@@ -184,7 +169,6 @@ impl Chaos {
             delay: Duration::from_millis(job.traits.delay_ms),
             migrators: if races { RACERS } else { 1 },
             seed: job.seed,
-            progress: bar.clone(),
         };
         let kind = job.traits.servers;
         if servers.as_ref().is_none_or(|servers| servers.kind != kind) {
@@ -198,11 +182,6 @@ impl Chaos {
             document::write(&folder.join(RUN), &serde_json::to_string_pretty(&run)?)?;
         }
         Ok(run)
-    }
-
-    /// A line that stays.
-    fn say(&self, line: &str) {
-        self.bars.suspend(|| eprintln!("{line}"));
     }
 }
 

@@ -92,14 +92,6 @@ impl Job {
             steps,
         })
     }
-
-    /// How long its faults take.
-    pub(super) fn lasts(&self) -> Duration {
-        self.steps
-            .iter()
-            .map(|step| step.after() + step.lasts())
-            .sum()
-    }
 }
 
 /// The faults for every day.
@@ -139,7 +131,8 @@ mod tests {
     fn a_soak_fills_its_time_with_every_fault_that_mixes() {
         let faults = mixing();
         let soak = Job::soak(&faults, 1, 4 * HOUR).unwrap();
-        let filled = soak.lasts();
+        let steps = soak.steps.iter();
+        let filled: Duration = steps.map(|step| step.after() + step.lasts()).sum();
         assert!(filled >= 4 * HOUR && filled < 5 * HOUR, "{filled:?}");
         let drawn: BTreeSet<Fault> = soak.steps.iter().map(|step| step.fault).collect();
         assert_eq!(drawn, faults.into_iter().collect());

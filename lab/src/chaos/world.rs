@@ -9,12 +9,10 @@ mod start;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use indicatif::ProgressBar;
 use rand::{
     RngExt as _,
     rngs::StdRng,
@@ -86,9 +84,6 @@ pub(super) struct World<'s> {
     pub(super) notes: Vec<String>,
     /// Whom and what a fault hits follows from the seed, too.
     pub(super) random: StdRng,
-    pub(super) failpoints: Option<PathBuf>,
-    progress: ProgressBar,
-    began: Instant,
 }
 
 impl World<'_> {
@@ -160,7 +155,6 @@ impl World<'_> {
             let left = until.saturating_duration_since(Instant::now());
             tokio::time::sleep(KEEP_EVERY.min(left)).await;
             self.keep().await?;
-            self.tick();
         }
         Ok(())
     }
@@ -200,11 +194,6 @@ impl World<'_> {
         self.findings
             .add(Violation::Late, left.unsigned_abs(), what);
         Ok(start.elapsed())
-    }
-
-    /// Moves the progress bar.
-    pub(super) fn tick(&self) {
-        self.progress.set_position(self.began.elapsed().as_secs());
     }
 
     /// The processes that a fault hits, this time.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use failpoint::{Death, Point};
 use testbed::rabbitmq;
 
@@ -66,25 +66,16 @@ async fn publish(world: &mut World<'_>, body: &[u8], copies: u32) -> Result<()> 
 
 /// One consumer after the other aborts as soon as it begins to work.
 pub(super) async fn kill_by_work(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let Some(binary) = world.failpoints.clone() else {
-        bail!("there is no binary with failpoints");
-    };
     let at = world.pick(Role::Consumer);
-    let usual = world.instances[at].binary.clone();
-    world.instances[at].binary = binary;
     world.instances[at].failpoint = Some(FIRST_WORK);
-    world.kill_and_start(&[at]).await?;
-    let mut deaths = 0;
-    while deaths < DEATHS {
+    for _ in 0..=DEATHS {
+        world.kill_and_start(&[at]).await?;
         let since = Instant::now();
         while !world.instances[at].has_ended()? && since.elapsed() < LIVES {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        deaths += 1;
-        world.kill_and_start(&[at]).await?;
     }
     world.instances[at].failpoint = None;
-    world.instances[at].binary = usual;
     world.kill_and_start(&[at]).await?;
     world.hold(lasts).await
 }

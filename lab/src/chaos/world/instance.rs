@@ -62,10 +62,11 @@ pub(crate) struct Instance {
     pub(crate) lost_leases: u64,
     /// When its processes have ended.
     pub(crate) deaths: Vec<Instant>,
-    /// Where the next process is to die.
+    /// Where the next process is to die, if there is a binary that can be told so.
     pub(crate) failpoint: Option<Death>,
-    /// The program to start next.
-    pub(crate) binary: PathBuf,
+    /// That binary.
+    pub(crate) failpoints: Option<PathBuf>,
+    binary: PathBuf,
     pub(super) variables: Vec<(&'static str, String)>,
     /// Where what its processes say is kept.
     pub(super) logs: Option<PathBuf>,
@@ -85,6 +86,7 @@ impl Instance {
             lost_leases: 0,
             deaths: Vec::new(),
             failpoint: None,
+            failpoints: None,
             binary,
             variables: Vec::new(),
             logs: None,
@@ -98,10 +100,12 @@ impl Instance {
     pub(crate) fn spawn(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "{} runs already", self.name);
         let mut variables = self.variables.clone();
-        if let Some(failpoint) = &self.failpoint {
+        let mut binary = &self.binary;
+        if let (Some(failpoint), Some(failpoints)) = (&self.failpoint, &self.failpoints) {
             variables.push(("HOOKLINE_FAILPOINT", failpoint.to_string()));
+            binary = failpoints;
         }
-        let process = Hookline::start(&self.binary, self.role.argument(), &variables)?;
+        let process = Hookline::start(binary, self.role.argument(), &variables)?;
         self.process = Some(process);
         self.started += 1;
         Ok(())

@@ -1,15 +1,9 @@
 //! How a world comes up: an empty database, and every process of the service with a proxy before each of its connections.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use humantime::format_duration;
-use indicatif::ProgressBar;
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Url;
 use serde::Serialize;
@@ -59,7 +53,6 @@ pub(crate) struct Plan<'a> {
     /// How many processes migrate the empty database, all at once.
     pub(crate) migrators: u32,
     pub(crate) seed: u64,
-    pub(crate) progress: ProgressBar,
 }
 
 impl<'s> World<'s> {
@@ -95,9 +88,6 @@ impl<'s> World<'s> {
             deaths: BTreeMap::new(),
             notes: Vec::new(),
             random: StdRng::seed_from_u64(plan.seed),
-            failpoints: plan.failpoints.map(Into::into),
-            progress: plan.progress.clone(),
-            began: Instant::now(),
         };
         let (roles, processes): (&[Role], u32) = match embedded {
             true => (&[Role::Everything], 1),
@@ -163,6 +153,7 @@ impl<'s> World<'s> {
             proxies.push((Peer::Senders, proxy(vec![listens]).await?));
         }
         let mut instance = Instance::new(role, number, plan.binary.to_owned(), listens);
+        instance.failpoints = plan.failpoints.map(Into::into);
         instance.variables = variables;
         instance.proxies = proxies;
         instance.logs = plan.logs.map(Into::into);
