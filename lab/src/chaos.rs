@@ -49,7 +49,7 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
         ..Summary::default()
     };
     let chaos = Chaos {
-        room: files::room(args.jobs, args.rate)?,
+        files: files::for_requests(args.jobs)?,
         args,
         binary,
         jobs: Default::default(),

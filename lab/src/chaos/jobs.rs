@@ -3,16 +3,16 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use tokio::sync::Semaphore;
 
 use super::{
     args::Args,
     fault::Fault,
-    load::Room,
     locked::locked,
     render::for_terminal,
     run,
@@ -31,8 +31,8 @@ const RUN: &str = "run.json";
 pub(super) struct Chaos {
     pub(super) args: Args,
     pub(super) binary: PathBuf,
-    /// What the senders of one run may use.
-    pub(super) room: Room,
+    /// Requests at once for which there are files.
+    pub(super) files: Arc<Semaphore>,
     /// What is left to do.
     pub(super) jobs: Mutex<Vec<Job>>,
     pub(super) summary: Mutex<Summary>,
@@ -177,7 +177,14 @@ impl Chaos {
             *servers = Some(Servers::start(kind).await?);
         }
         let servers = servers.as_mut().context("there are no servers")?;
-        let run = run::run(servers, job, &plan, self.room).await?;
+        let run = run::run(
+            servers,
+            job,
+            &plan,
+            self.args.rate.into(),
+            self.files.clone(),
+        )
+        .await?;
         if let Some(folder) = &logs {
             document::write(&folder.join(RUN), &serde_json::to_string_pretty(&run)?)?;
         }

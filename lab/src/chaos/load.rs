@@ -26,9 +26,10 @@ use super::{
 
 /// Tasks that send.
 const CLIENTS: u32 = 8;
-/// Requests of all senders of a run that may wait for their answers, if this process may open as many files; more are not
-/// sent, as a real sender's sockets have an end.
-const UNDER_WAY: usize = 4096;
+/// Requests of one client that may wait for their answers; more are not sent, as a real sender's sockets have an end.
+const UNDER_WAY: usize = 512;
+/// Connections that one client keeps to each API. What a burst has opened beyond that must not take others' files.
+const KEPT: usize = 16;
 /// How long a sender waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same in a storm of repeats.
@@ -64,21 +65,15 @@ impl Habits {
     };
 }
 
-/// What the senders of a run may use.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    /// Webhooks per second on a good day.
-    pub(super) rate: f64,
-    /// Requests at once for which there are files.
-    pub(super) requests: usize,
-}
-
 /// What all senders share.
 pub(super) struct Senders {
     pub(super) targets: Vec<SocketAddr>,
     pub(super) webhooks: Webhooks,
     pub(super) history: Arc<History>,
-    pub(super) room: Room,
+    /// Webhooks per second on a good day.
+    pub(super) rate: f64,
+    /// Requests at once for which this process has files, in all runs together.
+    pub(super) files: Arc<Semaphore>,
     pub(super) seed: u64,
     pub(super) began: Instant,
     pub(super) habits: watch::Receiver<Habits>,
@@ -105,17 +100,17 @@ impl Senders {
     async fn client(self: Arc<Self>, client: u32, mut stop: watch::Receiver<bool>) -> Result<()> {
         let http = reqwest::Client::builder()
             .connect_timeout(PATIENCE)
+            .pool_max_idle_per_host(KEPT)
             .no_proxy()
             .build()
             .context("no HTTP client")?;
         let mut random = StdRng::seed_from_u64(self.seed ^ (u64::from(client) << 32));
-        let under_way_max = self.room.requests.min(UNDER_WAY) / CLIENTS as usize;
-        let room = Arc::new(Semaphore::new(under_way_max));
+        let room = Arc::new(Semaphore::new(UNDER_WAY));
         let mut under_way = JoinSet::new();
         let mut next = Instant::now();
         while !*stop.borrow() {
             let habits = *self.habits.borrow();
-            next += Duration::from_secs_f64(f64::from(CLIENTS) / (self.room.rate * habits.times));
+            next += Duration::from_secs_f64(f64::from(CLIENTS) / (self.rate * habits.times));
             // Far behind schedule after a pause of the whole machine, what was missed is left out.
             next = next.max(Instant::now() - Duration::from_secs(1));
             let asleep = next.max(Instant::now());
@@ -126,11 +121,12 @@ impl Senders {
             self.history.woke_late(asleep.elapsed());
             while under_way.try_join_next().is_some() {}
             let plan = self.plan(&mut random, habits);
-            if let Ok(permit) = room.clone().try_acquire_owned() {
+            let places = [&room, &self.files].map(|room| room.clone().try_acquire_owned());
+            if let [Ok(own), Ok(file)] = places {
                 let (senders, http) = (self.clone(), http.clone());
                 under_way.spawn(async move {
                     senders.carry_out(&http, plan, habits).await;
-                    drop(permit);
+                    drop((own, file));
                 });
             }
         }

@@ -6,21 +6,23 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use futures::future::try_join_all;
 use testbed::proxy::Proxy;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{
     check::{DeadLetters, State, check},
     downstream::Downstream,
     figures::Figures,
     history::History,
-    load::{Room, Senders},
+    load::Senders,
     observer::{Observer, Worst},
     schedule::{Job, Step},
     summary::Run,
     webhook::Webhooks,
-    world::{Instance, Peer, Plan, Servers, World},
+    world::{Db, Instance, Peer, Plan, Servers, World},
 };
 use crate::queues;
 
@@ -39,13 +41,14 @@ const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// What has been waiting for so long waits for the outbox's quarter of an hour.
 const LAPSE_AFTER: Duration = Duration::from_secs(4);
 
-/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second. An error says that the harness
-/// itself could not go on.
+/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second and with no more requests at once
+/// than there are `files`. An error says that the harness itself could not go on.
 pub(super) async fn run(
     servers: &mut Servers,
     job: &Job,
     plan: &Plan<'_>,
-    room: Room,
+    rate: f64,
+    files: Arc<Semaphore>,
 ) -> Result<Run> {
     let began = Instant::now();
     let run = format!("{}-{}", job.name, job.seed);
@@ -58,7 +61,7 @@ pub(super) async fn run(
         .habits
         .send_modify(|habits| habits.times = job.traits.times);
     let history = Arc::new(History::default());
-    let recording = Recording::start(&world, &webhooks, &history, room, job.seed)?;
+    let mut recording = Recording::start(&world, &webhooks, &history, (rate, files), job.seed)?;
 
     let recovery = strike(&mut world, &job.steps).await?;
     world.hold(AFTER).await?;
@@ -78,8 +81,8 @@ pub(super) async fn run(
     figures.count("restarts", world.restarts);
     figures.spread("behind_ms", history.behind_ms() as f64);
     figures.spread("quiet_in_s", drained.as_secs_f64());
-    let recovered_in_s = try_join_all(recovery).await?;
-    if let Some(longest) = recovered_in_s.into_iter().flatten().reduce(f64::max) {
+    let recovered_in_s = recovery.join_all().await.into_iter().flatten();
+    if let Some(longest) = recovered_in_s.reduce(f64::max) {
         figures.spread("recovered_in_s", longest);
     }
     figures.violations = findings.counts;
@@ -100,16 +103,17 @@ pub(super) async fn run(
 }
 
 /// One fault after the other, each mended before the next.
-async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<Vec<JoinHandle<Option<f64>>>> {
+/// Returns who watches what becomes of each.
+async fn strike(world: &mut World<'_>, steps: &[Step]) -> Result<JoinSet<Option<f64>>> {
     let usual = *world.habits.borrow();
-    let mut recovery = Vec::new();
+    let mut recovery = JoinSet::new();
     for step in steps {
         world.hold(step.after()).await?;
         let struck = step.fault.strike(world, step.lasts()).await;
         world.heal().await?;
         world.habits.send_replace(usual);
         struck.with_context(|| format!("could not inject {}", step.fault.name()))?;
-        recovery.push(watch_recovery(world).await?);
+        recovery.spawn(recovered(world.db.clone(), healed_at(world).await?));
     }
     Ok(recovery)
 }
@@ -127,7 +131,7 @@ impl Recording {
         world: &World<'_>,
         webhooks: &Webhooks,
         history: &Arc<History>,
-        room: Room,
+        (rate, files): (f64, Arc<Semaphore>),
         seed: u64,
     ) -> Result<Self> {
         let doors = world.proxies(Peer::Senders);
@@ -137,7 +141,8 @@ impl Recording {
             targets: doors.map(Proxy::address).collect(),
             webhooks: webhooks.clone(),
             history: history.clone(),
-            room,
+            rate,
+            files,
             seed,
             began: Instant::now(),
             habits: world.habits.subscribe(),
@@ -164,17 +169,13 @@ impl Recording {
     }
 
     /// Ends the load, and returns once every request has ended.
-    async fn end_load(&self) -> Result<()> {
+    async fn end_load(&mut self) -> Result<()> {
         self.end_load.send_replace(true);
-        while !self.load.is_finished() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+        (&mut self.load).await?
     }
 
     async fn end_observation(self) -> Result<Worst> {
         self.end_observation.send_replace(true);
-        self.load.await??;
         self.observation.await?
     }
 }
@@ -230,25 +231,26 @@ async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
     })
 }
 
-/// Watches until everything that was committed before the healing is final, and says after how many seconds; `None` if it
-/// has not come to that.
-async fn watch_recovery(world: &World<'_>) -> Result<JoinHandle<Option<f64>>> {
+/// When everything was mended, by the database's clock and by ours.
+async fn healed_at(world: &World<'_>) -> Result<(String, Instant)> {
     let start = Instant::now();
-    let db = world.db.clone();
-    let healed = loop {
-        match db.now().await {
-            Ok(now) => break now,
+    loop {
+        match world.db.now().await {
+            Ok(now) => return Ok((now, start)),
             Err(error) if start.elapsed() > RECOVER_WITHIN => return Err(error),
             Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
-    };
-    Ok(tokio::spawn(async move {
-        while start.elapsed() < RECOVER_WITHIN {
-            if let Ok(0) = db.open_until(&healed).await {
-                return Some(start.elapsed().as_secs_f64());
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Watches until everything that was committed before is final, and says after how many seconds; `None` if it has not come
+/// to that.
+async fn recovered(db: Db, (healed, start): (String, Instant)) -> Option<f64> {
+    while start.elapsed() < RECOVER_WITHIN {
+        if let Ok(0) = db.open_until(&healed).await {
+            return Some(start.elapsed().as_secs_f64());
         }
-        None
-    }))
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    None
 }

@@ -188,7 +188,8 @@ faults! {
         "cut one node off from the two others";
 
     // What the work calls: row B11.
-    DownstreamFails "B11" 6 to 10 s, DOWNSTREAM; downstream::is(|good| Manners { some: &[(1.0 / 3.0, Some(500)), (1.0 / 6.0, None)], ..good }) =>
+    DownstreamFails "B11" 6 to 10 s, DOWNSTREAM;
+        downstream::is(|good| Manners { some: &[(1.0 / 3.0, Some(500)), (1.0 / 6.0, None)], ..good }) =>
         "downstream answers every third call with 500 and hangs up on every sixth";
     DownstreamDown "B11" 18 to 22 s, DOWNSTREAM; network::strike(Break::of(Downstream, Refuse)) =>
         "downstream cannot be reached";
@@ -199,9 +200,11 @@ faults! {
         "downstream answers too late, after the service has given the call up";
     DownstreamBusy "B11" 6 to 9 s, DOWNSTREAM; downstream::is(|good| Manners { some: &[(2.0 / 3.0, Some(429))], ..good }) =>
         "downstream answers two of three calls with 429 and Retry-After";
-    DownstreamRefuses "B11" 4 to 6 s, DOWNSTREAM; downstream::is_for_good(|good| Manners { for_some_keys: (0.05, REFUSED), ..good }) =>
+    DownstreamRefuses "B11" 4 to 6 s, DOWNSTREAM;
+        downstream::is_for_good(|good| Manners { for_some_keys: (0.05, REFUSED), ..good }) =>
         "downstream refuses some transactions for good, with 400";
-    DownstreamSickPart "B11" 14 to 18 s, DOWNSTREAM.within(10, 5); downstream::is(|good| Manners { for_some_keys: (0.25, 500), ..good }) =>
+    DownstreamSickPart "B11" 14 to 18 s, DOWNSTREAM.within(10, 5);
+        downstream::is(|good| Manners { for_some_keys: (0.25, 500), ..good }) =>
         "every call for a quarter of the transactions is answered with 500";
     DownstreamWave "B11" 4 to 6 s, WAVE; downstream::is_after_good_times(|good| Manners { brush_off: Some(404), ..good }) =>
         "every call is answered with 404 for a few seconds";
