@@ -248,7 +248,7 @@ faults! {
         "every fdatasync of the database takes two seconds";
     FsyncError "C5" 5 to 8 s, ALONE; database::trace("fdatasync:error=EIO:when=3") =>
         "fdatasync fails with EIO: the database panics and recovers";
-    DiskFull "C6" 5 to 8 s, Traits { servers: Kind::SmallDisk, ..ALONE }; database::fill_disk() =>
+    DiskFull "C6" 5 to 8 s, ALONE.on(Kind::SmallDisk); database::fill_disk() =>
         "the database's disk is full";
     ConnectionsExhausted "C7" 5 to 8 s, USUAL; database::exhaust() =>
         "somebody has all connections of the database";

@@ -69,10 +69,7 @@ pub(super) const CLOCK: Traits = Traits {
     },
     ..ALONE
 };
-pub(super) const CLUSTER: Traits = Traits {
-    servers: Kind::Cluster,
-    ..ALONE
-};
+pub(super) const CLUSTER: Traits = ALONE.on(Kind::Cluster);
 pub(super) const DOWNSTREAM: Traits = Traits {
     downstream: true,
     ..ALONE
@@ -93,16 +90,16 @@ pub(super) const FIRST_ATTEMPTS: Traits = Traits {
     },
     ..DOWNSTREAM
 };
-pub(super) const EMBEDDED: Traits = Traits {
-    servers: Kind::Embedded,
-    ..ALONE
-};
-pub(super) const EMBEDDED_POSTGRES: Traits = Traits {
-    servers: Kind::EmbeddedPostgres,
-    ..ALONE
-};
+pub(super) const EMBEDDED: Traits = ALONE.on(Kind::Embedded);
+pub(super) const EMBEDDED_POSTGRES: Traits = ALONE.on(Kind::EmbeddedPostgres);
 
 impl Traits {
+    /// The same, on other servers.
+    pub(super) const fn on(mut self, servers: Kind) -> Self {
+        self.servers = servers;
+        self
+    }
+
     /// The same, and not beside others.
     pub(super) const fn alone(mut self) -> Self {
         self.mixes = false;
