@@ -15,5 +15,6 @@ mod document;
 mod hookline;
 mod machine;
 mod median;
-mod queues;
 mod servers;
+
+use testbed::queues;

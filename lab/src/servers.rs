@@ -1,4 +1,4 @@
-//! A PostgreSQL and a RabbitMQ of one's own, for as long as a benchmark or a row of faults takes.
+//! A PostgreSQL and a RabbitMQ of one's own, for as long as a benchmark takes.
 
 use anyhow::Result;
 use testbed::{postgres, rabbitmq};

@@ -37,6 +37,10 @@ const START: Duration = Duration::from_secs(60);
 
 const MAX_CONNECTIONS: u16 = 200;
 
+/// The files with the server's certificate and key.
+const CERTIFICATE: &str = "cert.pem";
+const KEY: &str = "key.pem";
+
 /// How a private server differs from the usual.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -71,8 +75,8 @@ impl Server {
     async fn start_on_free_port(options: &Options, binaries: Binaries) -> Result<Self> {
         let mut folder = Folder::new("hookline-postgres-")?;
         if let Some(certificates) = &options.tls {
-            copy_for_server(&certificates.cert, &folder.path().join("cert.pem"))?;
-            copy_for_server(&certificates.key, &folder.path().join("key.pem"))?;
+            copy_for_server(&certificates.cert, &folder.path().join(CERTIFICATE))?;
+            copy_for_server(&certificates.key, &folder.path().join(KEY))?;
         }
         let clock = match options.own_clock {
             true => Some(Clock::new(folder.path())?),
@@ -195,32 +199,27 @@ impl Server {
         let clock = self.clock.as_ref().map(Clock::variables);
         let clock = clock.as_ref().map_or(&[][..], |variables| variables);
         let mut command = self.binaries.command_with(POSTGRES, clock);
+        let folder = self.folder.path().display();
         command.arg("-D").arg(self.folder.path().join("data"));
-        let mut set = |name: &str, value: &str| {
-            command.args(["-c", &format!("{name}={value}")]);
-        };
-        set("port", &self.port.to_string());
-        set("listen_addresses", "127.0.0.1");
-        set(
-            "unix_socket_directories",
-            &self.folder.path().to_string_lossy(),
-        );
-        set("max_connections", &MAX_CONNECTIONS.to_string());
+        let mut settings = vec![
+            format!("port={}", self.port),
+            "listen_addresses=127.0.0.1".into(),
+            format!("unix_socket_directories={folder}"),
+            format!("max_connections={MAX_CONNECTIONS}"),
+        ];
         if self.tls {
-            set("ssl", "on");
-            set(
-                "ssl_cert_file",
-                &self.folder.path().join("cert.pem").to_string_lossy(),
-            );
-            set(
-                "ssl_key_file",
-                &self.folder.path().join("key.pem").to_string_lossy(),
-            );
+            settings.push("ssl=on".into());
+            settings.push(format!("ssl_cert_file={folder}/{CERTIFICATE}"));
+            settings.push(format!("ssl_key_file={folder}/{KEY}"));
+        }
+        if self.small_disk.is_some() {
+            settings.push("max_wal_size=48MB".into());
+            settings.push("min_wal_size=32MB".into());
+        }
+        for setting in settings {
+            command.args(["-c", &setting]);
         }
         if let Some(disk) = &self.small_disk {
-            for size in ["max_wal_size=48MB", "min_wal_size=32MB"] {
-                command.args(["-c", size]);
-            }
             command = disk.inside(&command);
         }
         let process = Process::spawn(POSTGRES, command, &mut self.folder, Signal::QUIT)?;

@@ -9,6 +9,7 @@ mod server;
 #[cfg(feature = "queues")]
 pub use self::amqp::{
     Message, consumer_count, delete_queue, get_message, message_count, on_channel, publish,
+    publish_copies,
 };
 pub use self::{
     cluster::cluster,

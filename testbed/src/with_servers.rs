@@ -60,10 +60,24 @@ async fn on_servers(
     signals: &mut Signals,
 ) -> Result<u8> {
     let starting = async {
+        let postgres = postgres::Server::start(postgres::Options::default());
+        let rabbitmq = rabbitmq::Server::start(rabbitmq::Options::default());
         tokio::try_join!(
             start_compose(services),
-            start_postgres(database),
-            start_rabbitmq(broker)
+            start(
+                database,
+                "PostgreSQL",
+                compose::DATABASE_URL,
+                postgres,
+                |server| { server.url("postgres") }
+            ),
+            start(
+                broker,
+                "RabbitMQ",
+                compose::AMQP_URL,
+                rabbitmq,
+                rabbitmq::Server::amqp_url
+            ),
         )
     };
     let ((), (database_url, postgres), (amqp_url, rabbitmq)) = tokio::select! {
@@ -111,28 +125,22 @@ async fn start_compose(services: &[&str]) -> Result<()> {
     Ok(())
 }
 
-async fn start_postgres(source: Source) -> Result<(String, Option<postgres::Server>)> {
+/// The server's URL, and the server itself where a `private` one was started.
+async fn start<S>(
+    source: Source,
+    name: &str,
+    compose_url: &str,
+    private: impl Future<Output = Result<S>>,
+    url: impl Fn(&S) -> String,
+) -> Result<(String, Option<S>)> {
     let start = Instant::now();
     match source {
         Source::Given(url) => Ok((url, None)),
-        Source::Compose => Ok((compose::DATABASE_URL.to_owned(), None)),
+        Source::Compose => Ok((compose_url.to_owned(), None)),
         Source::Private => {
-            let server = postgres::Server::start(postgres::Options::default()).await?;
-            say("a private PostgreSQL is ready", start);
-            Ok((server.url("postgres"), Some(server)))
-        }
-    }
-}
-
-async fn start_rabbitmq(source: Source) -> Result<(String, Option<rabbitmq::Server>)> {
-    let start = Instant::now();
-    match source {
-        Source::Given(url) => Ok((url, None)),
-        Source::Compose => Ok((compose::AMQP_URL.to_owned(), None)),
-        Source::Private => {
-            let server = rabbitmq::Server::start(rabbitmq::Options::default()).await?;
-            say("a private RabbitMQ is ready", start);
-            Ok((server.amqp_url(), Some(server)))
+            let server = private.await?;
+            say(&format!("a private {name} is ready"), start);
+            Ok((url(&server), Some(server)))
         }
     }
 }

@@ -249,13 +249,7 @@ impl Harness {
             self.environment.get("AMQP_URL"),
             self.environment.get("AMQP_QUEUE"),
         ) {
-            for queue in [
-                name.clone(),
-                format!("{name}.dead-letter"),
-                format!("{name}.returned"),
-            ] {
-                let _ = testbed::rabbitmq::delete_queue(url, &queue).await;
-            }
+            let _ = testbed::queues::delete_all(url, name).await;
         }
         if let Some(url) = self.environment.get("DATABASE_URL") {
             let _ = testbed::postgres::drop_database(url).await;

@@ -1,7 +1,7 @@
 //! What is wrong with the settings is said in one sentence that names the variable.
 
 use queue::{Queue, amqp};
-use testbed::rabbitmq;
+use testbed::{queues, rabbitmq};
 
 use crate::{
     documents::settings,
@@ -254,14 +254,15 @@ async fn a_queue_with_other_arguments_is_named() {
         .await
         .unwrap();
     let mut environment = harness.environment.clone();
-    environment.insert("AMQP_QUEUE", format!("{short}.dead-letter"));
+    let queue = queues::dead_letter(&short);
+    environment.insert("AMQP_QUEUE", queue.clone());
     let ended = run(harness.folder.path(), &["migrate", "up"], &environment).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let ended = run(harness.folder.path(), &[], &environment).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("AMQP_QUEUE"), "{}", ended.stderr);
     assert!(ended.stderr.contains("other arguments"), "{}", ended.stderr);
-    let _ = rabbitmq::delete_queue(&url, &format!("{short}.dead-letter.dead-letter")).await;
+    let _ = rabbitmq::delete_queue(&url, &queues::dead_letter(&queue)).await;
 }
 
 #[tokio::test]

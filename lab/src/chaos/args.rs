@@ -4,9 +4,6 @@ use std::path::PathBuf;
 
 use super::{fault::Fault, world::Work};
 
-/// What the work is unless it is said otherwise: what every version of the service knows.
-const WORK: Work = Work::Simulate;
-
 /// What to break, and how often.
 #[derive(clap::Args)]
 pub struct Args {
@@ -40,7 +37,7 @@ pub struct Args {
     pub(super) rate: u16,
 
     /// What the work is, where the fault is not about what it calls
-    #[arg(long, value_enum, default_value_t = WORK)]
+    #[arg(long, value_enum, default_value_t = Work::Simulate)]
     pub(super) work: Work,
 
     /// Runs side by side, each in a world of its own

@@ -1,6 +1,7 @@
 //! The check, as Jepsen does it: what was promised, against what is there once everything is quiet.
 
 mod bounds;
+pub(super) mod calls;
 mod findings;
 mod state;
 #[cfg(test)]
@@ -8,8 +9,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::calls::{brushed_off, unexplained};
 pub(super) use self::{
     bounds::{Bounds, longest_refusal, slowest},
+    calls::{overlaps, refused, repeats},
     findings::{Findings, Violation},
     state::{DeadLetters, Row, State},
 };
@@ -24,7 +27,6 @@ pub(super) fn check(
     requested: &[Request],
     seen: &[Seen],
     state: &State,
-    dead_letters: DeadLetters,
     bounds: &Bounds,
 ) -> Findings {
     let mut findings = Findings::default();
@@ -34,28 +36,30 @@ pub(super) fn check(
     check_seen(seen, &rows, &mut findings);
     check_failed(state, bounds, &mut findings);
     bounds.check(requested, state, &mut findings);
-    findings.add(Violation::OutboxLeft, state.outbox, "entries are left");
-    findings.add(Violation::QueueLeft, state.ready, "messages are left");
-    findings.add(
-        Violation::EarlyAck,
-        state.unguarded,
-        "PROCESSING without an outbox entry",
-    );
-    findings.add(
-        Violation::IdleInTransaction,
-        state.idle_in_transaction,
-        "sessions",
-    );
+    check_calls(state, bounds, &mut findings);
+    for (violation, count, what) in [
+        (Violation::OutboxLeft, state.outbox, "entries are left"),
+        (Violation::QueueLeft, state.ready, "messages are left"),
+        (
+            Violation::EarlyAck,
+            state.unguarded,
+            "PROCESSING without an outbox entry",
+        ),
+        (
+            Violation::IdleInTransaction,
+            state.idle_in_transaction,
+            "sessions",
+        ),
+    ] {
+        findings.add(violation, count, what);
+    }
     for rewrite in &state.rewrites {
         findings.note(Violation::Rewritten, rewrite);
     }
-    if let DeadLetters::Exactly(right) = dead_letters {
-        let count = state.dead_letters;
-        findings.add(
-            Violation::DeadLetters,
-            count.abs_diff(right),
-            format!("{count}, and {right} would be right"),
-        );
+    if let DeadLetters::Exactly(made) = state.made {
+        let (count, right) = (state.dead_letters, made + state.failed());
+        let what = format!("{count}, and {right} would be right");
+        findings.add(Violation::DeadLetters, count.abs_diff(right), what);
     }
     findings
 }
@@ -147,13 +151,27 @@ fn check_rows(
     }
 }
 
+/// No two calls of one key at once, and none again without a reason that can be seen.
+fn check_calls(state: &State, bounds: &Bounds, findings: &mut Findings) {
+    if !bounds.may_overlap {
+        let what = "runs of one id overlapped";
+        findings.add(Violation::Overlap, overlaps(&state.calls), what);
+    }
+    if state.lost_leases == 0 {
+        let unexplained = unexplained(&state.calls, &state.deaths);
+        let what = "calls that nothing explains";
+        findings.add(Violation::Repeated, unexplained, what);
+    }
+}
+
 /// What downstream refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
 fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
     let failed = state.rows.iter().filter(|row| row.status == "FAILED");
     let failed: BTreeSet<&String> = failed.map(|row| &row.content.transaction_id).collect();
-    let mut refused: BTreeSet<&String> = state.refused.iter().collect();
+    let (refused, brushed_off) = (refused(&state.calls), brushed_off(&state.calls));
+    let mut refused: BTreeSet<&String> = refused.iter().collect();
     let told: BTreeSet<&String> = state.failures.iter().collect();
-    let brushed_off = failed.iter().filter(|id| state.brushed_off.contains(**id));
+    let brushed_off = failed.iter().filter(|id| brushed_off.contains(**id));
     refused.extend(brushed_off.take(bounds.brushed_off_max));
     for id in failed.symmetric_difference(&refused) {
         let what = match refused.contains(id) {

@@ -5,7 +5,6 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -34,24 +33,20 @@ use tokio::{
 
 use super::locked::locked;
 
+/// What a call is answered with that is refused for good; any other refusal is one for a moment.
+pub(super) const REFUSED: u16 = 400;
 /// Bytes of a call's body.
 const BODY_MAX: usize = 64 * 1024;
 
 /// How downstream behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Manners {
     /// How long a call takes.
     pub(super) delay: Duration,
-    /// The part of the calls that are answered with 500.
-    pub(super) fail: f64,
-    /// The part of the calls that are answered with nothing: the connection is closed.
-    pub(super) hang_up: f64,
-    /// The part of the calls that are answered with 429 and `Retry-After`.
-    pub(super) busy: f64,
-    /// The part of the keys, always the same ones, whose calls are answered with 400.
-    pub(super) refuse: f64,
-    /// The part of the keys, always the same ones, whose calls are answered with 500.
-    pub(super) sick: f64,
+    /// Parts of the calls, by luck, with what they are answered with; nothing closes the connection.
+    pub(super) some: &'static [(f64, Option<u16>)],
+    /// The part of the keys, always the same ones, whose calls are answered with this.
+    pub(super) for_some_keys: (f64, u16),
     /// What every call is answered with at once, as by a proxy whose service is being replaced.
     pub(super) brush_off: Option<u16>,
     /// Calls in one second beyond which the others are answered with 429 and `Retry-After`, at once.
@@ -62,11 +57,26 @@ pub(super) struct Manners {
 
 impl Manners {
     /// Every call succeeds after `delay`.
-    pub(super) fn good(delay: Duration) -> Self {
+    pub(super) const fn good(delay: Duration) -> Self {
         Self {
             delay,
-            ..Self::default()
+            some: &[],
+            for_some_keys: (0.0, 200),
+            brush_off: None,
+            rate_max: None,
+            closes_kept: false,
         }
+    }
+
+    /// What a call with this luck, from 0 to 1, is answered with.
+    fn by_luck(&self, mut luck: f64) -> Option<u16> {
+        for (part, answer) in self.some {
+            if luck < *part {
+                return *answer;
+            }
+            luck -= part;
+        }
+        Some(200)
     }
 }
 
@@ -155,83 +165,6 @@ impl Drop for Downstream {
     }
 }
 
-/// The calls of each key, in the order in which they began.
-fn by_key(calls: &[Call]) -> impl Iterator<Item = Vec<&Call>> {
-    let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-    for call in calls {
-        by_key.entry(&call.key).or_default().push(call);
-    }
-    by_key.into_values().map(|mut calls| {
-        calls.sort_by_key(|call| call.began);
-        calls
-    })
-}
-
-/// How often a call of one key began before an earlier one of the same key had ended.
-pub(super) fn overlaps(calls: &[Call]) -> u64 {
-    let mut overlaps = 0;
-    for calls in by_key(calls) {
-        let mut busy_until = Duration::ZERO;
-        for call in calls {
-            overlaps += u64::from(call.began < busy_until);
-            busy_until = busy_until.max(call.ended.unwrap_or(Duration::MAX));
-        }
-    }
-    overlaps
-}
-
-/// How many calls were not the first of their key.
-pub(super) fn repeats(calls: &[Call]) -> u64 {
-    let keys: BTreeSet<&str> = calls.iter().map(|call| call.key.as_str()).collect();
-    (calls.len() - keys.len()) as u64
-}
-
-/// What a call may be answered with for good; any other refusal is one for a moment.
-const REFUSED: u16 = 400;
-
-/// The transactions that were refused for good.
-pub(super) fn refused(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.status == Some(REFUSED))
-}
-
-/// The transactions that were refused for a moment.
-pub(super) fn brushed_off(calls: &[Call]) -> BTreeSet<String> {
-    let for_a_moment = |status| (400..500).contains(&status) && status != REFUSED && status != 429;
-    named(calls, |call| call.status.is_some_and(for_a_moment))
-}
-
-/// The transactions that were answered with an error of downstream's own.
-pub(super) fn sick(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.status == Some(500))
-}
-
-/// The transactions that were called as for an attempt after the first.
-pub(super) fn again(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.attempt.as_deref() != Some("1"))
-}
-
-/// The transactions of which one call is such a one.
-fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
-    let such = calls.iter().filter(|call| is(call));
-    let name = |call: &Call| call.transaction.clone().unwrap_or_else(|| call.key.clone());
-    such.map(name).collect()
-}
-
-/// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.
-pub(super) fn unexplained(calls: &[Call], deaths: &[Duration]) -> u64 {
-    let mut unexplained = 0;
-    for calls in by_key(calls) {
-        for pair in calls.windows(2) {
-            let succeeded = pair[0].status.is_some_and(|status| status < 300);
-            let died = deaths
-                .iter()
-                .any(|at| (pair[0].began..=pair[1].began).contains(at));
-            unexplained += u64::from(succeeded && !died);
-        }
-    }
-    unexplained
-}
-
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
@@ -270,8 +203,8 @@ async fn answer(
     let key = header("idempotency-key").unwrap_or_default();
     let attempt = header("attempt");
     let manners = *locked(&shared.manners);
-    let refused = is_chosen(&key, manners.refuse);
-    let sick = is_chosen(&key, manners.sick);
+    let (part, answer) = manners.for_some_keys;
+    let for_this_key = is_chosen(&key, part).then_some(answer);
     let call = UnderWay::begin(&shared, key, attempt);
     if manners.closes_kept && !is_first {
         return Err(hang_up());
@@ -280,23 +213,15 @@ async fn answer(
     if let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await {
         call.names(&body.to_bytes());
     }
-    let luck: f64 = locked(&shared.random).random();
+    let luck = locked(&shared.random).random();
     let status = match shared.answers_at_once(&manners) {
-        Some(status) => status,
+        Some(status) => Some(status),
         None => {
             tokio::time::sleep(manners.delay).await;
-            if luck < manners.hang_up {
-                return Err(hang_up());
-            }
-            match luck - manners.hang_up {
-                _ if refused => REFUSED,
-                _ if sick => 500,
-                luck if luck < manners.fail => 500,
-                luck if luck < manners.fail + manners.busy => 429,
-                _ => 200,
-            }
+            for_this_key.or_else(|| manners.by_luck(luck))
         }
     };
+    let status = status.ok_or_else(hang_up)?;
     call.answered(status);
     let mut response = Response::new(String::new());
     if status == 429 {

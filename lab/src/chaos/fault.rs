@@ -2,16 +2,15 @@
 
 mod backlog;
 mod broker;
-mod clients;
 mod cluster;
 mod database;
 mod downstream;
 mod failpoints;
 mod messages;
 mod network;
-mod nothing;
 mod process;
-mod strike;
+mod senders;
+mod servers;
 mod table;
 mod traits;
 
@@ -31,18 +30,14 @@ impl Fault {
     }
 
     /// Why it cannot be injected here, or `None` if it can.
-    pub(super) fn obstacle(self, has_http: bool, has_failpoints: bool) -> Option<String> {
+    pub(super) fn obstacle(self, has_failpoints: bool) -> Option<String> {
         match self {
             Self::SlowFsync | Self::FsyncError => database::strace_obstacle(),
-            Self::DiskFull => database::small_disk_obstacle(),
+            Self::DiskFull => database::root_obstacle(),
             Self::ClockJump => testbed::postgres::clock_obstacle(),
             Self::PoisonWork | Self::EmbeddedFailpoints if !has_failpoints => {
                 Some("needs --failpoints-binary, a build that can be told where to die".into())
             }
-            _ if self.about().traits.downstream && !has_http => Some(
-                "this hookline knows no PROCESS_URL, so that nothing has a downstream service"
-                    .into(),
-            ),
             _ => None,
         }
     }

@@ -3,295 +3,192 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use anyhow::{Context as _, Result};
+use tokio::sync::Semaphore;
 
 use super::{
     args::Args,
-    check::Bounds,
-    fault::{self, Fault},
+    fault::Fault,
     locked::locked,
-    report::{self, Report},
-    run::{self, Task},
-    schedule::{self, Step},
-    summary::Summary,
-    table::table,
-    world::{Ground, Kind, Plan, Work},
+    render::for_terminal,
+    run,
+    schedule::{self, Job},
+    summary::{Run, Summary},
+    world::{Kind, Plan, Servers, Work},
 };
 use crate::document;
 
 /// How many processes race in the fault that is about that.
 const RACERS: u32 = 8;
-/// How long a run takes beside its faults, for the progress bar.
-const BESIDE: Duration = Duration::from_secs(15);
-
 /// Beside a run's logs: everything that it came to.
 const RUN: &str = "run.json";
 
 /// What all workers share.
 pub(super) struct Chaos {
-    args: Args,
-    binary: PathBuf,
-    bars: MultiProgress,
+    pub(super) args: Args,
+    pub(super) binary: PathBuf,
+    /// Requests at once for which there are files.
+    pub(super) files: Arc<Semaphore>,
     /// What is left to do.
-    jobs: Mutex<Vec<Job>>,
-    report: Mutex<Report>,
+    pub(super) jobs: Mutex<Vec<Job>>,
+    pub(super) summary: Mutex<Summary>,
 }
-
-/// One run that is still to be done.
-struct Job {
-    number: usize,
-    name: String,
-    row: &'static str,
-    seed: u64,
-    kind: Kind,
-    steps: Vec<Step>,
-}
-
-/// The servers of a worker's last run, which serve the next if it needs the same.
-type Standing = Option<(Kind, Ground)>;
 
 impl Chaos {
-    pub(super) fn new(args: Args, binary: PathBuf, report: Report) -> Self {
-        Self {
-            report: Mutex::new(report),
-            args,
-            binary,
-            bars: MultiProgress::new(),
-            jobs: Mutex::default(),
-        }
-    }
-
-    pub(super) async fn run(mut self, has_http: bool) -> Result<ExitCode> {
-        let jobs = self.plan(has_http)?;
-        locked(&self.report).planned = jobs.len();
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let jobs = self.plan()?;
+        locked(&self.summary).planned = jobs.len();
         *locked(&self.jobs) = jobs;
         let workers = (0..self.args.jobs).map(|_| self.work());
         futures::future::join_all(workers).await;
-        self.finish()
+        let summary = self.summary.into_inner();
+        let summary = summary.unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &self.args.json {
+            summary.write(file)?;
+        }
+        print!("{}", for_terminal(&summary));
+        Ok(match summary.is_clean() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
     }
 
-    /// Every run that is asked for, in the order of the report.
-    fn plan(&mut self, has_http: bool) -> Result<Vec<Job>> {
-        let faults = self.faults(has_http);
+    /// Every run that is asked for, in the order of the list.
+    fn plan(&self) -> Result<Vec<Job>> {
+        let asked: Vec<Fault> = match (self.args.faults.as_slice(), self.args.minutes) {
+            ([], None) => schedule::usual(),
+            ([], Some(_)) => schedule::mixing(),
+            (named, _) => named.to_vec(),
+        };
+        let faults = self.without_obstacles(asked);
         let seeds = self.args.seed..self.args.seed + self.args.seeds;
-        let mut planned = Vec::new();
         match self.args.minutes {
             Some(minutes) => {
                 let time = Duration::from_secs(60 * minutes);
-                let mixing: Vec<Fault> = match self.args.faults.is_empty() {
-                    true => schedule::mixing(),
-                    false => self.args.faults.clone(),
-                };
-                let mixing = mixing.into_iter().filter(|fault| faults.contains(fault));
-                let mixing: Vec<Fault> = mixing.collect();
-                for seed in seeds {
-                    let steps = schedule::soak(&mixing, seed, time);
-                    planned.push(("soak".to_owned(), "F4", seed, steps));
-                }
+                seeds.map(|seed| Job::soak(&faults, seed, time)).collect()
             }
             None => {
-                for fault in faults {
-                    for seed in seeds.clone() {
-                        let steps = schedule::single(fault, seed);
-                        planned.push((fault.name(), fault.about().row, seed, steps));
-                    }
-                }
+                let each = faults.iter().flat_map(|fault| {
+                    let seeds = seeds.clone();
+                    seeds.map(|seed| Job::single(*fault, seed))
+                });
+                Ok(each.collect())
             }
         }
-        let jobs = planned.into_iter().enumerate();
-        jobs.map(|(number, (name, row, seed, steps))| {
-            let mut kinds = steps.iter().map(|step| step.fault.about().traits.ground);
-            let kind = kinds.clone().max().context("there is nothing to inject")?;
-            ensure!(
-                kinds.all(|other| other == kind || !(other.is_embedded() || kind.is_embedded())),
-                "faults of the one process do not mix with others"
-            );
-            Ok(Job {
-                number,
-                name,
-                row,
-                seed,
-                kind,
-                steps,
-            })
-        })
-        .collect()
     }
 
-    /// The faults that are asked for and can be injected here; notes those that cannot.
-    fn faults(&mut self, has_http: bool) -> Vec<Fault> {
-        let asked: Vec<Fault> = match self.args.faults.is_empty() {
-            true => {
-                let usual = fault::all().filter(|about| !about.traits.rare);
-                usual.map(|about| about.fault).collect()
-            }
-            false => self.args.faults.clone(),
-        };
+    /// Those that can be injected here; notes the others.
+    fn without_obstacles(&self, mut faults: Vec<Fault>) -> Vec<Fault> {
         let has_failpoints = self.args.failpoints_binary.is_some();
-        let mut faults = Vec::new();
-        for fault in asked {
-            match fault.obstacle(has_http, has_failpoints) {
-                None => faults.push(fault),
-                Some(reason) => {
-                    self.say(&format!("skipped {}: {reason}", fault.name()));
-                    locked(&self.report).skipped.insert(fault.name(), reason);
-                }
-            }
-        }
+        faults.retain(|fault| {
+            let Some(reason) = fault.obstacle(has_failpoints) else {
+                return true;
+            };
+            eprintln!("not injected: {}: {reason}", fault.name());
+            locked(&self.summary).skipped.insert(fault.name(), reason);
+            false
+        });
         faults
     }
 
     /// One run after the other until none is left.
     async fn work(&self) {
-        let bar = self.bars.add(ProgressBar::no_length());
-        if let Ok(style) = ProgressStyle::with_template("{msg:32!} {wide_bar} {pos}/{len} s") {
-            bar.set_style(style);
+        // Those of the last run, which serve the next if it needs the same.
+        let mut servers = None;
+        while let Some(job) = self.next_job(servers.as_ref().map(|servers: &Servers| servers.kind))
+        {
+            self.attempt(&job, &mut servers).await;
         }
-        let mut standing: Standing = None;
-        while let Some(job) = self.next_job(standing.as_ref().map(|(kind, _)| *kind)) {
-            self.attempt(job, &mut standing, &bar).await;
-        }
-        bar.finish_and_clear();
     }
 
     /// The next run for a worker that has servers of this kind: one that needs the same, or the first of all.
-    fn next_job(&self, standing: Option<Kind>) -> Option<Job> {
+    fn next_job(&self, kind: Option<Kind>) -> Option<Job> {
         let mut jobs = locked(&self.jobs);
-        let same = jobs.iter().position(|job| Some(job.kind) == standing);
-        let at = same.unwrap_or(0);
+        let mut kinds = jobs.iter().map(|job| Some(job.traits.servers));
+        let at = kinds.position(|needs| needs == kind).unwrap_or(0);
         (at < jobs.len()).then(|| jobs.remove(at))
     }
 
     /// One run, whatever becomes of it.
-    async fn attempt(&self, job: Job, standing: &mut Standing, bar: &ProgressBar) {
-        let number = job.number;
+    async fn attempt(&self, job: &Job, servers: &mut Option<Servers>) {
         let title = format!("{} (seed {})", job.name, job.seed);
-        match self.carry_out(job, standing, bar).await {
-            Ok(run) if run.is_starved() => {
-                let starved = format!(
-                    "the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {}",
-                    run.behind_ms,
-                    run.line()
-                );
-                self.say(&starved);
-                locked(&self.report).starved.push(starved);
-            }
-            Ok(run) => {
-                self.say(&run.line());
-                locked(&self.report).add(number, run);
-            }
-            Err(error) => {
-                let broken = format!("{title}: {error:#}");
-                self.say(&broken);
-                locked(&self.report).broken.push(broken);
-                // Whatever state the servers are in, the next run gets others.
-                *standing = None;
-            }
+        let left = locked(&self.jobs).len();
+        eprintln!("{title} begins, {left} wait");
+        let outcome = self.carry_out(job, servers).await;
+        if outcome.is_err() {
+            // Whatever state the servers are in, the next run gets others.
+            *servers = None;
+        }
+        if let Err(error) = outcome.and_then(|run| self.note(&title, run)) {
+            let broken = format!("{title}: {error:#}");
+            eprintln!("{broken}");
+            locked(&self.summary).broken.push(broken);
         }
         // What has been found so far must not depend on what comes after.
         if let Some(file) = &self.args.json
-            && let Err(error) =
-                Summary::of(&locked(&self.report)).and_then(|summary| summary.write(file))
+            && let Err(error) = locked(&self.summary).write(file)
         {
-            self.say(&format!("{error:#}"));
+            eprintln!("{error:#}");
         }
     }
 
-    async fn carry_out(
-        &self,
-        job: Job,
-        standing: &mut Standing,
-        bar: &ProgressBar,
-    ) -> Result<report::Run> {
-        let Job {
-            name,
-            row,
-            seed,
-            kind,
-            steps,
-            ..
-        } = job;
-        let time: Duration = steps.iter().map(|step| step.after() + step.lasts()).sum();
-        bar.reset();
-        bar.set_length((time + BESIDE).as_secs());
-        bar.set_message(format!("{name}, seed {seed}"));
-        let traits: Vec<&fault::Traits> = steps
-            .iter()
-            .map(|step| &step.fault.about().traits)
-            .collect();
+    fn note(&self, title: &str, run: Run) -> Result<()> {
+        let figures = &run.figures;
+        if !run.is_starved() {
+            eprintln!("{title}: {figures}");
+            return locked(&self.summary).add(&run);
+        }
+        let starved = format!(
+            "{title}: the machine had no time for the harness, which woke {} ms late; what was found proves nothing: {figures}",
+            figures.worst("behind_ms").unwrap_or_default(),
+        );
+        eprintln!("{starved}");
+        locked(&self.summary).starved.push(starved);
+        Ok(())
+    }
+
+    async fn carry_out(&self, job: &Job, servers: &mut Option<Servers>) -> Result<Run> {
         let logs = match &self.args.logs {
-            Some(folder) => Some(made(&folder.join(format!("{name}-{seed}")))?),
+            Some(folder) => Some(made(&folder.join(format!("{}-{}", job.name, job.seed)))?),
             None => None,
         };
-        let races = steps.iter().any(|step| step.fault == Fault::MigrationRace);
-        let any = |is: fn(&fault::Traits) -> bool| traits.iter().any(|traits| is(traits));
-        let delay = traits.iter().map(|traits| traits.delay_ms).max();
-        let work = match any(|traits| traits.downstream) {
-            true => Work::Http,
-            false => self.args.work,
-        };
-        let task = Task {
-            name,
-            row,
-            rate: f64::from(self.args.rate),
-            lapse: any(|traits| traits.loses_messages),
-            dead_letters: any(|traits| traits.dead_letters),
-            overlaps: any(|traits| traits.overlaps),
-            times: traits.iter().map(|traits| traits.times).fold(1.0, f64::max),
-            bounds: match traits.as_slice() {
-                [alone] => alone.bounds,
-                // What several at once may cost together, nobody promises.
-                _ => Bounds::NONE,
+        let mut faults = job.steps.iter().map(|step| step.fault);
+        let races = faults.any(|fault| fault == Fault::MigrationRace);
+        let plan = Plan {
+            binary: &self.binary,
+            failpoints: self.args.failpoints_binary.as_deref(),
+            logs: logs.as_deref(),
+            work: match job.traits.downstream {
+                true => Work::Http,
+                false => self.args.work,
             },
-            plan: Plan {
-                binary: &self.binary,
-                failpoints: self.args.failpoints_binary.as_deref(),
-                logs: logs.as_deref(),
-                kind,
-                work,
-                delay: Duration::from_millis(delay.unwrap_or_default()),
-                migrators: if races { RACERS } else { 1 },
-                seed,
-                progress: bar.clone(),
-            },
-            steps,
+            delay: Duration::from_millis(job.traits.delay_ms),
+            migrators: if races { RACERS } else { 1 },
+            seed: job.seed,
         };
-        let ground = match standing {
-            Some((stands, ground)) if *stands == kind => ground,
-            other => {
-                *other = None;
-                let ground = Ground::start(kind).await?;
-                &mut other.insert((kind, ground)).1
-            }
-        };
-        let run = run::run(ground, task).await?;
+        let kind = job.traits.servers;
+        if servers.as_ref().is_none_or(|servers| servers.kind != kind) {
+            // The old ones go first.
+            *servers = None;
+            *servers = Some(Servers::start(kind).await?);
+        }
+        let servers = servers.as_mut().context("there are no servers")?;
+        let run = run::run(
+            servers,
+            job,
+            &plan,
+            self.args.rate.into(),
+            self.files.clone(),
+        )
+        .await?;
         if let Some(folder) = &logs {
             document::write(&folder.join(RUN), &serde_json::to_string_pretty(&run)?)?;
         }
         Ok(run)
-    }
-
-    /// A line that stays.
-    fn say(&self, line: &str) {
-        self.bars.suspend(|| eprintln!("{line}"));
-    }
-
-    fn finish(self) -> Result<ExitCode> {
-        let report = self.report.into_inner();
-        let report = report.unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = &self.args.json {
-            Summary::of(&report)?.write(file)?;
-        }
-        print!("{}", table(&report)?);
-        Ok(match report.is_clean() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        })
     }
 }
 

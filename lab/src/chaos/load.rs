@@ -28,6 +28,8 @@ use super::{
 const CLIENTS: u32 = 8;
 /// Requests of one client that may wait for their answers; more are not sent, as a real sender's sockets have an end.
 const UNDER_WAY: usize = 512;
+/// Connections that one client keeps to each API. What a burst has opened beyond that must not take others' files.
+const KEPT: usize = 16;
 /// How long a sender waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same in a storm of repeats.
@@ -68,8 +70,10 @@ pub(super) struct Senders {
     pub(super) targets: Vec<SocketAddr>,
     pub(super) webhooks: Webhooks,
     pub(super) history: Arc<History>,
-    /// Webhooks per second.
+    /// Webhooks per second on a good day.
     pub(super) rate: f64,
+    /// Requests at once for which this process has files, in all runs together.
+    pub(super) files: Arc<Semaphore>,
     pub(super) seed: u64,
     pub(super) began: Instant,
     pub(super) habits: watch::Receiver<Habits>,
@@ -96,6 +100,7 @@ impl Senders {
     async fn client(self: Arc<Self>, client: u32, mut stop: watch::Receiver<bool>) -> Result<()> {
         let http = reqwest::Client::builder()
             .connect_timeout(PATIENCE)
+            .pool_max_idle_per_host(KEPT)
             .no_proxy()
             .build()
             .context("no HTTP client")?;
@@ -116,11 +121,12 @@ impl Senders {
             self.history.woke_late(asleep.elapsed());
             while under_way.try_join_next().is_some() {}
             let plan = self.plan(&mut random, habits);
-            if let Ok(permit) = room.clone().try_acquire_owned() {
+            let places = [&room, &self.files].map(|room| room.clone().try_acquire_owned());
+            if let [Ok(own), Ok(file)] = places {
                 let (senders, http) = (self.clone(), http.clone());
                 under_way.spawn(async move {
                     senders.carry_out(&http, plan, habits).await;
-                    drop(permit);
+                    drop((own, file));
                 });
             }
         }

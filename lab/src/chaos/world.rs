@@ -1,20 +1,23 @@
-//! The world of one run: servers, several processes of the service, a proxy before every connection, and a downstream service.
+//! The world of one run: servers, several processes of the service, a proxy before every connection, and a downstream
+//! service.
 
+mod connection_hog;
 mod database;
-mod furnish;
-mod ground;
-mod hoard;
 mod instance;
+mod servers;
+mod start;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use indicatif::ProgressBar;
-use rand::{rngs::StdRng, seq::IndexedRandom as _};
+use rand::{
+    RngExt as _,
+    rngs::StdRng,
+    seq::{IndexedRandom as _, IteratorRandom as _},
+};
 use testbed::{
     folder::Folder,
     postgres,
@@ -24,11 +27,11 @@ use testbed::{
 use tokio::sync::watch;
 
 pub(super) use self::{
+    connection_hog::ConnectionHog,
     database::Db,
-    furnish::{CALL_WITHIN, Plan, Work},
-    ground::{Ground, Kind},
-    hoard::Hoard,
     instance::{Instance, Peer, Role},
+    servers::{End, Kind, Servers},
+    start::{CALL_WITHIN, Plan, Work},
 };
 use super::{
     check::{DeadLetters, Findings, Violation},
@@ -44,8 +47,22 @@ const READY: Duration = Duration::from_secs(60);
 /// Between two looks at the processes.
 const KEEP_EVERY: Duration = Duration::from_millis(100);
 
-pub(super) struct World<'g> {
-    pub(super) ground: &'g mut Ground,
+/// Whom a fault hits.
+#[derive(Clone, Copy)]
+pub(super) enum Whom {
+    All,
+    /// Every process in this role.
+    Every(Role),
+    /// One process in this role, by the seed. The others of its role have work enough for one more.
+    One(Role),
+    /// Any process, by the seed.
+    Any,
+    /// All of them or any of them, by the seed.
+    AnyOrAll,
+}
+
+pub(super) struct World<'s> {
+    pub(super) servers: &'s mut Servers,
     /// Where the embedded database is, if it is one.
     folder: Option<Folder>,
     pub(super) instances: Vec<Instance>,
@@ -62,33 +79,31 @@ pub(super) struct World<'g> {
     /// How often a process was ended by a fault, or ended by itself, and was started again.
     pub(super) restarts: u64,
     /// Deaths at each failpoint.
-    pub(super) deaths: BTreeMap<&'static str, u64>,
+    pub(super) deaths: BTreeMap<String, u64>,
     /// Anything worth telling about what happened.
     pub(super) notes: Vec<String>,
     /// Whom and what a fault hits follows from the seed, too.
     pub(super) random: StdRng,
-    pub(super) failpoints: Option<PathBuf>,
-    progress: ProgressBar,
-    began: Instant,
 }
 
 impl World<'_> {
     /// Waits until every process runs and is connected.
-    pub(super) async fn ready(&mut self) -> Result<()> {
+    async fn ready(&mut self) -> Result<()> {
         let start = Instant::now();
         for at in 0..self.instances.len() {
             while !self.instances[at].answers().await {
                 self.keep().await?;
+                let instance = &self.instances[at];
                 ensure!(
                     start.elapsed() < READY,
                     "{} does not come up: {}",
-                    self.instances[at].name,
-                    self.instances[at].log_tail()
+                    instance.name,
+                    instance.log_tail()
                 );
                 tokio::time::sleep(KEEP_EVERY).await;
             }
         }
-        while !self.ground.brokers.is_empty() {
+        while !self.servers.brokers.is_empty() {
             let consumers =
                 self.on_broker(async |url| rabbitmq::consumer_count(url, &self.queue).await);
             if consumers.await.is_ok_and(|count| count >= PROCESSES) {
@@ -102,9 +117,9 @@ impl World<'_> {
     }
 
     /// Asks the first broker that answers.
-    pub(super) async fn on_broker<T>(&self, ask: impl AsyncFn(&str) -> Result<T>) -> Result<T> {
+    async fn on_broker<T>(&self, ask: impl AsyncFn(&str) -> Result<T>) -> Result<T> {
         let mut outcome = Err(anyhow::anyhow!("there is no broker"));
-        for broker in &self.ground.brokers {
+        for broker in &self.servers.brokers {
             outcome = ask(&broker.amqp_url()).await;
             if outcome.is_ok() {
                 break;
@@ -115,7 +130,7 @@ impl World<'_> {
 
     /// How many messages wait in `queue`; none in the one inside the process, which the outbox tells about.
     pub(super) async fn messages(&self, queue: &str) -> Result<u64> {
-        if self.ground.brokers.is_empty() {
+        if self.servers.brokers.is_empty() {
             return Ok(0);
         }
         let count = self.on_broker(async |url| rabbitmq::message_count(url, queue).await);
@@ -140,9 +155,14 @@ impl World<'_> {
             let left = until.saturating_duration_since(Instant::now());
             tokio::time::sleep(KEEP_EVERY.min(left)).await;
             self.keep().await?;
-            self.tick();
         }
         Ok(())
+    }
+
+    /// The same, for so many milliseconds, by the seed.
+    pub(super) async fn hold_about(&mut self, milliseconds: std::ops::Range<u64>) -> Result<()> {
+        let time = self.random.random_range(milliseconds);
+        self.hold(Duration::from_millis(time)).await
     }
 
     /// Does `once` until the time is over.
@@ -176,24 +196,38 @@ impl World<'_> {
         Ok(start.elapsed())
     }
 
-    /// Moves the progress bar.
-    pub(super) fn tick(&self) {
-        self.progress.set_position(self.began.elapsed().as_secs());
+    /// The processes that a fault hits, this time.
+    pub(super) fn hit(&mut self, whom: Whom) -> Vec<usize> {
+        let all = 0..self.instances.len();
+        let in_role = |role| {
+            let instances = self.instances.iter().enumerate();
+            let in_role = instances.filter(move |(_, instance)| instance.role == role);
+            in_role.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        match whom {
+            Whom::All => all.collect(),
+            Whom::Every(role) => in_role(role),
+            Whom::One(role) => Vec::from_iter(in_role(role).choose(&mut self.random).copied()),
+            Whom::Any => Vec::from_iter(all.choose(&mut self.random)),
+            Whom::AnyOrAll if self.random.random_bool(0.5) => all.collect(),
+            Whom::AnyOrAll => Vec::from_iter(all.choose(&mut self.random)),
+        }
     }
 
     /// One of the processes in `role`, by the seed.
     pub(super) fn pick(&mut self, role: Role) -> usize {
-        let all = self.instances.iter().enumerate();
-        let in_role = all.filter(|(_, instance)| instance.role == role);
-        let in_role: Vec<usize> = in_role.map(|(at, _)| at).collect();
-        in_role.choose(&mut self.random).copied().unwrap_or(0)
+        self.hit(Whom::One(role)).pop().unwrap_or(0)
     }
 
-    /// Kills an instance and starts it again at once.
-    pub(super) async fn kill_and_start(&mut self, at: usize) -> Result<()> {
-        self.restarts += 1;
-        self.instances[at].kill().await?;
-        self.instances[at].spawn()
+    /// Kills these processes in the same moment, and starts them again at once.
+    pub(super) async fn kill_and_start(&mut self, whom: &[usize]) -> Result<()> {
+        for at in whom {
+            self.instances[*at].pause();
+        }
+        for at in whom {
+            self.instances[*at].kill().await?;
+        }
+        self.keep().await
     }
 
     /// The proxies between all processes and `peer`.
@@ -209,8 +243,8 @@ impl World<'_> {
         }
     }
 
-    /// Whatever a fault may have forgotten to undo: every proxy passes, every process runs, senders behave. What is lost
-    /// stays lost.
+    /// Whatever a fault has not undone: every proxy passes, every process and every server runs, senders behave. What is
+    /// lost stays lost.
     pub(super) async fn heal(&mut self) -> Result<()> {
         for peer in Peer::ALL {
             self.set_all(peer, Mode::Pass);
@@ -219,7 +253,7 @@ impl World<'_> {
             instance.resume();
         }
         self.habits.send_replace(Habits::USUAL);
-        self.ground.heal().await?;
+        self.servers.heal().await?;
         self.keep().await
     }
 
@@ -231,9 +265,8 @@ impl World<'_> {
             }
         }
         for instance in &self.instances {
-            let panics = instance.panics;
             let what = format!("{} panicked", instance.name);
-            self.findings.add(Violation::Panic, panics, what);
+            self.findings.add(Violation::Panic, instance.panics, what);
         }
         Ok(())
     }
@@ -256,35 +289,19 @@ impl World<'_> {
 
     /// Removes database and queues.
     pub(super) async fn clear(self) -> Result<()> {
-        let Self {
-            instances,
-            db,
-            database_url,
-            queue,
-            ground,
-            folder,
-            ..
-        } = self;
-        drop(instances);
-        db.close().await?;
-        if folder.is_none() {
-            postgres::drop_database(&database_url).await?;
+        drop(self.instances);
+        self.db.close().await?;
+        if self.folder.is_none() {
+            postgres::drop_database(&self.database_url).await?;
         }
-        for queue in queues::all(&queue) {
-            for broker in &ground.brokers {
-                if rabbitmq::delete_queue(&broker.amqp_url(), &queue)
-                    .await
-                    .is_ok()
-                {
-                    break;
-                }
+        for broker in &self.servers.brokers {
+            if queues::delete_all(&broker.amqp_url(), &self.queue)
+                .await
+                .is_ok()
+            {
+                break;
             }
         }
         Ok(())
-    }
-
-    /// Where the service puts messages that it cannot use.
-    pub(super) fn dead_letter(&self) -> String {
-        queues::dead_letter(&self.queue)
     }
 }

@@ -63,7 +63,7 @@ fn a_fault_that_cannot_be_injected_is_skipped_with_its_reason() {
     let output = chaos(&["--fault", "poison-work"]);
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(
-        printed.contains("skipped poison-work: needs --failpoints-binary"),
+        printed.contains("Not injected: `poison-work`: needs --failpoints-binary"),
         "{printed}"
     );
 }

@@ -83,7 +83,7 @@ async fn take_out(channel: &Channel, queue: &ShortString, count: usize) -> lapin
 
 #[cfg(test)]
 mod tests {
-    use testbed::rabbitmq;
+    use testbed::{queues, rabbitmq};
     use uuid::Uuid;
 
     use super::{
@@ -104,7 +104,7 @@ mod tests {
         };
         let broker = Broker::new(settings).unwrap();
         broker.declare().await.unwrap();
-        let dead_letter = format!("{queue}.dead-letter");
+        let dead_letter = queues::dead_letter(&queue);
         for body in ["first", "second", "third", "fourth"] {
             let published = rabbitmq::publish(&url, &dead_letter, body.as_bytes());
             published.await.unwrap();
@@ -115,8 +115,6 @@ mod tests {
         assert_eq!(trim(&connection, name, 1).await.unwrap(), 3);
         let left = rabbitmq::get_message(&url, &dead_letter).await.unwrap();
         assert_eq!(left.unwrap().body, "fourth");
-        for queue in [queue, dead_letter] {
-            rabbitmq::delete_queue(&url, &queue).await.unwrap();
-        }
+        queues::delete_all(&url, &queue).await.unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use queue::{Confirmed, Error, Queue, Settlement, amqp};
-use testbed::rabbitmq;
+use testbed::{queues, rabbitmq};
 use uuid::Uuid;
 
 use crate::{confirmed, ids, ids_of, nothing, publish, settle, soon, take, until_depth};
@@ -45,10 +45,7 @@ impl Broker {
     }
 
     pub(super) async fn clear(&self) {
-        for suffix in ["", ".dead-letter", ".returned"] {
-            let name = format!("{}{suffix}", self.name);
-            rabbitmq::delete_queue(&self.url, &name).await.unwrap();
-        }
+        queues::delete_all(&self.url, &self.name).await.unwrap();
     }
 }
 
@@ -120,7 +117,7 @@ async fn a_consumer_that_may_hold_more_than_one_channel_opens_another_when_it_ne
 #[ignore = "needs RabbitMQ: run scripts/test"]
 async fn a_queue_with_other_arguments_is_a_clear_error() {
     let broker = Broker::new();
-    let dead_letter = format!("{}.dead-letter", broker.name);
+    let dead_letter = queues::dead_letter(&broker.name);
     // Declared from the other name, the dead-letter queue of one is the queue of the other.
     let other = Broker {
         name: dead_letter,
@@ -298,7 +295,7 @@ async fn whoever_has_to_create_the_queue_is_told_so_once() {
 async fn a_publisher_works_where_it_cannot_have_the_queue_of_the_returned() {
     let broker = Broker::new();
     let other = Broker {
-        name: format!("{}.returned", broker.name),
+        name: queues::returned(&broker.name),
         url: broker.url.clone(),
     };
     other.queue().declare().await.unwrap();

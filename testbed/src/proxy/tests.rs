@@ -30,6 +30,16 @@ async fn echo() -> SocketAddr {
     address
 }
 
+/// A proxy, and the two ends of a connection through it.
+async fn both_ends() -> (Proxy, TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let servers = vec![listener.local_addr().unwrap()];
+    let proxy = Proxy::start(0, servers).await.unwrap();
+    let client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    (proxy, client, server)
+}
+
 async fn proxy() -> Proxy {
     Proxy::start(0, vec![echo().await]).await.unwrap()
 }
@@ -121,11 +131,7 @@ async fn a_blackhole_tells_nobody_and_swallows_nothing_for_good() {
 
 #[tokio::test]
 async fn a_deaf_way_leaves_the_other_one_open() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let servers = vec![listener.local_addr().unwrap()];
-    let proxy = Proxy::start(0, servers).await.unwrap();
-    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
-    let (mut server, _) = listener.accept().await.unwrap();
+    let (proxy, mut client, mut server) = both_ends().await;
     for way in [Way::ToServer, Way::ToClient] {
         proxy.set(Mode::Deaf(way));
         let (deaf, other) = match way {
@@ -214,11 +220,7 @@ async fn what_is_lost_hangs_for_good_while_new_connections_pass() {
 
 #[tokio::test]
 async fn the_end_of_a_lost_connection_does_not_arrive() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let servers = vec![listener.local_addr().unwrap()];
-    let proxy = Proxy::start(0, servers).await.unwrap();
-    let client = TcpStream::connect(proxy.address()).await.unwrap();
-    let (mut server, _) = listener.accept().await.unwrap();
+    let (proxy, client, mut server) = both_ends().await;
     proxy.lose();
     drop(client);
     assert!(is_silent(&mut server).await);

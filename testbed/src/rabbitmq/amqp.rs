@@ -83,6 +83,11 @@ pub async fn get_message(amqp_url: &str, queue: &str) -> Result<Option<Message>>
 /// Publishes a persistent message with no property but that to a queue, and returns once the broker has confirmed it.
 /// Fails when there is no such queue.
 pub async fn publish(amqp_url: &str, queue: &str, body: &[u8]) -> Result<()> {
+    publish_copies(amqp_url, queue, body, 1).await
+}
+
+/// The same, so many times.
+pub async fn publish_copies(amqp_url: &str, queue: &str, body: &[u8], copies: u32) -> Result<()> {
     on_channel(amqp_url, async |channel| {
         channel
             .confirm_select(ConfirmSelectOptions::default())
@@ -91,17 +96,18 @@ pub async fn publish(amqp_url: &str, queue: &str, body: &[u8]) -> Result<()> {
             mandatory: true,
             ..Default::default()
         };
-        let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
-        let confirm = channel
-            .basic_publish(short("")?, short(queue)?, options, body, properties)
-            .await?;
-        match confirm.await? {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) => {
-                bail!("there is no queue {queue:?}")
+        for _ in 0..copies {
+            let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+            let confirm = channel
+                .basic_publish(short("")?, short(queue)?, options, body, properties)
+                .await?;
+            match confirm.await? {
+                Confirmation::Ack(None) => {}
+                Confirmation::Ack(Some(_)) => bail!("there is no queue {queue:?}"),
+                other => bail!("the broker did not take the message: {other:?}"),
             }
-            other => bail!("the broker did not take the message: {other:?}"),
         }
+        Ok(())
     })
     .await
 }

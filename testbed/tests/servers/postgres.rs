@@ -1,4 +1,4 @@
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use testbed::{
     postgres::{Options, Server, create_database, drop_database},
     tls::Certificates,
@@ -18,25 +18,11 @@ async fn what_was_committed_survives_a_crash_and_a_stop() {
     server.kill().await.unwrap();
     assert!(connection.ping().await.is_err());
     server.start_again().await.unwrap();
-    assert_eq!(
-        number(
-            &Database::connect(&url).await.unwrap(),
-            "SELECT n FROM kept"
-        )
-        .await,
-        7
-    );
+    assert_eq!(number(&url, "SELECT n FROM kept").await, 7);
 
     server.stop().await.unwrap();
     server.start_again().await.unwrap();
-    assert_eq!(
-        number(
-            &Database::connect(&url).await.unwrap(),
-            "SELECT n FROM kept"
-        )
-        .await,
-        7
-    );
+    assert_eq!(number(&url, "SELECT n FROM kept").await, 7);
 }
 
 #[tokio::test]
@@ -51,10 +37,7 @@ async fn databases_come_and_go_on_a_server_given_by_its_url() {
     drop_database(&one).await.unwrap();
     drop_database(&one).await.unwrap();
     assert!(connected.ping().await.is_err());
-    assert_eq!(
-        number(&Database::connect(&two).await.unwrap(), "SELECT 1").await,
-        1
-    );
+    assert_eq!(number(&two, "SELECT 1").await, 1);
 }
 
 #[tokio::test]
@@ -76,27 +59,18 @@ async fn a_client_that_trusts_the_authority_connects_over_tls() {
             "postgres://postgres@{host}:{}/postgres?sslmode=verify-full&sslrootcert=",
             server.port()
         );
-        let connection = Database::connect(format!("{url}{}", certificates.ca.display()))
-            .await
-            .unwrap();
+        let trusting = format!("{url}{}", certificates.ca.display());
         let encrypted =
             "SELECT count(*)::int FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
-        assert_eq!(number(&connection, encrypted).await, 1);
-        assert!(
-            Database::connect(format!("{url}{}", stranger.ca.display()))
-                .await
-                .is_err()
-        );
+        assert_eq!(number(&trusting, encrypted).await, 1);
+        let distrusting = format!("{url}{}", stranger.ca.display());
+        assert!(Database::connect(distrusting).await.is_err());
     }
 }
 
-async fn number(connection: &DatabaseConnection, query: &str) -> i32 {
+async fn number(url: &str, query: &str) -> i32 {
+    let connection = Database::connect(url).await.unwrap();
     let statement = Statement::from_string(DbBackend::Postgres, query);
-    connection
-        .query_one_raw(statement)
-        .await
-        .unwrap()
-        .unwrap()
-        .try_get_by_index(0)
-        .unwrap()
+    let row = connection.query_one_raw(statement).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
 }

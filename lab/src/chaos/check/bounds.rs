@@ -3,31 +3,36 @@
 use std::time::Duration;
 
 use super::{
+    calls::{again, sick},
     findings::{Findings, Violation},
     state::{Row, State},
 };
 use crate::chaos::history::Request;
 
 /// What is promised under a fault beyond what is promised under each.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::chaos) struct Bounds {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bounds {
     /// How long a transaction may take from its commit to its end, unless downstream itself failed it.
-    pub(in crate::chaos) final_within: Option<Duration>,
+    pub(crate) final_within: Option<Duration>,
     /// How long all senders together may go without a 202.
-    pub(in crate::chaos) accepts_within: Option<Duration>,
+    pub(crate) accepts_within: Option<Duration>,
     /// How many transactions may fail for good because downstream refused them for a moment.
-    pub(in crate::chaos) brushed_off_max: usize,
+    pub(crate) brushed_off_max: usize,
     /// Whether no transaction may be at a later attempt than its first.
-    pub(in crate::chaos) first_attempts_only: bool,
+    pub(crate) first_attempts_only: bool,
+    /// Whether two runs of one id may overlap, because one of the two processes could not know that it had been given
+    /// up.
+    pub(crate) may_overlap: bool,
 }
 
 impl Bounds {
     /// Nothing is promised about speed.
-    pub(in crate::chaos) const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         final_within: None,
         accepts_within: None,
         brushed_off_max: 0,
         first_attempts_only: false,
+        may_overlap: false,
     };
 
     pub(super) fn check(&self, requested: &[Request], state: &State, findings: &mut Findings) {
@@ -46,7 +51,7 @@ impl Bounds {
             }
         }
         if self.first_attempts_only {
-            for id in &state.again {
+            for id in again(&state.calls) {
                 findings.note(Violation::Spent, format!("{id} was called again"));
             }
         }
@@ -55,17 +60,18 @@ impl Bounds {
 
 /// Those that downstream did not fail.
 fn healthy(state: &State) -> impl Iterator<Item = &Row> {
+    let sick = sick(&state.calls);
     let rows = state.rows.iter();
-    rows.filter(|row| !state.sick.contains(&row.content.transaction_id))
+    rows.filter(move |row| !sick.contains(&row.content.transaction_id))
 }
 
 /// The longest that one of those took.
-pub(in crate::chaos) fn slowest(state: &State) -> Option<Duration> {
+pub(crate) fn slowest(state: &State) -> Option<Duration> {
     healthy(state).filter_map(|row| row.took).max()
 }
 
 /// The longest time in which nobody got a 202, while somebody asked for one.
-pub(in crate::chaos) fn longest_refusal(requested: &[Request]) -> Duration {
+pub(crate) fn longest_refusal(requested: &[Request]) -> Duration {
     let accepted = requested.iter().filter(|one| one.outcome.is_accepted());
     let mut accepted: Vec<Duration> = accepted.map(|one| one.sent + one.took).collect();
     let sent = requested.iter().map(|one| one.sent);

@@ -11,7 +11,7 @@ const EXAMPLES: usize = 5;
 /// What must never be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::chaos) enum Violation {
+pub(crate) enum Violation {
     /// A 202 without its row.
     Lost,
     /// A row with another content than the answers had promised.
@@ -58,30 +58,19 @@ pub(in crate::chaos) enum Violation {
     Spent,
 }
 
-impl Violation {
-    pub(in crate::chaos) fn all() -> impl Iterator<Item = Self> {
-        Self::value_variants().iter().copied()
-    }
-}
-
 /// Everything that was found, with a few examples of each.
 #[derive(Clone, Debug, Default)]
-pub(in crate::chaos) struct Findings {
-    counts: BTreeMap<Violation, u64>,
-    pub(in crate::chaos) examples: Vec<String>,
+pub(crate) struct Findings {
+    pub(crate) counts: BTreeMap<Violation, u64>,
+    pub(crate) examples: Vec<String>,
 }
 
 impl Findings {
-    pub(in crate::chaos) fn note(&mut self, violation: Violation, example: impl Into<String>) {
+    pub(crate) fn note(&mut self, violation: Violation, example: impl Into<String>) {
         self.add(violation, 1, example);
     }
 
-    pub(in crate::chaos) fn add(
-        &mut self,
-        violation: Violation,
-        count: u64,
-        example: impl Into<String>,
-    ) {
+    pub(crate) fn add(&mut self, violation: Violation, count: u64, example: impl Into<String>) {
         if count == 0 {
             return;
         }
@@ -93,14 +82,11 @@ impl Findings {
         *noted += count;
     }
 
-    pub(in crate::chaos) fn count(&self, violation: Violation) -> u64 {
-        self.counts.get(&violation).copied().unwrap_or(0)
-    }
-
-    /// Every violation with its count, those that were not found too.
-    pub(in crate::chaos) fn all(&self) -> BTreeMap<Violation, u64> {
-        let all = Violation::all();
-        all.map(|violation| (violation, self.count(violation)))
-            .collect()
+    /// Takes over what `other` has found.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let examples = other.examples.join("; ");
+        for (violation, count) in other.counts {
+            self.add(violation, count, examples.as_str());
+        }
     }
 }

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::chaos::webhook::Content;
+use crate::chaos::{downstream::Call, webhook::Content};
 
 /// A row as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::chaos) struct Row {
-    pub(in crate::chaos) content: Content,
-    pub(in crate::chaos) status: String,
-    pub(in crate::chaos) processed_at: Option<String>,
+pub(crate) struct Row {
+    pub(crate) content: Content,
+    pub(crate) status: String,
+    pub(crate) processed_at: Option<String>,
     /// From its commit until it was processed, by the database's clock.
-    pub(in crate::chaos) took: Option<Duration>,
+    pub(crate) took: Option<Duration>,
 }
 
 impl Row {
@@ -22,41 +22,47 @@ impl Row {
 
 /// What is there at the end.
 #[derive(Clone, Debug, Default)]
-pub(in crate::chaos) struct State {
-    pub(in crate::chaos) rows: Vec<Row>,
-    pub(in crate::chaos) conflicts: BTreeSet<Content>,
-    pub(in crate::chaos) outbox: u64,
+pub(crate) struct State {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) conflicts: BTreeSet<Content>,
+    pub(crate) outbox: u64,
     /// The most rows that were ever found `PROCESSING` without an outbox entry, in one look.
-    pub(in crate::chaos) unguarded: u64,
+    pub(crate) unguarded: u64,
     /// What the trigger on the table has noted: final rows written or deleted, contents changed.
-    pub(in crate::chaos) rewrites: Vec<String>,
-    pub(in crate::chaos) ready: u64,
-    pub(in crate::chaos) dead_letters: u64,
-    pub(in crate::chaos) idle_in_transaction: u64,
-    /// The transactions that downstream refused for good.
-    pub(in crate::chaos) refused: BTreeSet<String>,
-    /// Those that it refused for a moment only, as during a deployment.
-    pub(in crate::chaos) brushed_off: BTreeSet<String>,
-    /// Those that it answered with an error of its own.
-    pub(in crate::chaos) sick: BTreeSet<String>,
-    /// Those that were called as for an attempt after the first.
-    pub(in crate::chaos) again: BTreeSet<String>,
+    pub(crate) rewrites: Vec<String>,
+    pub(crate) ready: u64,
+    pub(crate) dead_letters: u64,
+    /// Those of them that the fault itself has made.
+    pub(crate) made: DeadLetters,
+    pub(crate) idle_in_transaction: u64,
+    /// Every call of downstream.
+    pub(crate) calls: Vec<Call>,
+    /// When processes have ended, since downstream was started.
+    pub(crate) deaths: Vec<Duration>,
+    /// How often a consumer has lost its lease: it has given everything back, and done it in vain.
+    pub(crate) lost_leases: u64,
     /// The transactions of which it is told why they have failed.
-    pub(in crate::chaos) failures: BTreeSet<String>,
+    pub(crate) failures: BTreeSet<String>,
 }
 
 impl State {
     /// How many have failed for good.
-    pub(in crate::chaos) fn failed(&self) -> u64 {
+    pub(crate) fn failed(&self) -> u64 {
         let failed = self.rows.iter().filter(|row| row.status == "FAILED");
         failed.count() as u64
     }
 }
 
-/// How many dead letters are right.
+/// How many dead letters are right, beside the one of each transaction that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chaos) enum DeadLetters {
+pub(crate) enum DeadLetters {
     Exactly(u64),
     /// Where the fault lets the broker itself give messages up.
     Any,
+}
+
+impl Default for DeadLetters {
+    fn default() -> Self {
+        Self::Exactly(0)
+    }
 }

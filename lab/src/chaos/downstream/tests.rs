@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Downstream, Manners, again, brushed_off, overlaps, refused, repeats, sick};
+use super::{Downstream, Manners, REFUSED};
+use crate::chaos::check::calls::{again, brushed_off, overlaps, refused, repeats, sick};
+
+const GOOD: Manners = Manners::good(Duration::ZERO);
+
+async fn with(manners: Manners) -> Downstream {
+    Downstream::start(1, manners).await.unwrap()
+}
 
 async fn call(downstream: &Downstream, key: &str) -> Result<u16, reqwest::Error> {
     call_with(&reqwest::Client::new(), downstream, key).await
@@ -13,9 +20,8 @@ async fn call_with(
     downstream: &Downstream,
     key: &str,
 ) -> Result<u16, reqwest::Error> {
-    let url = format!("http://{}/", downstream.address());
-    let request = http.post(url);
-    let request = request
+    let request = http
+        .post(format!("http://{}/", downstream.address()))
         .header("idempotency-key", key)
         .header("hookline-attempt", "2")
         .body("{}");
@@ -24,19 +30,13 @@ async fn call_with(
 
 #[tokio::test]
 async fn every_call_is_recorded_with_its_key_its_attempt_and_its_answer() {
-    let downstream = Downstream::start(1, Manners::good(Duration::ZERO))
-        .await
-        .unwrap();
+    let downstream = with(GOOD).await;
     assert_eq!(call(&downstream, "a").await.unwrap(), 200);
-    downstream.set(Manners {
-        fail: 1.0,
-        ..Manners::good(Duration::ZERO)
-    });
+    let some = &[(1.0, Some(500))];
+    downstream.set(Manners { some, ..GOOD });
     assert_eq!(call(&downstream, "a").await.unwrap(), 500);
-    downstream.set(Manners {
-        hang_up: 1.0,
-        ..Manners::good(Duration::ZERO)
-    });
+    let some = &[(1.0, None)];
+    downstream.set(Manners { some, ..GOOD });
     assert!(call(&downstream, "b").await.is_err());
     let calls = downstream.calls();
     let told: Vec<_> = calls
@@ -58,9 +58,7 @@ async fn every_call_is_recorded_with_its_key_its_attempt_and_its_answer() {
 
 #[tokio::test]
 async fn a_caller_that_leaves_ends_its_call() {
-    let downstream = Downstream::start(1, Manners::good(Duration::from_secs(60)))
-        .await
-        .unwrap();
+    let downstream = with(Manners::good(Duration::from_secs(60))).await;
     let patience = Duration::from_millis(200);
     let left = tokio::time::timeout(patience, call(&downstream, "a")).await;
     assert!(left.is_err());
@@ -77,10 +75,12 @@ async fn a_caller_that_leaves_ends_its_call() {
 
 #[tokio::test]
 async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
-    let good = Manners::good(Duration::ZERO);
-    let downstream = Downstream::start(1, Manners { sick: 0.5, ..good })
-        .await
-        .unwrap();
+    let for_some_keys = (0.5, 500);
+    let downstream = with(Manners {
+        for_some_keys,
+        ..GOOD
+    })
+    .await;
     let mut failed = Vec::new();
     for key in 0..20 {
         let key = key.to_string();
@@ -100,15 +100,13 @@ async fn a_sick_part_of_the_keys_fails_every_time_and_no_other_does() {
 
 #[tokio::test]
 async fn what_is_brushed_off_is_told_from_what_is_refused_and_what_comes_again_from_the_first() {
-    let good = Manners::good(Duration::ZERO);
     let brush_off = Some(404);
-    let downstream = Downstream::start(1, Manners { brush_off, ..good })
-        .await
-        .unwrap();
+    let downstream = with(Manners { brush_off, ..GOOD }).await;
     assert_eq!(call(&downstream, "a").await.unwrap(), 404);
+    let for_some_keys = (1.0, REFUSED);
     downstream.set(Manners {
-        refuse: 1.0,
-        ..good
+        for_some_keys,
+        ..GOOD
     });
     assert_eq!(call(&downstream, "b").await.unwrap(), 400);
     let calls = downstream.calls();
@@ -120,32 +118,22 @@ async fn what_is_brushed_off_is_told_from_what_is_refused_and_what_comes_again_f
 
 #[tokio::test]
 async fn calls_beyond_a_rate_are_told_to_come_later() {
-    let good = Manners::good(Duration::ZERO);
     let rate_max = Some(0);
-    let downstream = Downstream::start(1, Manners { rate_max, ..good })
-        .await
-        .unwrap();
+    let downstream = with(Manners { rate_max, ..GOOD }).await;
     assert_eq!(call(&downstream, "a").await.unwrap(), 429);
-    downstream.set(Manners {
-        rate_max: Some(1000),
-        ..good
-    });
+    let rate_max = Some(1000);
+    downstream.set(Manners { rate_max, ..GOOD });
     assert_eq!(call(&downstream, "a").await.unwrap(), 200);
 }
 
 #[tokio::test]
 async fn a_kept_connection_is_closed_just_as_its_second_request_comes() {
-    let good = Manners::good(Duration::ZERO);
     let closes_kept = true;
-    let downstream = Downstream::start(
-        1,
-        Manners {
-            closes_kept,
-            ..good
-        },
-    )
-    .await
-    .unwrap();
+    let downstream = with(Manners {
+        closes_kept,
+        ..GOOD
+    })
+    .await;
     let http = reqwest::Client::builder()
         .retry(reqwest::retry::never())
         .build();

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::Fault;
 use crate::chaos::{
     load::Habits,
     world::{Role, World},
@@ -27,7 +26,7 @@ const FINAL_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Kills a consumer under a backlog: what it held must not wait behind that.
-pub(super) async fn strike(_: Fault, world: &mut World<'_>, _: Duration) -> Result<()> {
+pub(super) async fn strike(world: &mut World<'_>, _: Duration) -> Result<()> {
     hold_at_most(world, PREFETCH).await?;
     let usual = *world.habits.borrow();
     let come = |times| Habits { times, ..usual };
@@ -43,7 +42,7 @@ pub(super) async fn strike(_: Fault, world: &mut World<'_>, _: Duration) -> Resu
     let held: Vec<String> = world.db.column(held).await?;
     ensure!(!held.is_empty(), "nobody holds anything");
     let dead = world.pick(Role::Consumer);
-    world.kill_and_start(dead).await?;
+    world.kill_and_start(&[dead]).await?;
     let took = world.finish(&held, FINAL_WITHIN).await?;
     let waiting = world.messages(&world.queue).await?;
     world.notes.push(format!(

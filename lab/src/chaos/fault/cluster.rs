@@ -6,51 +6,39 @@ use anyhow::Result;
 use rand::RngExt as _;
 use testbed::rabbitmq::Server;
 
-use super::Fault;
 use crate::chaos::world::World;
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    match fault {
-        Fault::ClusterLeaderKill => {
-            let leader = Server::leader_of(&world.ground.brokers, &world.queue).await?;
-            world.ground.brokers[leader].kill().await?;
-            world.hold(lasts).await?;
-            world.ground.brokers[leader].start_again().await
-        }
-        Fault::ClusterRollingRestart => {
-            for node in 0..world.ground.brokers.len() {
-                world.ground.brokers[node].stop().await?;
-                world.hold(lasts).await?;
-                world.ground.brokers[node].start_again().await?;
-                world.hold(lasts).await?;
-            }
-            Ok(())
-        }
-        _ => {
-            // The leader or a follower, by the seed.
-            let leader = Server::leader_of(&world.ground.brokers, &world.queue).await?;
-            let nodes = world.ground.brokers.len();
-            let alone = (leader + world.random.random_range(0..nodes)) % nodes;
-            let is_leader = if alone == leader {
-                "the leader"
-            } else {
-                "a follower"
-            };
-            world.notes.push(format!("{is_leader} was cut off"));
-            cut_off(world, alone).await?;
-            world.hold(lasts).await?;
-            join_again(world, alone).await
-        }
+/// [`World::heal`] starts it again.
+pub(super) async fn kill_leader(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let leader = Server::leader_of(&world.servers.brokers, &world.queue).await?;
+    world.servers.brokers[leader].kill().await?;
+    world.hold(lasts).await
+}
+
+pub(super) async fn restart_in_turn(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    for node in 0..world.servers.brokers.len() {
+        world.servers.brokers[node].stop().await?;
+        world.hold(lasts).await?;
+        world.servers.brokers[node].start_again().await?;
+        world.hold(lasts).await?;
     }
+    Ok(())
 }
 
-async fn cut_off(world: &World<'_>, alone: usize) -> Result<()> {
-    let (one, others) = apart(&world.ground.brokers, alone);
-    one.cut_off(&others).await
-}
-
-async fn join_again(world: &World<'_>, alone: usize) -> Result<()> {
-    let (one, others) = apart(&world.ground.brokers, alone);
+/// The leader or a follower, by the seed.
+pub(super) async fn cut_one_off(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let leader = Server::leader_of(&world.servers.brokers, &world.queue).await?;
+    let nodes = world.servers.brokers.len();
+    let alone = (leader + world.random.random_range(0..nodes)) % nodes;
+    let which = match alone == leader {
+        true => "the leader",
+        false => "a follower",
+    };
+    world.notes.push(format!("{which} was cut off"));
+    let (one, others) = apart(&world.servers.brokers, alone);
+    one.cut_off(&others).await?;
+    world.hold(lasts).await?;
+    let (one, others) = apart(&world.servers.brokers, alone);
     one.join_again(&others).await
 }
 

@@ -14,16 +14,13 @@ use testbed::{
     proxy::Mode,
 };
 
-use super::Fault;
-use crate::chaos::world::{Hoard, Peer, Role, World};
+use crate::chaos::world::{ConnectionHog, Peer, Role, World};
 
 /// Long enough for every connection to be reset.
 const MOMENT: Duration = Duration::from_millis(300);
 /// Between two terminations of every session.
 const TERMINATE_EVERY: Duration = Duration::from_millis(700);
-/// How often a start after `kill -9` is tried: the sessions of the server before may not have noticed its end yet.
-const STARTS: u32 = 20;
-const READ_ONLY: &str = "default_transaction_read_only = on";
+pub(super) const READ_ONLY: &str = "default_transaction_read_only = on";
 /// An hour ahead or behind, in seconds: a clock that was wrong, and its correction.
 const JUMPS: [i32; 4] = [-3600, 0, 3600, 0];
 /// How long what was unfinished at a death may take beyond the fault's own time.
@@ -33,58 +30,31 @@ const DEATH_AFTER: Duration = Duration::from_secs(1);
 pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE datname = current_database() AND application_name LIKE 'hookline%'";
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    match fault {
-        Fault::DatabaseStop => {
-            world.ground.postgres()?.stop().await?;
-            world.hold(lasts).await?;
-            world.ground.postgres()?.start_again().await
-        }
-        Fault::DatabaseCrash => {
-            world.ground.postgres()?.kill().await?;
-            world.hold(lasts).await?;
-            world.ground.postgres()?.start_again().await
-        }
-        Fault::DatabaseKill => kill_hard(world, lasts).await,
-        Fault::BackendKill => kill_session(world, lasts).await,
-        Fault::BackendsTerminated => {
-            let repeated = world.repeat(lasts, async |world| {
-                world.db.execute(TERMINATE).await?;
-                world.hold(TERMINATE_EVERY).await
-            });
-            repeated.await
-        }
-        Fault::DatabaseLocked => lock(world, lasts).await,
-        Fault::SlowFsync => trace(world, "fdatasync:delay_enter=2000000", lasts).await,
-        Fault::FsyncError => trace(world, "fdatasync:error=EIO:when=3", lasts).await,
-        Fault::DiskFull => {
-            world.ground.postgres()?.fill_disk()?;
-            world.hold(lasts).await?;
-            world.ground.postgres()?.free_disk()
-        }
-        Fault::ConnectionsExhausted => exhaust(world, lasts).await,
-        Fault::Deadlocks => {
-            let adversary = Hoard::open(&world.database_url, 1).await?;
-            let repeated = world.repeat(lasts, async |world| {
-                // Losing is the point as well: the error says that the database has chosen the adversary.
-                let _ = adversary.lock_backwards().await;
-                world.hold(Duration::from_millis(20)).await
-            });
-            repeated.await
-        }
-        Fault::Serialization => {
-            with_default(
-                world,
-                "default_transaction_isolation = 'repeatable read'",
-                lasts,
-            )
-            .await
-        }
-        Fault::ReadOnly => with_default(world, READ_ONLY, lasts).await,
-        Fault::ReadOnlyOne => read_only_sessions(world, lasts).await,
-        Fault::HeldSnapshot => hold_snapshot(world, lasts).await,
-        _ => jump(world, lasts).await,
-    }
+/// Every session of the service is ended, again and again.
+pub(super) async fn terminate_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let repeated = world.repeat(lasts, async |world| {
+        world.db.execute(TERMINATE).await?;
+        world.hold(TERMINATE_EVERY).await
+    });
+    repeated.await
+}
+
+/// Somebody locks rows in another order than the service does.
+pub(super) async fn deadlock(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let adversary = ConnectionHog::open(&world.database_url, 1).await?;
+    let repeated = world.repeat(lasts, async |world| {
+        // Losing is the point as well: the error says that the database has chosen the adversary.
+        let _ = adversary.lock_backwards().await;
+        world.hold(Duration::from_millis(20)).await
+    });
+    repeated.await
+}
+
+/// The database's small disk is full.
+pub(super) async fn fill_disk(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    world.servers.postgres()?.fill_disk()?;
+    world.hold(lasts).await?;
+    world.servers.postgres()?.free_disk()
 }
 
 /// Why nothing can be done to the database's system calls here.
@@ -97,41 +67,22 @@ pub(super) fn strace_obstacle() -> Option<String> {
     root_obstacle()
 }
 
-/// Why no small disk can be made here.
-pub(super) fn small_disk_obstacle() -> Option<String> {
-    root_obstacle()
-}
-
-fn root_obstacle() -> Option<String> {
+/// Why nothing can be done here that only root may.
+pub(super) fn root_obstacle() -> Option<String> {
     (!geteuid().is_root()).then(|| "only root may do that".into())
 }
 
 /// Holds the table of transactions for itself.
 pub(super) async fn lock(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let mut hoard = Hoard::open(&world.database_url, 1).await?;
-    hoard
-        .take("LOCK TABLE transactions IN ACCESS EXCLUSIVE MODE")
+    let mut hog = ConnectionHog::open(&world.database_url, 1).await?;
+    hog.take("LOCK TABLE transactions IN ACCESS EXCLUSIVE MODE")
         .await?;
     world.hold(lasts).await?;
-    hoard.give_back().await
-}
-
-async fn kill_hard(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    world.ground.postgres()?.kill_hard().await?;
-    world.hold(lasts).await?;
-    let mut tries = 1;
-    loop {
-        let started = world.ground.postgres()?.start_again().await;
-        if started.is_ok() || tries == STARTS {
-            return started;
-        }
-        tries += 1;
-        world.hold(Duration::from_millis(500)).await?;
-    }
+    hog.give_back().await
 }
 
 /// `kill -9` on one of the service's sessions: the server cannot know what it has left in shared memory, and restarts.
-async fn kill_session(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn kill_session(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let session: i32 = world
         .db
         .one(
@@ -151,15 +102,15 @@ async fn kill_session(world: &mut World<'_>, lasts: Duration) -> Result<()> {
 
 /// The processes of the database's sessions and helpers.
 fn sessions(world: &mut World<'_>) -> Result<Vec<u32>> {
-    let server = world.ground.postgres()?.pid().context("it does not run")?;
+    let server = world.servers.postgres()?.pid().context("it does not run")?;
     let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
     let pids = children.split_whitespace();
     Ok(pids.filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// Tampers with the system calls of the server and all of its processes, those to come too.
-async fn trace(world: &mut World<'_>, inject: &str, lasts: Duration) -> Result<()> {
-    let server = world.ground.postgres()?.pid().context("it does not run")?;
+pub(super) async fn trace(world: &mut World<'_>, lasts: Duration, inject: &str) -> Result<()> {
+    let server = world.servers.postgres()?.pid().context("it does not run")?;
     let mut command = clean("strace");
     command.args([
         "-f",
@@ -182,23 +133,27 @@ async fn trace(world: &mut World<'_>, inject: &str, lasts: Duration) -> Result<(
 }
 
 /// Takes every connection there is, those of the service too.
-async fn exhaust(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let mut hoard = Hoard::open(&world.database_url, 300).await?;
+pub(super) async fn exhaust(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let mut hog = ConnectionHog::open(&world.database_url, 300).await?;
     let repeated = world.repeat(lasts, async |world| {
-        while hoard.take("SELECT 1").await.is_ok() {}
+        while hog.take("SELECT 1").await.is_ok() {}
         world.db.execute(TERMINATE).await?;
-        while hoard.take("SELECT 1").await.is_ok() {}
+        while hog.take("SELECT 1").await.is_ok() {}
         world.hold(TERMINATE_EVERY).await
     });
     repeated.await?;
     world
         .notes
-        .push(format!("{} connections were taken", hoard.len()));
-    hoard.give_back().await
+        .push(format!("{} connections were taken", hog.len()));
+    hog.give_back().await
 }
 
 /// Gives new sessions of this database another default, and the service new sessions, before and after.
-async fn with_default(world: &mut World<'_>, setting: &str, lasts: Duration) -> Result<()> {
+pub(super) async fn with_default(
+    world: &mut World<'_>,
+    lasts: Duration,
+    setting: &str,
+) -> Result<()> {
     set_default(world, setting).await?;
     world.db.execute(TERMINATE).await?;
     world.hold(lasts).await?;
@@ -220,11 +175,10 @@ async fn reset_default(world: &World<'_>, setting: &str) -> Result<()> {
 }
 
 /// One process connects while nothing can be written, and nobody ends its sessions when it can.
-async fn read_only_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn read_only_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let one = world.random.random_range(0..world.instances.len());
-    world
-        .notes
-        .push(format!("{} connected anew", world.instances[one].name));
+    let noted = format!("{} connected anew", world.instances[one].name);
+    world.notes.push(noted);
     set_default(world, READ_ONLY).await?;
     for mode in [Mode::Reset, Mode::Pass] {
         if let Some(proxy) = world.instances[one].proxy(Peer::Database) {
@@ -238,10 +192,10 @@ async fn read_only_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()
 }
 
 /// Somebody reads for so long that vacuum may remove nothing of what is updated and deleted meanwhile.
-async fn hold_snapshot(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let mut hoard = Hoard::open(&world.database_url, 1).await?;
+pub(super) async fn hold_snapshot(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let mut hog = ConnectionHog::open(&world.database_url, 1).await?;
     let look = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM outbox";
-    hoard.take(look).await?;
+    hog.take(look).await?;
     let rows = "SELECT count(*) FROM transactions";
     let before: i64 = world.db.one(rows).await?;
     world.hold(lasts).await?;
@@ -249,13 +203,13 @@ async fn hold_snapshot(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     world
         .notes
         .push(format!("{passed} rows passed while the snapshot was held"));
-    hoard.give_back().await
+    hog.give_back().await
 }
 
 /// The database's clock jumps, and each time a consumer dies.
-async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     for offset in JUMPS {
-        world.ground.postgres()?.set_clock(offset)?;
+        world.servers.postgres()?.set_clock(offset)?;
         let ahead = "SELECT extract(epoch FROM clock_timestamp())::bigint";
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let ahead = world.db.one::<i64>(ahead).await? - now.as_secs().cast_signed();
@@ -267,7 +221,7 @@ async fn jump(world: &mut World<'_>, lasts: Duration) -> Result<()> {
         let dead = world.pick(Role::Consumer);
         let open = "SELECT id::text FROM transactions WHERE status = 'PROCESSING'";
         let open: Vec<String> = world.db.column(open).await?;
-        world.kill_and_start(dead).await?;
+        world.kill_and_start(&[dead]).await?;
         world.hold(lasts).await?;
         world.finish(&open, FINAL_WITHIN).await?;
     }

@@ -9,7 +9,6 @@ use anyhow::{Result, ensure};
 use failpoint::{Death, Point};
 use rand::RngExt as _;
 
-use super::Fault;
 use crate::chaos::world::{Role, World};
 
 /// Deaths in a whole loop over several processes.
@@ -36,10 +35,9 @@ struct Lives {
 
 /// Every process is told at its start where to die, and started anew as soon as it has. One that does not come by is
 /// killed and does not count; of a binary without failpoints every one is killed at a random instant.
-pub(super) async fn strike(_: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn strike(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let until = Instant::now() + lasts;
-    let usual: Vec<_> = world.instances.iter().map(|i| i.binary.clone()).collect();
-    let mut lives: Vec<Option<Lives>> = usual.iter().map(|_| None).collect();
+    let mut lives: Vec<Option<Lives>> = world.instances.iter().map(|_| None).collect();
     let (mut deaths, mut late) = (0, 0);
     let enough = match world.instances.len() {
         1 => DEATHS_OF_ONE,
@@ -51,7 +49,8 @@ pub(super) async fn strike(_: Fault, world: &mut World<'_>, lasts: Duration) -> 
             if let Some(lives) = lives {
                 match (&lives.death, ended) {
                     (Some(death), true) => {
-                        *world.deaths.entry(death.point.name()).or_default() += 1;
+                        let point = death.point.name().to_owned();
+                        *world.deaths.entry(point).or_default() += 1;
                         deaths += 1;
                     }
                     (_, false) if Instant::now() < lives.until => continue,
@@ -63,45 +62,43 @@ pub(super) async fn strike(_: Fault, world: &mut World<'_>, lasts: Duration) -> 
             *lives = Some(begin(world, at, count).await?);
         }
         tokio::time::sleep(LOOK_EVERY).await;
-        world.tick();
     }
-    for (at, usual) in usual.into_iter().enumerate() {
-        world.instances[at].failpoint = None;
-        world.instances[at].binary = usual;
-        world.kill_and_start(at).await?;
+    for instance in &mut world.instances {
+        instance.failpoint = None;
+        instance.kill().await?;
     }
-    if world.failpoints.is_some() {
-        world.notes.push(format!(
-            "{deaths} deaths at failpoints, {late} that did not come by"
-        ));
+    world.keep().await?;
+    let mut noted = format!("{deaths} deaths at random instants");
+    if has_failpoints(world) {
         ensure!(deaths >= enough, "only {deaths} deaths within {lasts:?}");
-    } else {
-        world
-            .notes
-            .push(format!("{deaths} deaths at random instants"));
+        noted = format!("{deaths} deaths at failpoints, {late} that did not come by");
     }
+    world.notes.push(noted);
     Ok(())
+}
+
+fn has_failpoints(world: &World<'_>) -> bool {
+    let mut instances = world.instances.iter();
+    instances.all(|instance| instance.failpoints.is_some())
 }
 
 async fn begin(world: &mut World<'_>, at: usize, count: usize) -> Result<Lives> {
     world.instances[at].kill().await?;
-    let (death, lives) = match world.failpoints.clone() {
-        Some(binary) => {
+    let (death, lives) = match has_failpoints(world) {
+        true => {
             let passage = 1 << world.random.random_range(PASSAGES);
-            let instance = &mut world.instances[at];
             let death = Death {
-                point: point(instance.role, count),
+                point: point(world.instances[at].role, count),
                 nth: NonZeroU32::new(passage).unwrap_or(NonZeroU32::MIN),
             };
-            instance.binary = binary;
-            instance.failpoint = Some(death);
             (Some(death), LIVES)
         }
-        None => {
+        false => {
             let lives = world.random.random_range(RANDOM_LIVES_MS);
             (None, Duration::from_millis(lives))
         }
     };
+    world.instances[at].failpoint = death;
     world.restarts += 1;
     world.instances[at].spawn()?;
     Ok(Lives {

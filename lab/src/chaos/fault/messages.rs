@@ -1,17 +1,14 @@
 //! Faults of the messages.
 
-use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
-
-use anyhow::{Result, bail};
-use failpoint::{Death, Point};
-use lapin::{
-    BasicProperties, Channel, Confirmation,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
 };
+
+use anyhow::Result;
+use failpoint::{Death, Point};
 use testbed::rabbitmq;
 
-use super::Fault;
 use crate::chaos::{
     check::DeadLetters,
     world::{Role, World},
@@ -23,7 +20,7 @@ const FIRST_WORK: Death = Death {
     nth: NonZeroU32::MIN,
 };
 /// Messages of one kind.
-const EACH: u64 = 3;
+const EACH: u32 = 3;
 /// Messages of one id.
 const COPIES: u32 = 100;
 /// Ids of each kind, finished and unfinished, that are doubled.
@@ -33,85 +30,52 @@ const DEATHS: u32 = 5;
 /// How long a process may take to come by its failpoint.
 const LIVES: Duration = Duration::from_secs(5);
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    match fault {
-        Fault::PoisonMessages => {
-            let nobody = uuid::Uuid::from_u128(rand::random());
-            let bodies = [
-                b"{\"not\":\"an id\"}".to_vec(),
-                nobody.to_string().into_bytes(),
-                Vec::new(),
-                vec![b'x'; 1024 * 1024],
-            ];
-            for _ in 0..EACH {
-                for body in &bodies {
-                    publish(world, body, 1).await?;
-                }
-            }
-            world.dead_letters = DeadLetters::Exactly(EACH * bodies.len() as u64);
-            world.hold(lasts).await
-        }
-        Fault::DuplicateMessages => {
-            for state in ["= 'PROCESSING'", "<> 'PROCESSING'"] {
-                let sql =
-                    format!("SELECT id::text FROM transactions WHERE status {state} LIMIT {IDS}");
-                let ids: Vec<String> = world.db.column(&sql).await?;
-                for id in ids {
-                    publish(world, id.as_bytes(), COPIES).await?;
-                }
-            }
-            world.hold(lasts).await
-        }
-        _ => kill_by_work(world, lasts).await,
+/// Messages that name nothing: each becomes a dead letter.
+pub(super) async fn poison(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let nobody = uuid::Uuid::from_u128(rand::random());
+    let bodies = [
+        b"{\"not\":\"an id\"}".to_vec(),
+        nobody.to_string().into_bytes(),
+        Vec::new(),
+        vec![b'x'; 1024 * 1024],
+    ];
+    for body in &bodies {
+        publish(world, body, EACH).await?;
     }
+    world.dead_letters = DeadLetters::Exactly(u64::from(EACH) * bodies.len() as u64);
+    world.hold(lasts).await
+}
+
+/// Many messages of the same ids.
+pub(super) async fn duplicate(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    for state in ["= 'PROCESSING'", "<> 'PROCESSING'"] {
+        let sql = format!("SELECT id::text FROM transactions WHERE status {state} LIMIT {IDS}");
+        let ids: Vec<String> = world.db.column(&sql).await?;
+        for id in ids {
+            publish(world, id.as_bytes(), COPIES).await?;
+        }
+    }
+    world.hold(lasts).await
 }
 
 /// Publishes a message so many times, as the service would.
 async fn publish(world: &mut World<'_>, body: &[u8], copies: u32) -> Result<()> {
-    let url = world.ground.broker()?.amqp_url();
-    rabbitmq::on_channel(&url, async |channel| {
-        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
-        confirm.await?;
-        for _ in 0..copies {
-            publish_one(channel, &world.queue, body).await?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn publish_one(channel: &Channel, queue: &str, body: &[u8]) -> Result<()> {
-    let properties = BasicProperties::default().with_delivery_mode(2);
-    let options = BasicPublishOptions::default();
-    // Through the default exchange, which leads to every queue by its name.
-    let published = channel.basic_publish("".into(), queue.into(), options, body, properties);
-    match published.await?.await? {
-        Confirmation::Ack(None) => Ok(()),
-        other => bail!("the broker did not take the message: {other:?}"),
-    }
+    let url = world.servers.broker()?.amqp_url();
+    rabbitmq::publish_copies(&url, &world.queue, body, copies).await
 }
 
 /// One consumer after the other aborts as soon as it begins to work.
-async fn kill_by_work(world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let Some(binary) = world.failpoints.clone() else {
-        bail!("there is no binary with failpoints");
-    };
+pub(super) async fn kill_by_work(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let at = world.pick(Role::Consumer);
-    let usual = world.instances[at].binary.clone();
-    world.instances[at].binary = binary;
     world.instances[at].failpoint = Some(FIRST_WORK);
-    world.kill_and_start(at).await?;
-    let mut deaths = 0;
-    while deaths < DEATHS {
+    for _ in 0..=DEATHS {
+        world.kill_and_start(&[at]).await?;
         let since = Instant::now();
         while !world.instances[at].has_ended()? && since.elapsed() < LIVES {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        deaths += 1;
-        world.kill_and_start(at).await?;
     }
     world.instances[at].failpoint = None;
-    world.instances[at].binary = usual;
-    world.kill_and_start(at).await?;
+    world.kill_and_start(&[at]).await?;
     world.hold(lasts).await
 }

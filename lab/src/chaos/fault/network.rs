@@ -1,21 +1,22 @@
-//! Faults of the connections: what the proxies do, to whom, and how it heals.
+//! Faults of the connections: which ones, what happens to them, whom it hits, and how it heals.
 
 use std::{
     ops::Range,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use rand::RngExt as _;
 use testbed::proxy::{Mode, Proxy, Way};
 
-use super::Fault;
-use crate::chaos::world::{Peer, Role, World};
+use crate::chaos::world::{Peer, Whom, World};
 
 /// How many webhooks must be in flight before they are cut off, at most.
 const IN_FLIGHT: i64 = 30_000;
 /// How long to wait for them.
 const FILL_WITHIN: Duration = Duration::from_secs(14);
+/// Long enough for every connection to be reset.
+const MOMENT: Duration = Duration::from_millis(50);
 /// A moment, and the pause until the next, in milliseconds.
 const NOW_AND_THEN: Rhythm = (50..500, 200..1500);
 /// As long away as it is there, in milliseconds.
@@ -25,197 +26,134 @@ const FLAPPING: Rhythm = (3000..3001, 3000..3001);
 type Rhythm = (Range<u64>, Range<u64>);
 
 /// How connections break.
-struct Break {
+pub(super) struct Break {
     /// Who is at the other end of them.
     peer: Peer,
-    mode: Mode,
+    does: Does,
     whom: Whom,
     heals: Heals,
     rhythm: Option<Rhythm>,
-    /// Whether everything is to be in flight first.
-    in_flight: bool,
 }
 
-/// Whose connections break.
-#[derive(Clone, Copy)]
-enum Whom {
-    All,
-    /// Those of one process in this role, by the seed. The others of its role have work enough for one more.
-    One(Role),
-    /// Each time those of all, or of one.
-    OneOrAll,
+/// What happens to connections, as a proxy's [`Mode`] has it.
+pub(super) enum Does {
+    /// Everything passes; only [`Heals`] says what is broken.
+    Nothing,
+    Reset,
+    /// Amid a message, after so many bytes, by the seed.
+    Cut(Range<u64>),
+    Blackhole,
+    /// One direction is dead, by the seed.
+    DeafOneWay,
+    DeafToAnswers,
+    DelayMs(u64),
+    Drip(u32),
+    Refuse,
 }
 
 /// Which connections are good afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Heals {
-    /// Those that stood.
+pub(super) enum Heals {
+    /// Those that stood go on.
     Same,
-    /// New ones only, and at once: those that stood are lost from the beginning, without a word.
-    New,
-    /// New ones only: those that stood are reset at the end.
-    Told,
+    /// Those that stood are reset at the end, and new ones pass.
+    OldReset,
+    /// Those that stood hang for good, from the beginning and without a word; only new ones pass.
+    NewOnly,
 }
 
 impl Break {
     /// All such connections, until it is mended.
-    fn of(peer: Peer, mode: Mode) -> Self {
+    pub(super) fn of(peer: Peer, does: Does) -> Self {
         Self {
             peer,
-            mode,
             whom: Whom::All,
             heals: Heals::Same,
             // What hits at once is over at once, so it comes again and again.
-            rhythm: matches!(mode, Mode::Reset | Mode::CutAfter(_)).then_some(NOW_AND_THEN),
-            in_flight: false,
+            rhythm: matches!(does, Does::Reset | Does::Cut(_)).then_some(NOW_AND_THEN),
+            does,
         }
     }
 
-    fn of_one(self, role: Role) -> Self {
-        let whom = Whom::One(role);
+    pub(super) fn hits(self, whom: Whom) -> Self {
         Self { whom, ..self }
     }
 
-    /// Now of one and then of all.
-    fn by_chance(self) -> Self {
-        let whom = Whom::OneOrAll;
-        Self { whom, ..self }
-    }
-
-    fn healing(self, heals: Heals) -> Self {
+    pub(super) fn heals(self, heals: Heals) -> Self {
         Self { heals, ..self }
     }
 
-    fn flapping(self) -> Self {
+    pub(super) fn flapping(self) -> Self {
         let rhythm = Some(FLAPPING);
         Self { rhythm, ..self }
     }
 
-    fn in_flight(self) -> Self {
-        let in_flight = true;
-        Self { in_flight, ..self }
-    }
-
-    /// What `fault` does to connections, if it is about them.
-    fn by(fault: Fault, world: &mut World<'_>) -> Option<Self> {
-        let way = match world.random.random_bool(0.5) {
-            true => Way::ToServer,
-            false => Way::ToClient,
-        };
-        let mut cut = |after| Mode::CutAfter(world.random.random_range(after));
-        Some(match fault {
-            Fault::AmqpReset => Self::of(Peer::Broker, Mode::Reset).by_chance(),
-            Fault::InFlightCut => Self::of(Peer::Broker, Mode::Reset).by_chance().in_flight(),
-            Fault::AmqpCut => Self::of(Peer::Broker, cut(200..20_000)).by_chance(),
-            Fault::AmqpBlackhole => Self::of(Peer::Broker, Mode::Blackhole),
-            Fault::BrokerCutOne => Self::of(Peer::Broker, Mode::Blackhole).of_one(Role::Consumer),
-            Fault::BrokerFailover => Self::of(Peer::Broker, Mode::Pass).healing(Heals::New),
-            Fault::BrokerFlapping => Self::of(Peer::Broker, Mode::Reset).flapping(),
-            Fault::AmqpDeaf => Self::of(Peer::Broker, Mode::Deaf(way)),
-            Fault::AmqpSlow => Self::of(Peer::Broker, Mode::Drip(1024)),
-            Fault::AmqpDelay => Self::of(Peer::Broker, Mode::Delay(Duration::from_millis(500))),
-            Fault::DatabaseReset => Self::of(Peer::Database, Mode::Reset).by_chance(),
-            Fault::DatabaseCut => Self::of(Peer::Database, cut(200..20_000)).by_chance(),
-            Fault::DatabaseBlackhole => Self::of(Peer::Database, Mode::Blackhole),
-            Fault::DatabaseCutOne => {
-                Self::of(Peer::Database, Mode::Blackhole).of_one(Role::Consumer)
-            }
-            Fault::DatabaseFailover => Self::of(Peer::Database, Mode::Pass).healing(Heals::New),
-            Fault::DatabaseFailoverOne => Self::of(Peer::Database, Mode::Pass)
-                .of_one(Role::Consumer)
-                .healing(Heals::New),
-            Fault::DatabaseFlapping => Self::of(Peer::Database, Mode::Reset).flapping(),
-            // Answers that come late must not come at all: their connections are dead by then.
-            Fault::DatabaseAnswersLost => {
-                Self::of(Peer::Database, Mode::Deaf(Way::ToClient)).healing(Heals::Told)
-            }
-            Fault::DatabaseSlow => {
-                Self::of(Peer::Database, Mode::Delay(Duration::from_millis(300)))
-            }
-            Fault::HttpReset => Self::of(Peer::Senders, Mode::Reset).by_chance(),
-            Fault::HttpCut => Self::of(Peer::Senders, cut(100..3000)).by_chance(),
-            Fault::DownstreamDown => Self::of(Peer::Downstream, Mode::Refuse),
-            Fault::DownstreamDownOne => {
-                Self::of(Peer::Downstream, Mode::Refuse).of_one(Role::Consumer)
-            }
-            Fault::HttpAnswersLost => Self::of(Peer::Senders, Mode::Deaf(Way::ToClient)),
-            _ => return None,
-        })
-    }
-}
-
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    let how = Break::by(fault, world).context("this is no fault of the connections")?;
-    if how.in_flight {
-        fill(world).await?;
-    }
-    match &how.rhythm {
-        Some(rhythm) => again_and_again(world, &how, rhythm, lasts).await,
-        None => once(world, &how, lasts).await,
-    }
-}
-
-/// The proxies that a fault is about, this time.
-fn hit<'w>(world: &'w mut World<'_>, how: &Break) -> Vec<&'w Proxy> {
-    let one = match how.whom {
-        Whom::All => None,
-        Whom::One(role) => Some(world.pick(role)),
-        Whom::OneOrAll => {
-            let one = world.random.random_range(0..world.instances.len());
-            world.random.random_bool(0.5).then_some(one)
+    /// What the proxies are told.
+    fn mode(&self, world: &mut World<'_>) -> Mode {
+        match &self.does {
+            Does::Nothing => Mode::Pass,
+            Does::Reset => Mode::Reset,
+            Does::Cut(after) => Mode::CutAfter(world.random.random_range(after.clone())),
+            Does::Blackhole => Mode::Blackhole,
+            Does::DeafOneWay if world.random.random_bool(0.5) => Mode::Deaf(Way::ToServer),
+            Does::DeafOneWay | Does::DeafToAnswers => Mode::Deaf(Way::ToClient),
+            Does::DelayMs(more) => Mode::Delay(Duration::from_millis(*more)),
+            Does::Drip(rate) => Mode::Drip(*rate),
+            Does::Refuse => Mode::Refuse,
         }
-    };
-    match one.and_then(|one| world.instances[one].proxy(how.peer)) {
-        Some(proxy) => vec![proxy],
-        None => world.proxies(how.peer).collect(),
+    }
+
+    /// The proxies that it hits, this time: all if those that were picked have nothing to do with this peer.
+    fn hit<'w>(&self, world: &'w mut World<'_>) -> Vec<&'w Proxy> {
+        let whom = world.hit(self.whom).into_iter();
+        let picked = whom.filter_map(|at| world.instances[at].proxy(self.peer));
+        let picked: Vec<&Proxy> = picked.collect();
+        match picked.is_empty() {
+            true => world.proxies(self.peer).collect(),
+            false => picked,
+        }
     }
 }
 
-async fn once(world: &mut World<'_>, how: &Break, lasts: Duration) -> Result<()> {
-    for proxy in hit(world, how) {
-        if how.heals == Heals::New {
+/// Breaks the connections, and mends them.
+pub(super) async fn strike(world: &mut World<'_>, lasts: Duration, how: Break) -> Result<()> {
+    let mode = how.mode(world);
+    let Some((broken, whole)) = &how.rhythm else {
+        return once(world, lasts, &how, mode).await;
+    };
+    let repeated = world.repeat(lasts, async |world| {
+        let lasts = Duration::from_millis(world.random.random_range(broken.clone()));
+        once(world, lasts, &how, mode).await?;
+        world.hold_about(whole.clone()).await
+    });
+    repeated.await
+}
+
+async fn once(world: &mut World<'_>, lasts: Duration, how: &Break, mode: Mode) -> Result<()> {
+    for proxy in how.hit(world) {
+        if how.heals == Heals::NewOnly {
             proxy.lose();
         }
-        proxy.set(how.mode);
+        proxy.set(mode);
     }
     world.hold(lasts).await?;
-    if how.heals == Heals::Told {
+    if how.heals == Heals::OldReset {
         world.set_all(how.peer, Mode::Reset);
-        world.hold(Duration::from_millis(50)).await?;
+        world.hold(MOMENT).await?;
     }
     world.set_all(how.peer, Mode::Pass);
     Ok(())
 }
 
-async fn again_and_again(
-    world: &mut World<'_>,
-    how: &Break,
-    (broken, whole): &Rhythm,
-    lasts: Duration,
-) -> Result<()> {
-    let repeated = world.repeat(lasts, async |world| {
-        for proxy in hit(world, how) {
-            proxy.set(how.mode);
-        }
-        let lasts = world.random.random_range(broken.clone());
-        world.hold(Duration::from_millis(lasts)).await?;
-        world.set_all(how.peer, Mode::Pass);
-        let lasts = world.random.random_range(whole.clone());
-        world.hold(Duration::from_millis(lasts)).await
-    });
-    repeated.await
-}
-
-/// Waits until as much as possible is in flight.
-async fn fill(world: &mut World<'_>) -> Result<()> {
+/// The same, once as much as possible is in flight.
+pub(super) async fn in_flight(world: &mut World<'_>, lasts: Duration, how: Break) -> Result<()> {
     let start = Instant::now();
     let mut rows = 0;
     while rows < IN_FLIGHT && start.elapsed() < FILL_WITHIN {
         world.hold(Duration::from_millis(500)).await?;
         rows = world.db.unfinished().await?.rows;
     }
-    world
-        .notes
-        .push(format!("{rows} in flight at the first cut"));
-    Ok(())
+    let noted = format!("{rows} in flight at the first cut");
+    world.notes.push(noted);
+    strike(world, lasts, how).await
 }

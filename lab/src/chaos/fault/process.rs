@@ -1,134 +1,137 @@
 //! Faults of the service's own processes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use rand::{RngExt as _, seq::IndexedRandom as _};
+use anyhow::Result;
+use rand::RngExt as _;
 use tokio::net::TcpStream;
 
-use super::{Fault, database::TERMINATE};
+use super::database::TERMINATE;
 use crate::chaos::{
     check::Violation,
-    world::{Role, World},
+    world::{Role, Whom, World},
 };
 
 /// Connections that a process with few files is asked for.
 const CONNECTIONS: usize = 100;
+/// From one blow to the next, in milliseconds.
+const PAUSE_MS: std::ops::Range<u64> = 200..1500;
 
-pub(super) async fn strike(fault: Fault, world: &mut World<'_>, lasts: Duration) -> Result<()> {
-    match fault {
-        Fault::FewFiles => return few_files(world, lasts).await,
-        Fault::PauseApi => return pause(world, Role::Api, lasts).await,
-        Fault::EmbeddedPause => return pause(world, Role::Everything, lasts).await,
-        Fault::PauseConsumer | Fault::PauseConsumerMinute => {
-            return pause(world, Role::Consumer, lasts).await;
-        }
-        _ => {}
-    }
-    let until = Instant::now() + lasts;
-    while Instant::now() < until {
-        match fault {
-            Fault::KillApi => {
-                let api = world.pick(Role::Api);
-                world.kill_and_start(api).await?;
-            }
-            Fault::KillConsumer => {
-                let consumer = world.pick(Role::Consumer);
-                world.kill_and_start(consumer).await?;
-            }
-            Fault::EmbeddedKill | Fault::EmbeddedPostgresKill => {
-                let embedded = world.pick(Role::Everything);
-                world.kill_and_start(embedded).await?;
-            }
-            Fault::KillAll => kill_all(world).await?,
-            Fault::StopApi => stop(world, Role::Api).await?,
-            Fault::StopConsumer => stop(world, Role::Consumer).await?,
-            Fault::EmbeddedStop => stop(world, Role::Everything).await?,
-            Fault::StopTwice | Fault::EmbeddedStopTwice => stop_twice(world).await?,
-            Fault::EmbeddedSecond => second(world).await?,
-            Fault::EmbeddedPostgresSecond => {
-                // Whatever keeps the second away must outlive the sessions of the first.
-                world.db.execute(TERMINATE).await?;
-                second(world).await?;
-            }
-            _ => mix(world).await?,
-        }
-        let pause = world.random.random_range(200..1500);
-        world.hold(Duration::from_millis(pause)).await?;
-    }
-    Ok(())
+pub(super) async fn nothing(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    world.hold(lasts).await
 }
 
-/// The death of everything that runs, in the same moment.
-async fn kill_all(world: &mut World<'_>) -> Result<()> {
-    for instance in &mut world.instances {
-        instance.pause();
-    }
-    for at in 0..world.instances.len() {
-        world.instances[at].kill().await?;
+/// Does `once` at random instants.
+async fn again_and_again(
+    world: &mut World<'_>,
+    lasts: Duration,
+    mut once: impl AsyncFnMut(&mut World<'_>) -> Result<()>,
+) -> Result<()> {
+    let repeated = world.repeat(lasts, async |world| {
+        once(world).await?;
+        world.hold_about(PAUSE_MS).await
+    });
+    repeated.await
+}
+
+/// `kill -9`, of several in the same moment.
+pub(super) async fn kill(world: &mut World<'_>, lasts: Duration, whom: Whom) -> Result<()> {
+    let kill = async |world: &mut World<'_>| {
+        let whom = world.hit(whom);
+        world.kill_and_start(&whom).await
+    };
+    again_and_again(world, lasts, kill).await
+}
+
+pub(super) async fn stop(world: &mut World<'_>, lasts: Duration, whom: Whom) -> Result<()> {
+    again_and_again(world, lasts, async |world| stop_once(world, whom).await).await
+}
+
+async fn stop_once(world: &mut World<'_>, whom: Whom) -> Result<()> {
+    for at in world.hit(whom) {
+        if let Err(error) = world.instances[at].stop().await {
+            note_bad_exit(world, format!("{error:#}"));
+        }
     }
     world.keep().await
 }
 
-async fn stop(world: &mut World<'_>, role: Role) -> Result<()> {
-    let at = world.pick(role);
-    if let Err(error) = world.instances[at].stop().await {
-        world
-            .findings
-            .note(Violation::BadExit, format!("{error:#}"));
-    }
-    world.keep().await
-}
-
-async fn stop_twice(world: &mut World<'_>) -> Result<()> {
-    let all: Vec<usize> = (0..world.instances.len()).collect();
-    let at = *all.choose(&mut world.random).context("nothing runs")?;
-    world.instances[at].stop_at_once().await?;
-    world.keep().await
-}
-
-/// A second process on the same file, or database, must be refused with a sentence, and must not hurt the first.
-async fn second(world: &mut World<'_>) -> Result<()> {
-    let at = world.pick(Role::Everything);
-    match world.instances[at].second().await {
-        Ok(said) if said.contains("another hookline") => {}
-        Ok(said) => {
-            let what = format!("a second process did not say why: {said}");
-            world.findings.note(Violation::BadExit, what);
+/// SIGTERM twice in a row.
+pub(super) async fn stop_twice(world: &mut World<'_>, lasts: Duration, whom: Whom) -> Result<()> {
+    let stop = async |world: &mut World<'_>| {
+        for at in world.hit(whom) {
+            world.instances[at].stop_at_once().await?;
         }
-        Err(error) => world
-            .findings
-            .note(Violation::BadExit, format!("{error:#}")),
-    }
-    Ok(())
+        world.keep().await
+    };
+    again_and_again(world, lasts, stop).await
 }
 
-async fn pause(world: &mut World<'_>, role: Role, lasts: Duration) -> Result<()> {
-    let at = world.pick(role);
-    world.instances[at].pause();
+/// SIGSTOP for as long as the fault lasts.
+pub(super) async fn pause(world: &mut World<'_>, lasts: Duration, whom: Whom) -> Result<()> {
+    let whom = world.hit(whom);
+    for at in &whom {
+        world.instances[*at].pause();
+    }
     world.hold(lasts).await?;
-    world.instances[at].resume();
+    for at in &whom {
+        world.instances[*at].resume();
+    }
     Ok(())
 }
 
 /// One of each role dies, stops or pauses, while the other of its role goes on.
-async fn mix(world: &mut World<'_>) -> Result<()> {
-    for role in [Role::Api, Role::Consumer] {
-        let at = world.pick(role);
-        match world.random.random_range(0..3) {
-            0 => world.kill_and_start(at).await?,
-            1 => stop(world, role).await?,
-            _ => {
-                let lasts = Duration::from_millis(world.random.random_range(500..5000));
-                pause(world, role, lasts).await?;
+pub(super) async fn mix(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let mix = async |world: &mut World<'_>| {
+        for role in [Role::Api, Role::Consumer] {
+            match world.random.random_range(0..3) {
+                0 => {
+                    let one = world.pick(role);
+                    world.kill_and_start(&[one]).await?;
+                }
+                1 => stop_once(world, Whom::One(role)).await?,
+                _ => {
+                    let lasts = Duration::from_millis(world.random.random_range(500..5000));
+                    pause(world, lasts, Whom::One(role)).await?;
+                }
             }
         }
+        Ok(())
+    };
+    again_and_again(world, lasts, mix).await
+}
+
+/// A second process on the same file or database is started, and must be refused.
+pub(super) async fn second(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    again_and_again(world, lasts, refuses_a_second).await
+}
+
+/// The same. Whatever keeps the second away must outlive the sessions of the first.
+pub(super) async fn second_without_sessions(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+    let second = async |world: &mut World<'_>| {
+        world.db.execute(TERMINATE).await?;
+        refuses_a_second(world).await
+    };
+    again_and_again(world, lasts, second).await
+}
+
+/// The second says why it is refused, and does not hurt the first.
+async fn refuses_a_second(world: &mut World<'_>) -> Result<()> {
+    let at = world.pick(Role::Everything);
+    match world.instances[at].second().await {
+        Ok(said) if said.contains("another hookline") => {}
+        Ok(said) => note_bad_exit(world, format!("a second process did not say why: {said}")),
+        Err(error) => note_bad_exit(world, format!("{error:#}")),
     }
     Ok(())
 }
 
+fn note_bad_exit(world: &mut World<'_>, what: String) {
+    world.findings.note(Violation::BadExit, what);
+}
+
 /// One API may open hardly any more files, while many connect to it.
-async fn few_files(world: &mut World<'_>, lasts: Duration) -> Result<()> {
+pub(super) async fn few_files(world: &mut World<'_>, lasts: Duration) -> Result<()> {
     let at = world.pick(Role::Api);
     let instance = &world.instances[at];
     let before = instance.limit_files(Some(instance.open_files()? + 3))?;

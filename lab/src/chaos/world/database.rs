@@ -1,6 +1,9 @@
 //! What the database says while a run goes on, and after it. Every look is a read past all proxies.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::{
@@ -18,6 +21,8 @@ use crate::chaos::{
 const CONNECTIONS: u32 = 3;
 /// How long a look may wait for a database that is away.
 const WITHIN: Duration = Duration::from_secs(3);
+/// From one try to open it to the next.
+const TRY_EVERY: Duration = Duration::from_millis(100);
 /// The longest statement of the lab's own.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -53,38 +58,44 @@ const WATCH_REWRITES_SQLITE: &str = "
 
 /// The run's database.
 #[derive(Clone)]
-pub(in crate::chaos) struct Db(DatabaseConnection);
+pub(crate) struct Db(DatabaseConnection);
 
 /// What is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub(in crate::chaos) struct Unfinished {
+pub(crate) struct Unfinished {
     /// Rows that are `PROCESSING`.
-    pub(in crate::chaos) rows: i64,
+    pub(crate) rows: i64,
     /// Entries of the outbox, and retries.
-    pub(in crate::chaos) outbox: i64,
+    pub(crate) outbox: i64,
     /// Rows that are `PROCESSING` and have no outbox entry, and entries without such a row: both in one snapshot.
-    pub(in crate::chaos) unguarded: i64,
-    pub(in crate::chaos) orphaned: i64,
-}
-
-/// Opens `url` for looking.
-pub(in crate::chaos) async fn open(url: &str) -> Result<Db> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(WITHIN)
-        .connect_timeout(WITHIN)
-        .sqlx_logging(false);
-    if !url.starts_with("sqlite:") {
-        options.statement_timeout(STATEMENT_WITHIN);
-    }
-    let db = Database::connect(options).await;
-    Ok(Db(db.context("cannot connect to the run's database")?))
+    pub(crate) unguarded: i64,
+    pub(crate) orphaned: i64,
 }
 
 impl Db {
+    /// Opens `url` for looking. On a busy machine that is tried for as long as `within`.
+    pub(super) async fn open(url: &str, within: Duration) -> Result<Self> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(WITHIN)
+            .connect_timeout(WITHIN)
+            .sqlx_logging(false);
+        if !url.starts_with("sqlite:") {
+            options.statement_timeout(STATEMENT_WITHIN);
+        }
+        let start = Instant::now();
+        loop {
+            match Database::connect(options.clone()).await {
+                Ok(db) => return Ok(Self(db)),
+                Err(_) if start.elapsed() < within => tokio::time::sleep(TRY_EVERY).await,
+                Err(error) => return Err(error).context("cannot connect to the run's database"),
+            }
+        }
+    }
+
     /// Has the database note what must never happen.
-    pub(in crate::chaos) async fn watch_rewrites(&self) -> Result<()> {
+    pub(crate) async fn watch_rewrites(&self) -> Result<()> {
         self.execute(match self.is_sqlite() {
             true => WATCH_REWRITES_SQLITE,
             false => WATCH_REWRITES,
@@ -100,14 +111,14 @@ impl Db {
         Statement::from_string(self.0.get_database_backend(), sql)
     }
 
-    pub(in crate::chaos) async fn execute(&self, sql: &str) -> Result<()> {
+    pub(crate) async fn execute(&self, sql: &str) -> Result<()> {
         let outcome = self.0.execute_unprepared(sql).await;
         outcome.with_context(|| format!("{sql:.80} failed"))?;
         Ok(())
     }
 
     /// What is not done yet, now.
-    pub(in crate::chaos) async fn unfinished(&self) -> Result<Unfinished> {
+    pub(crate) async fn unfinished(&self) -> Result<Unfinished> {
         let sql = "WITH open AS MATERIALIZED (SELECT id FROM transactions WHERE status = 'PROCESSING'), \
                    guards AS MATERIALIZED (SELECT id FROM outbox UNION ALL SELECT id FROM retries) \
                    SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM guards) AS outbox, \
@@ -118,7 +129,7 @@ impl Db {
     }
 
     /// The database's time, as text that it reads again.
-    pub(in crate::chaos) async fn now(&self) -> Result<String> {
+    pub(crate) async fn now(&self) -> Result<String> {
         self.one(match self.is_sqlite() {
             true => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
             false => "SELECT CAST(clock_timestamp() AS text)",
@@ -127,7 +138,7 @@ impl Db {
     }
 
     /// How many rows from `until` or before are not final.
-    pub(in crate::chaos) async fn open_until(&self, until: &str) -> Result<i64> {
+    pub(crate) async fn open_until(&self, until: &str) -> Result<i64> {
         let sql = format!(
             "SELECT count(*) FROM transactions WHERE status = 'PROCESSING' AND created_at <= '{until}'"
         );
@@ -135,7 +146,7 @@ impl Db {
     }
 
     /// Lets the time of every outbox entry come, as a quarter of an hour would.
-    pub(in crate::chaos) async fn let_time_pass(&self) -> Result<()> {
+    pub(crate) async fn let_time_pass(&self) -> Result<()> {
         ensure!(
             !self.is_sqlite(),
             "a queue inside the process loses nothing"
@@ -151,7 +162,7 @@ impl Db {
     }
 
     /// Every row.
-    pub(in crate::chaos) async fn rows(&self) -> Result<Vec<Row>> {
+    pub(crate) async fn rows(&self) -> Result<Vec<Row>> {
         let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
                    CAST(currency AS text) AS currency, CAST(status AS text) AS status, \
                    CAST(processed_at AS text) AS processed_at, {took_ms} AS took_ms FROM transactions";
@@ -177,33 +188,26 @@ impl Db {
     }
 
     /// The contents that contradicted what stood.
-    pub(in crate::chaos) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
+    pub(crate) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
         let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
                    CAST(currency AS text) AS currency FROM conflicts";
         let rows = self.0.query_all_raw(self.statement(sql)).await?;
         rows.iter().map(content).collect()
     }
 
-    /// The transactions of which it is told why they have failed; none in a version that tells nothing.
-    pub(in crate::chaos) async fn failures(&self) -> Result<BTreeSet<String>> {
-        let known = match self.is_sqlite() {
-            true => "SELECT count(*) FROM sqlite_master WHERE name = 'failures'",
-            false => "SELECT count(*) FROM pg_class WHERE relname = 'failures'",
-        };
-        if self.one::<i64>(known).await? == 0 {
-            return Ok(BTreeSet::new());
-        }
+    /// The transactions of which it is told why they have failed.
+    pub(crate) async fn failures(&self) -> Result<BTreeSet<String>> {
         let sql = "SELECT transaction_id FROM failures JOIN transactions USING (id)";
         Ok(self.column(sql).await?.into_iter().collect())
     }
 
     /// What [`Self::watch_rewrites`] has caught.
-    pub(in crate::chaos) async fn rewrites(&self) -> Result<Vec<String>> {
+    pub(crate) async fn rewrites(&self) -> Result<Vec<String>> {
         self.column("SELECT what FROM chaos_rewrites").await
     }
 
     /// Some rows that are final, as they stand now.
-    pub(in crate::chaos) async fn some_finals(&self, webhooks: &Webhooks) -> Result<Vec<Seen>> {
+    pub(crate) async fn some_finals(&self, webhooks: &Webhooks) -> Result<Vec<Seen>> {
         let some = match self.is_sqlite() {
             true => "WHERE status <> 'PROCESSING' ORDER BY random()",
             false => "TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING'",
@@ -228,7 +232,7 @@ impl Db {
     }
 
     /// Sessions of this database that sit in an open transaction, and are not the lab's own.
-    pub(in crate::chaos) async fn idle_in_transaction(&self) -> Result<i64> {
+    pub(crate) async fn idle_in_transaction(&self) -> Result<i64> {
         if self.is_sqlite() {
             return Ok(0);
         }
@@ -241,19 +245,19 @@ impl Db {
     }
 
     /// The first value of the first row.
-    pub(in crate::chaos) async fn one<T: TryGetable>(&self, sql: &str) -> Result<T> {
+    pub(crate) async fn one<T: TryGetable>(&self, sql: &str) -> Result<T> {
         let row = self.0.query_one_raw(self.statement(sql)).await?;
         Ok(row.context("no row")?.try_get_by_index(0)?)
     }
 
     /// The first value of every row.
-    pub(in crate::chaos) async fn column<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>> {
+    pub(crate) async fn column<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>> {
         let rows = self.0.query_all_raw(self.statement(sql)).await?;
         let values = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
         values.collect()
     }
 
-    pub(in crate::chaos) async fn close(self) -> Result<()> {
+    pub(crate) async fn close(self) -> Result<()> {
         Ok(self.0.close().await?)
     }
 }

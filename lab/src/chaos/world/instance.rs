@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitStatus,
     time::{Duration, Instant},
@@ -26,24 +26,16 @@ const REFUSE: Duration = Duration::from_secs(10);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chaos) enum Role {
+pub(crate) enum Role {
     Api,
     Consumer,
     /// Both, with the queue inside the process.
     Everything,
 }
 
-/// What runs.
-pub(super) struct Program {
-    pub(super) binary: PathBuf,
-    pub(super) variables: Vec<(&'static str, String)>,
-    /// Where what it says is kept.
-    pub(super) logs: Option<PathBuf>,
-}
-
 /// Who is at the other end of a process's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chaos) enum Peer {
+pub(crate) enum Peer {
     Database,
     Broker,
     Senders,
@@ -59,82 +51,61 @@ impl Peer {
     ];
 }
 
-/// What it reaches others through, each process by proxies of its own.
-pub(super) struct Proxies {
-    pub(super) database: Option<Proxy>,
-    pub(super) amqp: Option<Proxy>,
-    pub(super) downstream: Option<Proxy>,
-}
-
-pub(in crate::chaos) struct Instance {
-    pub(in crate::chaos) role: Role,
-    pub(in crate::chaos) name: String,
-    /// What it reaches others through; a file needs none.
-    proxies: Proxies,
-    /// Before the API; a consumer has none.
-    http: Option<Proxy>,
+pub(crate) struct Instance {
+    pub(crate) role: Role,
+    pub(crate) name: String,
+    /// Between it and everybody it has to do with, each a proxy of its own.
+    pub(super) proxies: Vec<(Peer, Proxy)>,
     /// Panics in the logs of the processes that have ended.
-    pub(in crate::chaos) panics: u64,
+    pub(crate) panics: u64,
     /// How often a consumer has said that it lost its lease, in the logs of the processes that have ended.
-    pub(in crate::chaos) lost_leases: u64,
+    pub(crate) lost_leases: u64,
     /// When its processes have ended.
-    pub(in crate::chaos) deaths: Vec<Instant>,
-    /// Where the next process is to die.
-    pub(in crate::chaos) failpoint: Option<Death>,
-    /// The program to start next.
-    pub(in crate::chaos) binary: PathBuf,
+    pub(crate) deaths: Vec<Instant>,
+    /// Where the next process is to die, if there is a binary that can be told so.
+    pub(crate) failpoint: Option<Death>,
+    /// That binary.
+    pub(crate) failpoints: Option<PathBuf>,
+    binary: PathBuf,
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Where what its processes say is kept.
+    pub(super) logs: Option<PathBuf>,
     listens: SocketAddr,
-    variables: Vec<(&'static str, String)>,
     process: Option<Hookline>,
-    logs: Option<PathBuf>,
     started: u32,
 }
 
 impl Instance {
-    /// Starts the process; it need not be up yet.
-    pub(super) async fn start(
-        role: Role,
-        number: u32,
-        mut program: Program,
-        proxies: Proxies,
-    ) -> Result<Self> {
-        let listens = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        let port = listens.port().to_string();
-        program.variables.push(("PORT", port));
-        let http = match role {
-            Role::Api | Role::Everything => {
-                Some(Proxy::start(ports::free()?, vec![listens]).await?)
-            }
-            Role::Consumer => None,
-        };
-        let mut instance = Self {
+    /// One whose process is still to be started.
+    pub(super) fn new(role: Role, number: u32, binary: PathBuf, listens: SocketAddr) -> Self {
+        Self {
             name: format!("{}-{number}", role.name()),
             role,
-            proxies,
-            http,
+            proxies: Vec::new(),
             panics: 0,
             lost_leases: 0,
             deaths: Vec::new(),
             failpoint: None,
-            binary: program.binary,
+            failpoints: None,
+            binary,
+            variables: Vec::new(),
+            logs: None,
             listens,
-            variables: program.variables,
             process: None,
-            logs: program.logs,
             started: 0,
-        };
-        instance.spawn()?;
-        Ok(instance)
+        }
     }
 
     /// Starts the process, which must not run.
-    pub(in crate::chaos) fn spawn(&mut self) -> Result<()> {
+    pub(crate) fn spawn(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "{} runs already", self.name);
         let mut variables = self.variables.clone();
-        if let Some(failpoint) = &self.failpoint {
+        let mut binary = &self.binary;
+        if let (Some(failpoint), Some(failpoints)) = (&self.failpoint, &self.failpoints) {
             variables.push(("HOOKLINE_FAILPOINT", failpoint.to_string()));
+            binary = failpoints;
         }
-        let process = Hookline::start(&self.binary, self.role.argument(), &variables)?;
+        let process = Hookline::start(binary, self.role.argument(), &variables)?;
         self.process = Some(process);
         self.started += 1;
         Ok(())
@@ -149,43 +120,38 @@ impl Instance {
     }
 
     /// Where readers look straight at the API, past the proxy.
-    pub(in crate::chaos) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.listens
     }
 
     /// The proxy between it and `peer`, if they have to do with each other.
-    pub(in crate::chaos) fn proxy(&self, peer: Peer) -> Option<&Proxy> {
-        match peer {
-            Peer::Database => self.proxies.database.as_ref(),
-            Peer::Broker => self.proxies.amqp.as_ref(),
-            Peer::Senders => self.http.as_ref(),
-            Peer::Downstream => self.proxies.downstream.as_ref(),
-        }
+    pub(crate) fn proxy(&self, peer: Peer) -> Option<&Proxy> {
+        let mut proxies = self.proxies.iter();
+        proxies.find_map(|(found, proxy)| (*found == peer).then_some(proxy))
     }
 
     /// Sets a variable for the processes to come.
-    pub(in crate::chaos) fn set(&mut self, name: &'static str, value: &str) {
-        self.variables.retain(|(known, _)| *known != name);
-        self.variables.push((name, value.to_owned()));
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        replace(&mut self.variables, name, value.to_owned());
     }
 
     /// Whether the process is gone; reads its log if so.
-    pub(in crate::chaos) fn has_ended(&mut self) -> Result<bool> {
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
         if let Some(process) = &mut self.process
             && process.exited()?.is_some()
         {
-            self.bury();
+            self.look_back();
         }
         Ok(self.process.is_none())
     }
 
     /// `kill -9`
-    pub(in crate::chaos) async fn kill(&mut self) -> Result<()> {
+    pub(crate) async fn kill(&mut self) -> Result<()> {
         self.end(Signal::KILL).await.map(drop)
     }
 
     /// Asks it to stop, and fails unless it does so in good order and in time.
-    pub(in crate::chaos) async fn stop(&mut self) -> Result<()> {
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         self.resume();
         let tail = self.log_tail();
         if let Some(status) = self.end(Signal::TERM).await? {
@@ -199,7 +165,7 @@ impl Instance {
     }
 
     /// Asks it twice to stop: it must leave at once, and however it does is right.
-    pub(in crate::chaos) async fn stop_at_once(&mut self) -> Result<()> {
+    pub(crate) async fn stop_at_once(&mut self) -> Result<()> {
         self.signal(Signal::TERM);
         tokio::time::sleep(Duration::from_millis(100)).await;
         self.end(Signal::TERM).await.map(drop)
@@ -218,17 +184,16 @@ impl Instance {
                 None
             }
         };
-        self.bury();
+        self.look_back();
         status
             .map(Some)
             .with_context(|| format!("{} did not obey within {OBEY:?}", self.name))
     }
 
     /// Starts a second process with the same settings beside it, which must end by itself, and returns what it said.
-    pub(in crate::chaos) async fn second(&self) -> Result<String> {
+    pub(crate) async fn second(&self) -> Result<String> {
         let mut variables = self.variables.clone();
-        variables.retain(|(name, _)| *name != "PORT");
-        variables.push(("PORT", ports::free()?.to_string()));
+        replace(&mut variables, "PORT", ports::free()?.to_string());
         let mut second = Hookline::start(&self.binary, self.role.argument(), &variables)?;
         let status = tokio::time::timeout(REFUSE, second.exit()).await;
         let said = tail(&second.log());
@@ -238,12 +203,12 @@ impl Instance {
     }
 
     /// Stops its clock: it neither runs nor dies.
-    pub(in crate::chaos) fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         self.signal(Signal::STOP);
     }
 
     /// Lets it go on. Nothing if it runs.
-    pub(in crate::chaos) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.signal(Signal::CONT);
     }
 
@@ -254,25 +219,25 @@ impl Instance {
     }
 
     /// Sets how many files it may have open; returns the limit from before.
-    pub(in crate::chaos) fn limit_files(&self, limit: Option<u64>) -> Result<Option<u64>> {
-        let pid = self
-            .process
-            .as_ref()
-            .map(|process| process.pid().cast_signed());
-        let pid = pid.and_then(Pid::from_raw).context("it does not run")?;
+    pub(crate) fn limit_files(&self, limit: Option<u64>) -> Result<Option<u64>> {
+        let pid = Pid::from_raw(self.pid()?.cast_signed());
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let limit = Rlimit {
             current: limit,
             maximum,
         };
-        let before = prlimit(Some(pid), Resource::Nofile, limit);
+        let before = prlimit(pid, Resource::Nofile, limit);
         Ok(before.context("cannot limit its files")?.current)
     }
 
     /// How many files it has open.
-    pub(in crate::chaos) fn open_files(&self) -> Result<u64> {
-        let pid = self.process.as_ref().context("it does not run")?.pid();
-        Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64)
+    pub(crate) fn open_files(&self) -> Result<u64> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.pid()?))?.count() as u64)
+    }
+
+    fn pid(&self) -> Result<u32> {
+        let process = self.process.as_ref().context("it does not run")?;
+        Ok(process.pid())
     }
 
     /// The last that it has said.
@@ -282,7 +247,7 @@ impl Instance {
     }
 
     /// Lets a process go that has ended, after a look at what it has said.
-    fn bury(&mut self) {
+    fn look_back(&mut self) {
         let Some(process) = self.process.take() else {
             return;
         };
@@ -296,6 +261,11 @@ impl Instance {
             let _ = fs::write(file, said);
         }
     }
+}
+
+fn replace(variables: &mut Vec<(&'static str, String)>, name: &'static str, value: String) {
+    variables.retain(|(known, _)| *known != name);
+    variables.push((name, value));
 }
 
 impl Role {

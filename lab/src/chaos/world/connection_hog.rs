@@ -1,4 +1,4 @@
-//! Connections that somebody holds, each in an open transaction, to get in the way of others.
+//! Somebody who holds connections, each in an open transaction, and gets in the way of others.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// Rows that are locked in one go.
 const ROWS: u32 = 30;
 
-pub(in crate::chaos) struct Hoard {
+pub(crate) struct ConnectionHog {
     db: DatabaseConnection,
     taken: Vec<DatabaseTransaction>,
 }
 
-impl Hoard {
+impl ConnectionHog {
     /// May take so many connections to `url`, and has none yet.
-    pub(in crate::chaos) async fn open(url: &str, most: u32) -> Result<Self> {
+    pub(crate) async fn open(url: &str, most: u32) -> Result<Self> {
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(most)
@@ -36,7 +36,7 @@ impl Hoard {
     }
 
     /// Begins a transaction with `sql`, and keeps it open.
-    pub(in crate::chaos) async fn take(&mut self, sql: &str) -> Result<()> {
+    pub(crate) async fn take(&mut self, sql: &str) -> Result<()> {
         let transaction = self.db.begin().await?;
         transaction.execute_unprepared(sql).await?;
         self.taken.push(transaction);
@@ -44,12 +44,12 @@ impl Hoard {
     }
 
     /// How many connections it holds.
-    pub(in crate::chaos) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.taken.len()
     }
 
     /// Ends every transaction and closes every connection.
-    pub(in crate::chaos) async fn give_back(self) -> Result<()> {
+    pub(crate) async fn give_back(self) -> Result<()> {
         for transaction in self.taken {
             // One that the server has ended needs no end.
             let _ = transaction.rollback().await;
@@ -58,7 +58,7 @@ impl Hoard {
     }
 
     /// Locks some unfinished rows one after the other, from the last to the first, and lets go of them.
-    pub(in crate::chaos) async fn lock_backwards(&self) -> Result<()> {
+    pub(crate) async fn lock_backwards(&self) -> Result<()> {
         let transaction = self.db.begin().await?;
         let some = Statement::from_string(
             DbBackend::Postgres,
