@@ -11,10 +11,14 @@ mod env_file;
 mod failpoints;
 mod files;
 mod given;
+mod listen;
 mod logging;
 mod migrate;
 mod output;
+mod pools;
+mod role;
 mod serve;
+mod settings;
 mod signals;
 
 use std::process::ExitCode;
@@ -22,6 +26,7 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use config::BadSetting;
 use mimalloc::MiMalloc;
+use role::Role;
 
 /// With thousands of connections the API carries more than with the system's allocator (docs/decisions/0013-mimalloc.md).
 #[global_allocator]
@@ -76,9 +81,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Some(Command::Migrate { command }) => migrate::run(command, &cli.config).await,
-            Some(Command::Api) => serve::run(serve::Role::Api, cli.config).await,
-            Some(Command::Consumer) => serve::run(serve::Role::Consumer, cli.config).await,
-            Some(Command::Openapi) | None => serve::run(serve::Role::Everything, cli.config).await,
+            Some(Command::Api) => serve::run(Role::Api, cli.config).await,
+            Some(Command::Consumer) => serve::run(Role::Consumer, cli.config).await,
+            Some(Command::Openapi) | None => serve::run(Role::Everything, cli.config).await,
         }
     });
     // What is still running has had its grace period.
