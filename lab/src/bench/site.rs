@@ -3,15 +3,18 @@
 mod check;
 mod state;
 
-pub(super) use state::{Lag, Moment, Tables};
+pub(super) use state::{Moment, Tables};
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
-use testbed::{folder::Folder, postgres, rabbitmq};
+use testbed::{folder::Folder, postgres, process::LOOK_EVERY, rabbitmq};
 
-use crate::{database, queues, servers::Servers};
+use crate::{database, hookline::START, queues, servers::Servers};
 
 /// What a run leaves its traces on.
 pub(super) struct Site {
@@ -105,10 +108,16 @@ impl Site {
         self.broker.as_ref().context("this run has no broker")
     }
 
-    /// How many consumers the queue has; none while nobody has declared it.
-    pub(super) async fn consumers(&self) -> Result<u32> {
+    /// Waits until the queue has a consumer; nobody has declared it before. `must_run` fails if the consumer is gone.
+    pub(super) async fn subscribed(&self, mut must_run: impl FnMut() -> Result<()>) -> Result<()> {
         let Broker { amqp_url, queue } = self.broker()?;
-        Ok(rabbitmq::consumer_count(amqp_url, queue).await.unwrap_or(0))
+        let start = Instant::now();
+        while rabbitmq::consumer_count(amqp_url, queue).await.unwrap_or(0) == 0 {
+            must_run()?;
+            ensure!(start.elapsed() < START, "the consumer does not subscribe");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Puts `rows` finished transactions into the empty table, as they would be after a long life.

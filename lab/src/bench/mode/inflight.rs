@@ -5,18 +5,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use testbed::rabbitmq;
 
-use super::RUN_WITHIN;
 use crate::bench::{
     invocation::Bench,
-    load::Load,
+    processor::resident_bytes,
     report::Target,
     service::Service,
     site::{Broker, Site},
-    usage::resident_bytes,
 };
 
-const MODE: &str = "inflight";
-
+/// Webhooks in flight at once.
+const COUNT: u64 = 300_000;
 /// No webhook is done before the run is.
 const DELAY: Duration = Duration::from_secs(3600);
 /// How long it may take until the consumer holds everything.
@@ -29,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(3);
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
-    let count = bench.count(300_000);
+    let count = bench.count(COUNT);
     let (mut idle, mut per_webhook, mut broker) = (vec![], vec![], vec![]);
     for run in bench.runs() {
         bench.phase("hookline", count);
@@ -42,16 +40,12 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         }
     }
     let report = &mut bench.report;
-    report.figure(MODE, "consumer, idle", "MB", idle);
-    report.figure(MODE, "RabbitMQ above idle", "bytes/webhook", broker);
+    report.figure("consumer, idle", "MB", idle);
+    report.figure("RabbitMQ above idle", "bytes/webhook", broker);
     let what = format!("consumer above idle, {count} in flight");
-    let bytes = report.figure(MODE, what, "bytes/webhook", per_webhook);
-    report.verdict(
-        MODE,
-        "consumer, bytes per webhook",
-        bytes,
-        Target::AtMost(700.0),
-    );
+    let bytes = report.figure(what, "bytes/webhook", per_webhook);
+    let what = "consumer, bytes per webhook";
+    report.verdict(what, bytes, Target::AtMost(700.0));
     Ok(())
 }
 
@@ -70,11 +64,9 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
     let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
     let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
-    let load = Load {
-        count,
-        ..Load::closed(service.address, bench.args.connections, RUN_WITHIN)
-    };
-    let answers = load.apply_all_accepted(&bench.progress).await?;
+    let load = bench.counted(COUNT);
+    let answers = load.apply_all_accepted(service.address, &bench.progress);
+    let answers = answers.await?;
     ensure!(
         answers.accepted == count,
         "only {} webhooks were accepted in time",

@@ -12,10 +12,12 @@ use lapin::{
 use sea_orm::sqlx::{self, postgres::PgPool};
 use uuid::Uuid;
 
-use super::tuning::Tuning;
-
 /// Deliveries that may be unacked.
 const PREFETCH: u16 = 16_384;
+/// Rows per update, at most.
+const BATCH: usize = 1024;
+/// Updates at once.
+pub(super) const UPDATERS: usize = 2;
 
 const UPDATE: &str = "\
     UPDATE transactions SET status = 'PROCESSED', processed_at = clock_timestamp() \
@@ -27,7 +29,6 @@ pub(super) async fn run(
     queue: &str,
     pool: &PgPool,
     count: u64,
-    tuning: Tuning,
     progress: &ProgressBar,
 ) -> Result<()> {
     channel
@@ -43,9 +44,9 @@ pub(super) async fn run(
         .await?;
     // Updates run beside each other and end in order, so that one ack can speak for everything before it.
     let mut updated = consumer
-        .ready_chunks(tuning.update_batch)
+        .ready_chunks(BATCH)
         .map(|deliveries| update(pool, deliveries))
-        .buffered(tuning.updaters);
+        .buffered(UPDATERS);
     let mut done = 0;
     while done < count {
         let (rows, tag) = updated

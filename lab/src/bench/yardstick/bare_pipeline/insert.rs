@@ -1,15 +1,19 @@
 //! Batched inserts, one array per column.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
 
 use anyhow::Result;
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sea_orm::sqlx::{self, postgres::PgPool};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::tuning::Tuning;
 use crate::bench::load::Ids;
+
+/// Rows per insert.
+const BATCH: usize = 512;
+/// Connections that insert.
+pub(super) const INSERTERS: usize = 2;
 
 const INSERT: &str = "\
     INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, currency) \
@@ -20,44 +24,30 @@ const INSERT: &str = "\
 pub(super) async fn run(
     pool: &PgPool,
     count: u64,
-    tuning: Tuning,
     inserted: mpsc::Sender<Vec<Uuid>>,
 ) -> Result<()> {
     let ids = Ids::unique();
-    let next = AtomicU64::new(0);
-    let inserters =
-        (0..tuning.inserters).map(|_| inserter(pool, ids, &next, count, tuning, &inserted));
-    try_join_all(inserters).await?;
+    let batches = (0..count).step_by(BATCH);
+    let batches = batches.map(|from| insert(pool, ids, from..count.min(from + BATCH as u64)));
+    let mut batches = stream::iter(batches).buffer_unordered(INSERTERS);
+    while let Some(ids) = batches.try_next().await? {
+        inserted.send(ids).await?;
+    }
     Ok(())
 }
 
-async fn inserter(
-    pool: &PgPool,
-    ids: Ids,
-    next: &AtomicU64,
-    count: u64,
-    tuning: Tuning,
-    inserted: &mpsc::Sender<Vec<Uuid>>,
-) -> Result<()> {
-    let mut connection = pool.acquire().await?;
-    loop {
-        let from = next.fetch_add(tuning.insert_batch, Ordering::Relaxed);
-        let numbers = from..count.min(from + tuning.insert_batch);
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let rows = numbers.clone().count();
-        let row_ids: Vec<Uuid> = numbers.clone().map(|_| Uuid::now_v7()).collect();
-        let texts: Vec<String> = numbers.map(|number| ids.text(number)).collect();
-        sqlx::query(INSERT)
-            .bind(&row_ids)
-            .bind(texts)
-            .bind(vec!["acc_user_1"; rows])
-            .bind(vec!["acc_merchant_1"; rows])
-            .bind(vec![1500_i64; rows])
-            .bind(vec!["INR"; rows])
-            .execute(&mut *connection)
-            .await?;
-        inserted.send(row_ids).await?;
-    }
+async fn insert(pool: &PgPool, ids: Ids, numbers: Range<u64>) -> Result<Vec<Uuid>> {
+    let row_ids: Vec<Uuid> = numbers.clone().map(|_| Uuid::now_v7()).collect();
+    let texts: Vec<String> = numbers.map(|number| ids.text(number)).collect();
+    let rows = row_ids.len();
+    sqlx::query(INSERT)
+        .bind(&row_ids)
+        .bind(texts)
+        .bind(vec!["acc_user_1"; rows])
+        .bind(vec!["acc_merchant_1"; rows])
+        .bind(vec![1500_i64; rows])
+        .bind(vec!["INR"; rows])
+        .execute(pool)
+        .await?;
+    Ok(row_ids)
 }

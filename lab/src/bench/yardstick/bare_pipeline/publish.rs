@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 /// AMQP's delivery mode for messages that survive a restart.
 const PERSISTENT: u8 = 2;
+/// Messages on their way to the broker and not confirmed.
+const WINDOW: usize = 4096;
 
 /// Publishes until there are no more ids and all are confirmed.
 pub(super) async fn run(
     channel: &Channel,
     queue: &str,
-    window: usize,
     mut batches: mpsc::Receiver<Vec<Uuid>>,
 ) -> Result<()> {
     channel
@@ -29,7 +30,7 @@ pub(super) async fn run(
     let mut unconfirmed: VecDeque<PublisherConfirm> = VecDeque::new();
     let mut more = true;
     while more || !unconfirmed.is_empty() {
-        let room = unconfirmed.len() < window;
+        let room = unconfirmed.len() < WINDOW;
         tokio::select! {
             batch = batches.recv(), if more && room => match batch {
                 // Polled in order, each takes its number at its first poll; then they wait together for the socket.

@@ -1,0 +1,149 @@
+//! What is measured run by run, in turn with others, and what it comes to.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::{
+    invocation::Bench,
+    processor::Processor,
+    report::{PROCESSOR_TIME, Report, points},
+    site::Site,
+    trial::{self, Plan, Trial},
+};
+
+/// Where a series runs.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// On PostgreSQL and RabbitMQ, on a new site each time.
+    Servers,
+    /// On SQLite, with a queue inside the process, on a new site each time.
+    Embedded,
+    /// On servers, on one site for all runs, in which so many finished transactions are before the first.
+    Prefilled(u64),
+}
+
+/// The service under one condition.
+pub(super) struct Series {
+    /// The condition, such as `0 s delay`.
+    pub(super) what: String,
+    plan: Plan,
+    place: Place,
+    /// What stays from one run to the next.
+    site: Option<Site>,
+    pub(super) trials: Vec<Trial>,
+}
+
+impl Series {
+    pub(super) fn new(place: Place, what: impl Into<String>, plan: Plan) -> Self {
+        Self {
+            what: what.into(),
+            plan,
+            place,
+            site: None,
+            trials: Vec::new(),
+        }
+    }
+
+    /// Makes the next run.
+    pub(super) async fn run(&mut self, bench: &mut Bench) -> Result<()> {
+        let mut site = match (self.site.take(), self.place) {
+            (Some(site), _) => site,
+            (None, Place::Servers) => bench.site().await?,
+            (None, Place::Embedded) => Site::embedded(&bench.binary).await?,
+            (None, Place::Prefilled(rows)) => {
+                bench.phase(&format!("writing {rows} rows"), 0);
+                let mut site = bench.site().await?;
+                site.prefill(rows).await?;
+                site
+            }
+        };
+        bench.phase(&format!("hookline, {}", self.what), self.plan.load.count);
+        let trial = trial::run(bench, &mut site, self.plan).await?;
+        match self.place {
+            Place::Prefilled(_) => self.site = Some(site),
+            Place::Servers | Place::Embedded => site.clear().await?,
+        }
+        bench.say(&format!(
+            "{}: {:.0} 202s/s, {:.0} PROCESSED/s, p50 {:.2} ms, p99 {:.2} ms",
+            self.what,
+            trial.answers.rate(),
+            trial.rate,
+            trial.answers.latency_ms(50.0),
+            trial.answers.latency_ms(99.0),
+        ));
+        self.trials.push(trial);
+        Ok(())
+    }
+
+    /// Notes how many webhooks per second were answered with 202, and what that took; returns the median.
+    pub(super) fn note_accepted(&self, report: &mut Report) -> f64 {
+        note(report, &self.what, &self.trials)
+    }
+
+    /// Notes how many webhooks per second went all the way; returns the median.
+    pub(super) fn note_processed(&self, report: &mut Report) -> f64 {
+        let rates = self.trials.iter().map(|trial| trial.rate).collect();
+        report.figure(format!("{}: PROCESSED", self.what), "webhooks/s", rates)
+    }
+
+    /// After the last run.
+    pub(super) async fn clear(self) -> Result<()> {
+        match self.site {
+            Some(site) => site.clear().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes all runs.
+pub(super) async fn in_turn(bench: &mut Bench, series: &mut [Series]) -> Result<()> {
+    for _ in bench.runs() {
+        for one in &mut *series {
+            one.run(bench).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes what trials of one kind have in common; returns the median rate of their 202s.
+pub(super) fn note(report: &mut Report, what: &str, trials: &[Trial]) -> f64 {
+    let rates = trials.iter().map(|trial| trial.answers.rate()).collect();
+    let rate = report.figure(format!("{what}: 202s"), "webhooks/s", rates);
+    note_processor(report, what, trials.iter().map(|trial| &trial.processor));
+    let mut note_tables = |named: &str, unit, value: fn(&Trial) -> Option<f64>| {
+        let values: Vec<f64> = trials.iter().filter_map(value).collect();
+        if !values.is_empty() {
+            report.figure(format!("{what}: {named}"), unit, values);
+        }
+    };
+    note_tables("rows read by sequential scans", "rows/webhook", |trial| {
+        Some(trial.tables.as_ref()?.read_in_sequence)
+    });
+    note_tables("final updates in place (HOT)", "of all", |trial| {
+        Some(trial.tables.as_ref()?.updated_in_place)
+    });
+    if let Some(trial) = trials.last() {
+        for (counts, end) in [(&trial.created, "202"), (&trial.processed, "PROCESSED")] {
+            let name = format!("{what}: {end}");
+            let counts = points(counts.iter().map(|count| *count as f64));
+            report.curve("rate", ("second", "webhooks/s"), name, counts);
+        }
+    }
+    rate
+}
+
+/// Notes the processor time of each process in each run.
+pub(super) fn note_processor<'a>(
+    report: &mut Report,
+    what: &str,
+    runs: impl Iterator<Item = &'a Processor>,
+) {
+    let runs: Vec<&Processor> = runs.collect();
+    let names: BTreeSet<&str> = runs.iter().flat_map(|run| run.keys().copied()).collect();
+    for name in names {
+        let used = runs.iter().filter_map(|run| run.get(name).copied());
+        let what = format!("{what}{PROCESSOR_TIME}{name}");
+        report.figure(what, "µs/webhook", used.collect());
+    }
+}
