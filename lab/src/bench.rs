@@ -14,13 +14,13 @@ mod series;
 mod service;
 mod site;
 mod trial;
+mod wait;
 mod yardstick;
 
 use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use clap::ValueEnum as _;
-use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::args::Args;
 use self::{args::Mode, invocation::Bench, report::Report};
@@ -36,16 +36,9 @@ pub async fn run(args: Args) -> Result<()> {
         return page::write(Path::new("docs"));
     };
     let binary = binary::find(args.smoke)?;
-    let progress = ProgressBar::no_length();
-    progress.set_style(ProgressStyle::with_template(
-        "{msg} {wide_bar} {pos}/{len} {elapsed}",
-    )?);
     let servers = match (mode, args.smoke) {
         (Mode::Embedded, true) => None,
-        _ => {
-            progress.set_message("starting PostgreSQL and RabbitMQ");
-            Some(Servers::start().await?)
-        }
+        _ => Some(Servers::start().await?),
     };
     let machine = Machine::describe(&binary, servers.as_ref()).await?;
     let delay = args.delay;
@@ -54,7 +47,6 @@ pub async fn run(args: Args) -> Result<()> {
         args,
         binary,
         servers,
-        progress,
     };
     if mode == Mode::All {
         for mode in Mode::value_variants() {
@@ -86,7 +78,6 @@ async fn ask(bench: &mut Bench, mode: Mode, delay: Duration) -> Result<()> {
 }
 
 fn finish(bench: &Bench) -> Result<()> {
-    bench.progress.finish_and_clear();
     if bench.args.smoke {
         println!("smoke: every check passed");
         return Ok(());

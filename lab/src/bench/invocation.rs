@@ -3,7 +3,6 @@
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
-use indicatif::ProgressBar;
 
 use super::{
     args::Args,
@@ -27,7 +26,6 @@ pub(super) struct Bench {
     pub(super) binary: PathBuf,
     pub(super) servers: Option<Servers>,
     pub(super) report: Report,
-    pub(super) progress: ProgressBar,
 }
 
 impl Bench {
@@ -97,18 +95,10 @@ impl Bench {
         })
     }
 
-    /// Shows what goes on now, and how many webhooks it has, if that is known.
-    pub(super) fn phase(&self, what: &str, count: u64) {
-        self.progress.reset();
-        self.progress
-            .set_length(if count == u64::MAX { 0 } else { count });
-        self.progress.set_message(what.to_owned());
-    }
-
-    /// A line that stays.
+    /// Says what goes on.
     pub(super) fn say(&self, line: &str) {
         if !self.args.smoke {
-            self.progress.suspend(|| eprintln!("{line}"));
+            eprintln!("{line}");
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{
     invocation::Bench,
     processor::Processor,
-    report::{PROCESSOR_TIME, Report, points},
+    report::{PROCESSOR_TIME, Report},
     site::Site,
     trial::{self, Plan, Trial},
 };
@@ -52,13 +52,12 @@ impl Series {
             (None, Place::Servers) => bench.site().await?,
             (None, Place::Embedded) => Site::embedded(&bench.binary).await?,
             (None, Place::Prefilled(rows)) => {
-                bench.phase(&format!("writing {rows} rows"), 0);
+                bench.say(&format!("writing {rows} rows"));
                 let mut site = bench.site().await?;
                 site.prefill(rows).await?;
                 site
             }
         };
-        bench.phase(&format!("hookline, {}", self.what), self.plan.load.count);
         let trial = trial::run(bench, &mut site, self.plan).await?;
         match self.place {
             Place::Prefilled(_) => self.site = Some(site),
@@ -123,13 +122,6 @@ pub(super) fn note(report: &mut Report, what: &str, trials: &[Trial]) -> f64 {
     note_tables("final updates in place (HOT)", "of all", |trial| {
         Some(trial.tables.as_ref()?.updated_in_place)
     });
-    if let Some(trial) = trials.last() {
-        for (counts, end) in [(&trial.created, "202"), (&trial.processed, "PROCESSED")] {
-            let name = format!("{what}: {end}");
-            let counts = points(counts.iter().map(|count| *count as f64));
-            report.curve("rate", ("second", "webhooks/s"), name, counts);
-        }
-    }
     rate
 }
 

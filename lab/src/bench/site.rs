@@ -3,17 +3,15 @@
 mod check;
 mod state;
 
-pub(super) use state::{Moment, Tables};
+pub(super) use state::{Lives, Tables};
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
-use testbed::{folder::Folder, postgres, process::LOOK_EVERY, rabbitmq};
+use testbed::{folder::Folder, postgres, rabbitmq};
 
+use super::wait::until;
 use crate::{database, hookline::START, queues, servers::Servers};
 
 /// What a run leaves its traces on.
@@ -111,13 +109,12 @@ impl Site {
     /// Waits until the queue has a consumer; nobody has declared it before. `must_run` fails if the consumer is gone.
     pub(super) async fn subscribed(&self, mut must_run: impl FnMut() -> Result<()>) -> Result<()> {
         let Broker { amqp_url, queue } = self.broker()?;
-        let start = Instant::now();
-        while rabbitmq::consumer_count(amqp_url, queue).await.unwrap_or(0) == 0 {
+        until(START, "the consumer subscribes", async || {
             must_run()?;
-            ensure!(start.elapsed() < START, "the consumer does not subscribe");
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+            let consumers = rabbitmq::consumer_count(amqp_url, queue).await;
+            Ok(consumers.unwrap_or(0) > 0)
+        })
+        .await
     }
 
     /// Puts `rows` finished transactions into the empty table, as they would be after a long life.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{
     invocation::Bench,
     load::{Answers, Load},
     processor::{Clock, Processor},
     service::Service,
-    site::{Moment, Site, Tables},
+    site::{Lives, Site, Tables},
 };
 
 /// How long the service may take to finish everything after the last request, its delay aside.
@@ -43,12 +43,7 @@ pub(super) struct Trial {
     pub(super) rate: f64,
     /// Processor time of each process.
     pub(super) processor: Processor,
-    /// Commits in each second since the first request.
-    pub(super) created: Vec<u64>,
-    /// `PROCESSED` in each second since the first request.
-    pub(super) processed: Vec<u64>,
-    /// The longest time from commit to `PROCESSED`, in seconds.
-    pub(super) longest: Option<f64>,
+    pub(super) lives: Lives,
     /// What PostgreSQL did to the table.
     pub(super) tables: Option<Tables>,
 }
@@ -73,13 +68,11 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
     let clock = Clock::start(processes)?;
     let answers = if plan.broker_away {
         bench.servers_mut()?.rabbitmq.stop().await?;
-        let load = plan.load;
-        let answers = load.apply_all_accepted(service.address, &bench.progress);
-        let answers = answers.await?;
+        let answers = plan.load.apply_all_accepted(service.address).await?;
         bench.servers_mut()?.rabbitmq.start_again().await?;
         answers
     } else {
-        plan.load.apply(service.address, &bench.progress).await?
+        plan.load.apply(service.address).await?
     };
     site.all_done(&mut service, DRAIN_WITHIN + plan.delay)
         .await?;
@@ -96,14 +89,11 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
 
 /// What the tables of a run that has passed its check say about it.
 pub(super) async fn tell(site: &Site, answers: Answers, processor: Processor) -> Result<Trial> {
-    let last = site.last_processed().await?;
-    let took = last.duration_since(answers.began).context("clock")?;
+    let lives = site.lives(answers.began).await?;
     Ok(Trial {
-        rate: answers.accepted as f64 / took.as_secs_f64(),
+        rate: answers.accepted as f64 / lives.last,
         processor,
-        created: site.per_second(Moment::Created, answers.began).await?,
-        processed: site.per_second(Moment::Processed, answers.began).await?,
-        longest: site.longest(answers.began).await?,
+        lives,
         tables: site.tables().await?,
         answers,
     })

@@ -59,18 +59,13 @@ impl Connection {
         })
     }
 
-    /// Sends a request, each of its parts as a segment of its own; one may be empty. An error says that the server has
-    /// closed the connection.
-    pub(super) fn send(&mut self, parts: [&[u8]; 2], under_way: UnderWay) -> io::Result<()> {
+    /// Sends a request in so many segments. An error says that the server has closed the connection.
+    pub(super) fn send(&mut self, segments: &[String], under_way: UnderWay) -> io::Result<()> {
         self.under_way = Some(under_way);
         self.filled = 0;
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            // The socket's buffer is empty, so a few hundred bytes always fit.
-            if self.stream.write(part)? != part.len() {
-                return Err(ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
+        // The socket's buffer is empty, so a few hundred bytes always fit.
+        let mut segments = segments.iter();
+        segments.try_for_each(|segment| self.stream.write_all(segment.as_bytes()))
     }
 
     /// Reads what has come. Any answer but 202, and 503 with `Retry-After`, is an error.

@@ -6,14 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use indicatif::ProgressBar;
 
 use super::{
     amount::{Load, Pace},
     answers::Answers,
     connection::{Connection, News, UnderWay},
     events::Events,
-    webhook::{Ids, Request},
+    webhook::{Ids, request},
 };
 
 /// How long the last answers may take after the last request.
@@ -23,13 +22,10 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 const GROUPED_FROM: f64 = 5_000.0;
 /// From one group to the next. With more to read than it takes at once, the generator is behind and does not rest.
 const GROUP_EVERY: Duration = Duration::from_millis(1);
-/// Answers between two updates of the progress bar.
-const SHOW_EVERY: u64 = 512;
 
 struct Generator {
     address: SocketAddr,
     load: Load,
-    request: Request,
     events: Events,
     connections: Vec<Connection>,
     idle: Vec<usize>,
@@ -41,7 +37,7 @@ struct Generator {
 }
 
 /// Applies the load on this thread.
-pub(super) fn run(load: Load, address: SocketAddr, progress: &ProgressBar) -> Result<Answers> {
+pub(super) fn run(load: Load, address: SocketAddr) -> Result<Answers> {
     let events = Events::new()?;
     let mut connections = Vec::with_capacity(load.connections);
     for number in 0..load.connections {
@@ -52,7 +48,6 @@ pub(super) fn run(load: Load, address: SocketAddr, progress: &ProgressBar) -> Re
         address,
         idle: (0..connections.len()).rev().collect(),
         load,
-        request: Request::new(),
         events,
         connections,
         sent: 0,
@@ -60,7 +55,7 @@ pub(super) fn run(load: Load, address: SocketAddr, progress: &ProgressBar) -> Re
         ended: None,
         answers: Answers::new(ids)?,
     };
-    generator.drive(progress)?;
+    generator.drive()?;
     generator.answers.took = generator.began.elapsed();
     Ok(generator.answers)
 }
@@ -72,7 +67,7 @@ fn open(address: SocketAddr, events: &Events, number: usize) -> Result<Connectio
 }
 
 impl Generator {
-    fn drive(&mut self, progress: &ProgressBar) -> Result<()> {
+    fn drive(&mut self) -> Result<()> {
         let grouped = self.rate().is_some_and(|rate| rate >= GROUPED_FROM);
         loop {
             self.send_what_is_due()?;
@@ -91,9 +86,6 @@ impl Generator {
             }
             for number in self.events.wait(self.until_next())? {
                 self.receive(number)?;
-                if self.answers.latency.len().is_multiple_of(SHOW_EVERY) {
-                    progress.set_position(self.answers.accepted);
-                }
             }
         }
     }
@@ -158,9 +150,12 @@ impl Generator {
     }
 
     fn send(&mut self, number: usize, under_way: UnderWay) -> std::io::Result<()> {
-        let digits = self.answers.ids.digits(under_way.webhook);
-        let request = self.request.parts(digits, self.load.apart);
-        self.connections[number].send(request, under_way)
+        let [head, body] = request(&self.answers.ids.text(under_way.webhook));
+        let segments = match self.load.apart {
+            true => vec![head, body],
+            false => vec![head + &body],
+        };
+        self.connections[number].send(&segments, under_way)
     }
 
     /// The server closes connections that rest for long. What was sent on one at that very moment is sent again, as any

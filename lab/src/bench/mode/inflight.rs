@@ -1,6 +1,6 @@
 //! How much memory does a webhook take while it is in flight?
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testbed::rabbitmq;
@@ -11,6 +11,7 @@ use crate::bench::{
     report::Target,
     service::Service,
     site::{Broker, Site},
+    wait::until,
 };
 
 /// Webhooks in flight at once.
@@ -21,8 +22,6 @@ const DELAY: Duration = Duration::from_secs(3600);
 const DELIVERED_WITHIN: Duration = Duration::from_secs(180);
 /// How long the broker may take to take everything back.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time for buffers to be given back.
 const CALM: Duration = Duration::from_secs(3);
 
@@ -30,7 +29,6 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let count = bench.count(COUNT);
     let (mut idle, mut per_webhook, mut broker) = (vec![], vec![], vec![]);
     for run in bench.runs() {
-        bench.phase("hookline", count);
         let memory = hold(bench, count).await?;
         idle.push(memory.idle as f64 / 1e6);
         per_webhook.push(memory.consumer as f64 / count as f64);
@@ -65,8 +63,7 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
     let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
     let load = bench.counted(COUNT);
-    let answers = load.apply_all_accepted(service.address, &bench.progress);
-    let answers = answers.await?;
+    let answers = load.apply_all_accepted(service.address).await?;
     ensure!(
         answers.accepted == count,
         "only {} webhooks were accepted in time",
@@ -90,14 +87,9 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
         "{count} webhooks were in flight, and the database says {rows:?}: the check failed"
     );
     let Broker { amqp_url, queue } = site.broker()?;
-    let start = Instant::now();
-    while u64::from(rabbitmq::message_count(amqp_url, queue).await?) < count {
-        ensure!(
-            start.elapsed() < BACK_WITHIN,
-            "the broker has lost messages: the check failed"
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let what = "the broker has everything again: the check failed";
+    let is_back = async || Ok(u64::from(rabbitmq::message_count(amqp_url, queue).await?) >= count);
+    until(BACK_WITHIN, what, is_back).await?;
     site.clear().await?;
     Ok(memory)
 }
@@ -107,18 +99,11 @@ async fn all_delivered(site: &Site, count: u64) -> Result<()> {
     // What is published is due again only long after; what is not, within seconds.
     let sql = "SELECT count(*) FROM outbox WHERE due_at > (extract(epoch FROM clock_timestamp()) + 60) * 1000";
     let Broker { amqp_url, queue } = site.broker()?;
-    let start = Instant::now();
-    loop {
-        let published: i64 = site.one(sql, []).await?.unwrap_or(0);
-        if u64::try_from(published)? == count
-            && rabbitmq::message_count(amqp_url, queue).await? == 0
-        {
-            return Ok(());
-        }
-        ensure!(
-            start.elapsed() < DELIVERED_WITHIN,
-            "{published} of {count} webhooks are published, and not all delivered, within {DELIVERED_WITHIN:?}"
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let what = format!("{count} webhooks are published and delivered");
+    until(DELIVERED_WITHIN, &what, async || {
+        let published: Option<i64> = site.one(sql, []).await?;
+        let waiting = rabbitmq::message_count(amqp_url, queue).await?;
+        Ok(published == Some(count.cast_signed()) && waiting == 0)
+    })
+    .await
 }

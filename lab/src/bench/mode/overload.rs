@@ -44,7 +44,6 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let mut series: Vec<Vec<Run>> = factors.iter().map(|_| Vec::new()).collect();
     for _ in bench.runs() {
         for (factor, runs) in factors.iter().zip(&mut series) {
-            bench.phase("hookline, as much as it can carry", bench.count(COUNT));
             let before = trial::on_servers(bench, Plan::new(bench.counted(COUNT))).await?;
             let rate = bench.args.rate.unwrap_or(before.rate * factor);
             runs.push(overload(bench, before, rate).await?);
@@ -187,12 +186,10 @@ async fn overload(bench: &Bench, before: Trial, rate: f64) -> Result<Run> {
     };
     let mut usual = bench.timed(AFTER);
     usual.time = usual.time.min(Duration::from_secs(AFTER));
-    let count = rate * over.time.as_secs_f64();
-    bench.phase(&format!("hookline, {rate:.0}/s"), count as u64);
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
     let loads = async {
-        let during = over.apply(service.address, &bench.progress).await?;
-        let after = usual.apply(service.address, &bench.progress).await?;
+        let during = over.apply(service.address).await?;
+        let after = usual.apply(service.address).await?;
         anyhow::Ok((during, after))
     };
     let ((during, after), memory) = watched([service.api.pid(), consumer], loads).await?;

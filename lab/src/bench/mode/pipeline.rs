@@ -71,10 +71,9 @@ pub(super) struct Bare(Vec<(f64, Processor)>);
 impl Bare {
     /// Makes the next run, with so many rows, and checks it.
     pub(super) async fn run(&mut self, bench: &Bench, count: u64) -> Result<()> {
-        bench.phase("bare pipeline", count);
         let mut site = bench.site().await?;
         let clock = Clock::start(bench.server_processes().collect())?;
-        let took = bare_pipeline::run(&site, count, &bench.progress).await?;
+        let took = bare_pipeline::run(&site, count).await?;
         let rate = count as f64 / took.as_secs_f64();
         self.0.push((rate, clock.per_webhook(count)?));
         bench.say(&format!("bare pipeline: {rate:.0}/s"));

@@ -41,7 +41,6 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
         _ if bench.args.smoke => 200.0,
         Some(rate) => rate,
         None => {
-            bench.phase("hookline, no delay", FIRST_COUNT);
             let plan = Plan::new(bench.counted(FIRST_COUNT));
             trial::on_servers(bench, plan).await?.rate * FIRST
         }
@@ -81,8 +80,6 @@ async fn highest(
     time: Duration,
 ) -> Result<(f64, Trial)> {
     for _ in 0..TRIES_MAX {
-        let count = (rate * time.as_secs_f64()) as u64;
-        bench.phase(&format!("hookline, {rate:.0}/s"), count);
         let load = Load {
             pace: Pace::Open(rate),
             time,
@@ -93,8 +90,7 @@ async fn highest(
             ..Plan::new(load)
         };
         let trial = trial::on_servers(bench, plan).await?;
-        let longest = trial.longest.unwrap_or(f64::INFINITY);
-        let answers = &trial.answers;
+        let (answers, longest) = (&trial.answers, trial.lives.longest);
         let is_sustained = longest <= (delay + LATE_MAX).as_secs_f64()
             && answers.later.is_empty()
             && answers.latency_ms(99.0) <= ANSWER_MAX_MS;
@@ -115,10 +111,11 @@ async fn highest(
 
 /// The most webhooks that were committed and not `PROCESSED` at the end of any second.
 fn most_in_flight(trial: &Trial) -> f64 {
+    let lives = &trial.lives;
     let (mut now, mut most) = (0_i64, 0);
-    for second in 0..trial.created.len().max(trial.processed.len()) {
+    for second in 0..lives.created.len().max(lives.processed.len()) {
         let count = |counts: &[u64]| counts.get(second).copied().unwrap_or(0).cast_signed();
-        now += count(&trial.created) - count(&trial.processed);
+        now += count(&lives.created) - count(&lives.processed);
         most = most.max(now);
     }
     most as f64

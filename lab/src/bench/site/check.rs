@@ -1,13 +1,16 @@
 //! Whether a run kept the promises. A run that did not has no speed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use sea_orm::DbBackend;
-use testbed::{process::LOOK_EVERY, rabbitmq};
+use testbed::rabbitmq;
 
 use super::Site;
-use crate::{bench::load::Answers, queues::dead_letter};
+use crate::{
+    bench::{load::Answers, wait::until},
+    queues::dead_letter,
+};
 
 /// Ids that one query looks for.
 const LOOKED_FOR: usize = 10_000;
@@ -71,19 +74,12 @@ impl Site {
             return Ok(());
         }
         let sql = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'";
-        let start = Instant::now();
-        loop {
-            let updates: i64 = self.one(sql, []).await?.context("no statistics")?;
-            if u64::try_from(updates)? == self.carried {
-                return Ok(());
-            }
-            ensure!(
-                start.elapsed() < TOLD_WITHIN,
-                "{} rows were updated {updates} times: the check failed",
-                self.carried
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let what = format!("{} rows were updated once: the check failed", self.carried);
+        until(TOLD_WITHIN, &what, async || {
+            let updates: Option<i64> = self.one(sql, []).await?;
+            Ok(updates == Some(self.carried.cast_signed()))
+        })
+        .await
     }
 
     async fn check_queues(&self) -> Result<()> {

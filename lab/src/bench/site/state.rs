@@ -1,6 +1,6 @@
 //! What the database says about a run, during it and after it.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement, TryGetable, Value};
@@ -8,10 +8,7 @@ use testbed::rabbitmq;
 use uuid::Uuid;
 
 use super::{Broker, Site};
-use crate::bench::service::Service;
-
-/// Between two looks for whether everything is done. Rates do not depend on it: they end with the last `processed_at`.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+use crate::bench::{service::Service, wait::until};
 
 /// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
 const EMPTY_LOOKS: u32 = 3;
@@ -33,25 +30,32 @@ pub(in crate::bench) struct Tables {
     pub(in crate::bench) updated_in_place: f64,
 }
 
-/// Which end of a life.
-#[derive(Clone, Copy)]
-pub(in crate::bench) enum Moment {
-    Created,
-    Processed,
+/// What became of webhooks after the first request left.
+#[derive(Default)]
+pub(in crate::bench) struct Lives {
+    /// Commits in each second.
+    pub(in crate::bench) created: Vec<u64>,
+    /// `PROCESSED` in each second.
+    pub(in crate::bench) processed: Vec<u64>,
+    /// Seconds until the last was `PROCESSED`.
+    pub(in crate::bench) last: f64,
+    /// The longest time, in seconds, from commit to `PROCESSED`.
+    pub(in crate::bench) longest: f64,
+}
+
+/// Those committed in one second and `PROCESSED` in another.
+#[derive(FromQueryResult)]
+struct Group {
+    created: i64,
+    processed: i64,
+    count: i64,
+    last: f64,
+    longest: f64,
 }
 
 /// Any unfinished id.
 const UNFINISHED: &str = "SELECT id FROM (SELECT id FROM outbox ORDER BY id LIMIT 1) AS first \
                           UNION ALL SELECT id FROM retries LIMIT 1";
-
-impl Moment {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Created => "created_at",
-            Self::Processed => "processed_at",
-        }
-    }
-}
 
 impl Site {
     pub(in crate::bench) async fn execute(&self, sql: &str) -> Result<()> {
@@ -83,75 +87,52 @@ impl Site {
         service: &mut Service,
         within: Duration,
     ) -> Result<()> {
-        let start = Instant::now();
-        while self.one::<Uuid>(UNFINISHED, []).await?.is_some() {
+        let what = "nothing is unfinished";
+        until(within, what, async || {
             service.must_run()?;
-            if start.elapsed() > within {
-                let rows = self.rows().await?;
-                ensure!(rows.outbox == 0, "not all done within {within:?}: {rows:?}");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            Ok(self.one::<Uuid>(UNFINISHED, []).await?.is_none())
+        })
+        .await?;
+        let Some(Broker { amqp_url, queue }) = &self.broker else {
+            return Ok(());
+        };
         let mut empty = 0;
-        while empty < EMPTY_LOOKS && !self.is_embedded() {
+        until(within, "no message waits", async || {
             service.must_run()?;
-            let Broker { amqp_url, queue } = self.broker()?;
             let ready = rabbitmq::message_count(amqp_url, queue).await?;
             empty = if ready == 0 { empty + 1 } else { 0 };
-            ensure!(
-                start.elapsed() <= within,
-                "{ready} messages wait after {within:?}"
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+            Ok(empty == EMPTY_LOOKS)
+        })
+        .await
     }
 
-    /// When the last webhook was `PROCESSED`.
-    pub(in crate::bench) async fn last_processed(&self) -> Result<SystemTime> {
-        let seconds = self.seconds("max(processed_at)");
-        let sql = format!("SELECT {seconds} FROM transactions");
-        let last: f64 = self.one(&sql, []).await?.context("no row is PROCESSED")?;
-        Ok(UNIX_EPOCH + Duration::from_secs_f64(last))
-    }
-
-    /// How many webhooks had this moment in each second since `began`.
-    pub(in crate::bench) async fn per_second(
-        &self,
-        moment: Moment,
-        began: SystemTime,
-    ) -> Result<Vec<u64>> {
-        let since = self.seconds(moment.column());
+    /// What became of the webhooks since `began`, when all are `PROCESSED`.
+    pub(in crate::bench) async fn lives(&self, began: SystemTime) -> Result<Lives> {
         // PostgreSQL's CAST rounds, SQLite's cuts off.
-        let second = match self.db.get_database_backend() {
-            DbBackend::Postgres => format!("floor({since} - $1)::bigint"),
-            _ => format!("CAST({since} - $1 AS integer)"),
+        let (seconds, whole) = match self.db.get_database_backend() {
+            DbBackend::Postgres => ("extract(epoch FROM COLUMN)::float8", "floor"),
+            _ => ("unixepoch(COLUMN, 'subsec')", ""),
         };
+        let [created, processed] =
+            ["created_at", "processed_at"].map(|column| seconds.replace("COLUMN", column));
         let sql = format!(
-            "SELECT {second} AS second, count(*) AS count FROM transactions \
-             WHERE {since} >= $1 GROUP BY 1 ORDER BY 1"
+            "SELECT CAST({whole}({created} - $1) AS bigint) AS created, \
+             CAST({whole}({processed} - $1) AS bigint) AS processed, count(*) AS count, \
+             max({processed} - $1) AS last, max({processed} - {created}) AS longest \
+             FROM transactions WHERE {created} >= $1 GROUP BY 1, 2"
         );
         let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let rows = self.db.query_all_raw(self.statement(&sql, [began.into()]));
-        let mut counts = Vec::new();
-        for row in rows.await? {
-            let second = usize::try_from(row.try_get_by_index::<i64>(0)?)?;
-            counts.resize(second + 1, 0);
-            counts[second] = u64::try_from(row.try_get_by_index::<i64>(1)?)?;
+        let groups = Group::find_by_statement(self.statement(&sql, [began.into()]));
+        let mut lives = Lives::default();
+        for group in groups.all(&self.db).await? {
+            let count = u64::try_from(group.count)?;
+            *second(&mut lives.created, usize::try_from(group.created)?) += count;
+            *second(&mut lives.processed, usize::try_from(group.processed)?) += count;
+            lives.last = lives.last.max(group.last);
+            lives.longest = lives.longest.max(group.longest);
         }
-        Ok(counts)
-    }
-
-    /// The longest time, in seconds, from commit to `PROCESSED` of the webhooks since `began`; none where everything was a
-    /// duplicate. PostgreSQL only.
-    pub(in crate::bench) async fn longest(&self, began: SystemTime) -> Result<Option<f64>> {
-        if self.is_embedded() {
-            return Ok(None);
-        }
-        let sql = "SELECT extract(epoch FROM max(processed_at - created_at))::float8 FROM transactions \
-                   WHERE created_at >= to_timestamp($1)";
-        let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
-        Ok(self.one(sql, [began.into()]).await?.flatten())
+        ensure!(lives.last > 0.0, "no row is PROCESSED");
+        Ok(lives)
     }
 
     /// What PostgreSQL did to the table of transactions, for each row that the service wrote there.
@@ -164,14 +145,6 @@ impl Site {
                    FROM pg_stat_user_tables WHERE relname = 'transactions'";
         let tables = Tables::find_by_statement(self.statement(sql, [])).one(&self.db);
         Ok(tables.await?)
-    }
-
-    /// A time as seconds since 1970, as an SQL expression.
-    fn seconds(&self, time: &str) -> String {
-        match self.db.get_database_backend() {
-            DbBackend::Postgres => format!("extract(epoch FROM {time})::float8"),
-            _ => format!("unixepoch({time}, 'subsec')"),
-        }
     }
 
     /// The first column of the first row.
@@ -187,4 +160,9 @@ impl Site {
     fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         Statement::from_sql_and_values(self.db.get_database_backend(), sql, values)
     }
+}
+
+fn second(counts: &mut Vec<u64>, second: usize) -> &mut u64 {
+    counts.resize(counts.len().max(second + 1), 0);
+    &mut counts[second]
 }

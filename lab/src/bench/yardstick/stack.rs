@@ -5,11 +5,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use indicatif::ProgressBar;
 use rustix::process::Signal;
 use testbed::{
     folder::Folder,
@@ -24,6 +23,7 @@ use crate::{
         processor::Clock,
         site::Site,
         trial::{self, Trial},
+        wait::until,
     },
     hookline::START,
 };
@@ -32,9 +32,6 @@ use crate::{
 const WARM_UP: u64 = 500;
 /// How long the work may take after the last request.
 const DRAIN_WITHIN: Duration = Duration::from_secs(120);
-/// Between two looks for whether everything is done: they cost the database something.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
 /// A stack, as data.
 pub(in crate::bench) struct Peer {
     pub(in crate::bench) name: &'static str,
@@ -87,7 +84,6 @@ impl Stack {
         if bench.args.smoke {
             return None;
         }
-        bench.phase(&format!("installing {}", peer.name), 0);
         let left_out = |error| bench.say(&format!("LEFT OUT: {}: {error:#}", peer.name));
         let python = install(&bench.binary, peer).await;
         let python = python.map_err(left_out).ok()?;
@@ -96,75 +92,85 @@ impl Stack {
 
     /// Runs it on a new site, at so many seconds of load without delay. Its webhooks are all different.
     pub(in crate::bench) async fn run(&self, bench: &Bench, seconds: u64) -> Result<Trial> {
-        bench.phase(self.peer.name, 0);
+        let name = self.peer.name;
         let mut site = bench.site().await?;
-        let running = self.start(&site).await?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        // The processes end before their folder goes.
+        let mut folder = Folder::new("hookline-peer-")?;
+        let mut processes = self.start(&site, address, &mut folder)?;
+        if let [(log, listener), others @ ..] = &mut processes[..] {
+            // Workers share one socket, which listens before they can answer; requests wait there.
+            let listens = listener.listens(address, START, &folder.log(log)).await;
+            listens.with_context(|| format!("{name} did not start"))?;
+            for (log, other) in others {
+                let says = || tail(&folder.log(log));
+                let subscribed = site.subscribed(|| {
+                    let ended = other.exited()?;
+                    ensure!(ended.is_none(), "{log} ended by itself: {}", says());
+                    Ok(())
+                });
+                subscribed.await?;
+            }
+        }
         let load = bench.timed(seconds);
         let first = Load {
             count: WARM_UP,
             ..load
         };
-        let warm_up = running.finish(&site, first, 0).await?.accepted;
+        let warm_up = finish(&site, address, first, 0).await?.accepted;
 
-        let named = running.processes.iter();
+        let named = processes.iter();
         let named = named.map(|(name, process)| (*name, process.id()));
-        let servers = bench.server_processes().take(self.peer.processes.len());
+        let servers = bench.server_processes().take(processes.len());
         let clock = Clock::start(named.chain(servers).collect())?;
-        let answers = running.finish(&site, load, warm_up).await?;
+        let answers = finish(&site, address, load, warm_up).await?;
         let processor = clock.per_webhook(answers.accepted.max(1))?;
-        for (_, process) in running.processes {
+        let has_queue = processes.len() > 1;
+        for (_, process) in processes {
             process.end(Signal::TERM).await?;
         }
-        drop(running.folder);
-        match self.peer.processes.len() {
-            1 => site.check_rows(warm_up + answers.accepted).await?,
-            _ => site.check(warm_up + answers.accepted).await?,
+        match has_queue {
+            true => site.check(warm_up + answers.accepted).await?,
+            false => site.check_rows(warm_up + answers.accepted).await?,
         }
         let trial = trial::tell(&site, answers, processor).await?;
-        bench.say(&format!("{}: {:.0}/s", self.peer.name, trial.rate));
+        bench.say(&format!("{name}: {:.0}/s", trial.rate));
         site.clear().await?;
         Ok(trial)
     }
 
-    async fn start(&self, site: &Site) -> Result<Running> {
-        let mut folder = Folder::new("hookline-peer-")?;
+    /// Starts its processes; each has its name, which is its log's, too.
+    fn start(
+        &self,
+        site: &Site,
+        address: SocketAddr,
+        folder: &mut Folder,
+    ) -> Result<Vec<(&'static str, Process)>> {
         for (name, text) in self.peer.program {
             fs::write(folder.path().join(name), text)?;
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
         let cores = std::thread::available_parallelism()?.to_string();
-        let mut processes = Vec::new();
-        for (module, arguments) in self.peer.processes {
-            let arguments = arguments.replace("PORT", &address.port().to_string());
-            let arguments = arguments.replace("CORES", &cores);
+        let port = address.port().to_string();
+        let start = |(module, arguments): &(&'static str, &str)| {
+            let arguments = arguments.replace("PORT", &port).replace("CORES", &cores);
             let mut command = clean(&self.python);
             command.args(["-m", module]);
             command.args(arguments.split_whitespace());
             command.envs(site.variables());
-            let process = Process::spawn(module, command, &mut folder, Signal::TERM)?;
-            processes.push((*module, process));
-        }
-        if let [(name, listener), others @ ..] = &mut processes[..] {
-            // The workers share one socket, which listens before they can answer; requests wait there.
-            let log = folder.log(name);
-            let listens = listener.listens(address, START, &log).await;
-            listens.with_context(|| format!("{} did not start", self.peer.name))?;
-            for (name, taker) in others {
-                let log = folder.log(name);
-                let must_run = || {
-                    let ended = taker.exited()?;
-                    ensure!(ended.is_none(), "{name} ended by itself: {}", tail(&log));
-                    Ok(())
-                };
-                site.subscribed(must_run).await?;
-            }
-        }
-        Ok(Running {
-            processes,
-            folder,
-            address,
-        })
+            let process = Process::spawn(module, command, folder, Signal::TERM)?;
+            Ok((*module, process))
+        };
+        self.peer.processes.iter().map(start).collect()
     }
+}
+
+/// Applies a load, and waits until all of it is done, beside so many earlier webhooks.
+async fn finish(site: &Site, address: SocketAddr, load: Load, earlier: u64) -> Result<Answers> {
+    let answers = load.apply_all_accepted(address).await?;
+    let all = i64::try_from(earlier + answers.accepted)?;
+    let done = async || Ok(site.rows().await?.processed == all);
+    until(DRAIN_WITHIN, "the stack has done everything", done).await?;
+    Ok(answers)
 }
 
 /// Makes the environment beside the binary, once; a later benchmark finds it there. Returns its Python.
@@ -190,25 +196,4 @@ async fn install(binary: &Path, peer: &Peer) -> Result<PathBuf> {
     run(pip).await.context("it cannot be installed")?;
     fs::write(installed, peer.requirements)?;
     Ok(python)
-}
-
-/// A stack at work. Dropped in this order: the processes end before their folder goes.
-struct Running {
-    processes: Vec<(&'static str, Process)>,
-    folder: Folder,
-    address: SocketAddr,
-}
-
-impl Running {
-    /// Applies a load, and waits until all of it is done, beside so many earlier webhooks.
-    async fn finish(&self, site: &Site, load: Load, earlier: u64) -> Result<Answers> {
-        let hidden = ProgressBar::hidden();
-        let answers = load.apply_all_accepted(self.address, &hidden).await?;
-        let start = Instant::now();
-        while u64::try_from(site.rows().await?.processed)? < earlier + answers.accepted {
-            ensure!(start.elapsed() < DRAIN_WITHIN, "the stack does not finish");
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(answers)
-    }
 }
