@@ -29,14 +29,6 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn servers(&self) -> Result<&Servers> {
-        self.servers.as_ref().context("this mode has no servers")
-    }
-
-    pub(super) fn servers_mut(&mut self) -> Result<&mut Servers> {
-        self.servers.as_mut().context("this mode has no servers")
-    }
-
     /// The servers' processes.
     pub(super) fn server_processes(&self) -> impl Iterator<Item = Named> {
         let pids = self.servers.iter().flat_map(|servers| {
@@ -50,7 +42,8 @@ impl Bench {
 
     /// A new site on the servers, for one run.
     pub(super) async fn site(&self) -> Result<Site> {
-        Site::on_servers(self.servers()?, &self.binary).await
+        let servers = self.servers.as_ref().context("this mode has no servers")?;
+        Site::on_servers(servers, &self.binary).await
     }
 
     /// The runs to do, counted from 1.

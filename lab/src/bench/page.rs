@@ -122,7 +122,7 @@ fn processor_times(figures: &[&Figure]) -> String {
         let (what, process) = figure.what.split_once(PROCESSOR_TIME).unwrap_or_default();
         let before = match what == last {
             true => ",".to_owned(),
-            false => format!("\n- {what}:"),
+            false => format!("\n- {}", what.trim_end()),
         };
         text += &format!("{before} {process} {}", number(median(&figure.runs)));
         last = what;

@@ -8,16 +8,15 @@ use procfs::{
     ticks_per_second,
 };
 
+use super::report::{Measure, PROCESSOR_TIME};
+
 /// A process, by the name that it has in figures.
 pub(super) type Named = (&'static str, u32);
-
-/// Microseconds of processor time per webhook, by the names of the processes.
-pub(super) type Processor = BTreeMap<&'static str, f64>;
 
 /// Processor time that is counted from its making on.
 pub(super) struct Clock {
     processes: Vec<Named>,
-    before: Processor,
+    before: BTreeMap<&'static str, f64>,
 }
 
 impl Clock {
@@ -28,15 +27,18 @@ impl Clock {
     }
 
     /// What has been used since, for each of `count` webhooks. A server that was stopped meanwhile is left out.
-    pub(super) fn per_webhook(self, count: u64) -> Result<Processor> {
-        let used = used(&self.processes)?;
-        let since = |(name, after)| (name, (after - self.before[name]) * 1e6 / count as f64);
-        Ok(used.into_iter().map(since).collect())
+    pub(super) fn per_webhook(self, count: u64) -> Result<Vec<Measure>> {
+        let after = used(&self.processes)?;
+        let since = |(name, before)| {
+            let used_us = (after.get(name)? - before) * 1e6 / count as f64;
+            Some((format!("{PROCESSOR_TIME}{name}"), "µs/webhook", used_us))
+        };
+        Ok(self.before.into_iter().filter_map(since).collect())
     }
 }
 
 /// Seconds of each process that lives, and of this one.
-fn used(processes: &[Named]) -> Result<Processor> {
+fn used(processes: &[Named]) -> Result<BTreeMap<&'static str, f64>> {
     let mut ticks = BTreeMap::from([("lab", own(&Process::myself()?.stat()?))]);
     let name = |pid: i32| {
         let pid = pid.cast_unsigned();

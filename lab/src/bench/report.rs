@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{machine::Machine, median::median};
 
-/// Between what was measured and a process, in the name of a figure of processor time.
-pub(super) const PROCESSOR_TIME: &str = ": processor time, ";
+/// What a figure of processor time is called, before the name of the process.
+pub(super) const PROCESSOR_TIME: &str = "processor time, ";
 
 /// All results of one invocation.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub(super) struct Figure {
     pub(super) unit: String,
     pub(super) runs: Vec<f64>,
 }
+
+/// What a run tells beside the rate that it is made for: what, in which unit, and how much.
+pub(super) type Measure = (String, &'static str, f64);
 
 /// What was wanted, and what was reached.
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,6 +102,19 @@ impl Report {
             runs,
         });
         median
+    }
+
+    /// Notes everything that runs of one kind have measured.
+    pub(super) fn measures<'a>(
+        &mut self,
+        of: &str,
+        runs: impl IntoIterator<Item = &'a Vec<Measure>>,
+    ) {
+        let runs: Vec<&Vec<Measure>> = runs.into_iter().collect();
+        for (index, (what, unit, _)) in runs.first().into_iter().copied().flatten().enumerate() {
+            let values = runs.iter().filter_map(|run| Some(run.get(index)?.2));
+            self.figure(format!("{of}: {what}"), unit, values.collect());
+        }
     }
 
     /// Notes a line of a plot with these axes.

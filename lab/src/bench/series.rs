@@ -1,13 +1,10 @@
 //! What is measured run by run, in turn with others, and what it comes to.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 
 use super::{
     invocation::Bench,
-    processor::Processor,
-    report::{PROCESSOR_TIME, Report},
+    report::Report,
     site::Site,
     trial::{self, Plan, Trial},
 };
@@ -105,37 +102,10 @@ pub(super) async fn in_turn(bench: &mut Bench, series: &mut [Series]) -> Result<
     Ok(())
 }
 
-/// Notes what trials of one kind have in common; returns the median rate of their 202s.
+/// Notes the 202s of trials of one kind, and what they took; returns the median rate.
 pub(super) fn note(report: &mut Report, what: &str, trials: &[Trial]) -> f64 {
     let rates = trials.iter().map(|trial| trial.answers.rate()).collect();
     let rate = report.figure(format!("{what}: 202s"), "webhooks/s", rates);
-    note_processor(report, what, trials.iter().map(|trial| &trial.processor));
-    let mut note_tables = |named: &str, unit, value: fn(&Trial) -> Option<f64>| {
-        let values: Vec<f64> = trials.iter().filter_map(value).collect();
-        if !values.is_empty() {
-            report.figure(format!("{what}: {named}"), unit, values);
-        }
-    };
-    note_tables("rows read by sequential scans", "rows/webhook", |trial| {
-        Some(trial.tables.as_ref()?.read_in_sequence)
-    });
-    note_tables("final updates in place (HOT)", "of all", |trial| {
-        Some(trial.tables.as_ref()?.updated_in_place)
-    });
+    report.measures(what, trials.iter().map(|trial| &trial.measures));
     rate
-}
-
-/// Notes the processor time of each process in each run.
-pub(super) fn note_processor<'a>(
-    report: &mut Report,
-    what: &str,
-    runs: impl Iterator<Item = &'a Processor>,
-) {
-    let runs: Vec<&Processor> = runs.collect();
-    let names: BTreeSet<&str> = runs.iter().flat_map(|run| run.keys().copied()).collect();
-    for name in names {
-        let used = runs.iter().filter_map(|run| run.get(name).copied());
-        let what = format!("{what}{PROCESSOR_TIME}{name}");
-        report.figure(what, "µs/webhook", used.collect());
-    }
 }

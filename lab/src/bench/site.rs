@@ -3,7 +3,7 @@
 mod check;
 mod state;
 
-pub(super) use state::{Lives, Tables};
+pub(super) use state::Lives;
 
 use std::{path::Path, time::Duration};
 

@@ -7,10 +7,12 @@ use anyhow::{Result, ensure};
 use super::{
     invocation::Bench,
     load::{Answers, Load},
-    processor::{Clock, Processor},
+    processor::Clock,
+    report::Measure,
     service::Service,
-    site::{Lives, Site, Tables},
+    site::{Lives, Site},
 };
+use crate::servers::Servers;
 
 /// How long the service may take to finish everything after the last request, its delay aside.
 pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(300);
@@ -41,11 +43,8 @@ pub(super) struct Trial {
     pub(super) answers: Answers,
     /// Webhooks per second from the first request to the last `PROCESSED`.
     pub(super) rate: f64,
-    /// Processor time of each process.
-    pub(super) processor: Processor,
+    pub(super) measures: Vec<Measure>,
     pub(super) lives: Lives,
-    /// What PostgreSQL did to the table.
-    pub(super) tables: Option<Tables>,
 }
 
 /// Runs the service on a new site on PostgreSQL and RabbitMQ.
@@ -66,17 +65,18 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
         processes.extend(bench.server_processes());
     }
     let clock = Clock::start(processes)?;
-    let answers = if plan.broker_away {
-        bench.servers_mut()?.rabbitmq.stop().await?;
-        let answers = plan.load.apply_all_accepted(service.address).await?;
-        bench.servers_mut()?.rabbitmq.start_again().await?;
-        answers
-    } else {
-        plan.load.apply(service.address).await?
+    let answers = match &mut bench.servers {
+        Some(Servers { rabbitmq, .. }) if plan.broker_away => {
+            rabbitmq.stop().await?;
+            let answers = plan.load.apply_all_accepted(service.address).await?;
+            rabbitmq.start_again().await?;
+            answers
+        }
+        _ => plan.load.apply(service.address).await?,
     };
     site.all_done(&mut service, DRAIN_WITHIN + plan.delay)
         .await?;
-    let processor = clock.per_webhook(answers.accepted.max(1))?;
+    let mut measures = clock.per_webhook(answers.accepted.max(1))?;
     service.stop().await?;
     ensure!(answers.accepted > 0, "no webhook was accepted");
     let new = match plan.load.distinct {
@@ -84,17 +84,17 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
         None => site.committed(&answers).await?,
     };
     site.check(new).await?;
-    tell(site, answers, processor).await
+    measures.extend(site.tables().await?);
+    tell(site, answers, measures).await
 }
 
 /// What the tables of a run that has passed its check say about it.
-pub(super) async fn tell(site: &Site, answers: Answers, processor: Processor) -> Result<Trial> {
+pub(super) async fn tell(site: &Site, answers: Answers, measures: Vec<Measure>) -> Result<Trial> {
     let lives = site.lives(answers.began).await?;
     Ok(Trial {
         rate: answers.accepted as f64 / lives.last,
-        processor,
+        measures,
         lives,
-        tables: site.tables().await?,
         answers,
     })
 }

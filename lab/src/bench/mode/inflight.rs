@@ -60,7 +60,8 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let site = bench.site().await?;
     let service = Service::start(&bench.binary, &site, DELAY).await?;
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
-    let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
+    let servers = bench.servers.as_ref().context("no servers")?;
+    let rabbitmq = servers.rabbitmq.pid().context("no RabbitMQ")?;
     let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
     let load = bench.counted(COUNT);
     let answers = load.apply_all_accepted(service.address).await?;

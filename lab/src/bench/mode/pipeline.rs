@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use crate::bench::{
     invocation::Bench,
-    processor::{Clock, Processor},
-    report::{Report, Target},
-    series::{Place, Series, note_processor},
+    processor::Clock,
+    report::{Measure, Report, Target},
+    series::{Place, Series},
     trial::{Plan, Trial},
     yardstick::{
         bare_pipeline,
@@ -60,13 +60,13 @@ fn note_stack(report: &mut Report, name: &str, trials: &[Trial]) -> Option<f64> 
     }
     let rates = trials.iter().map(|trial| trial.rate).collect();
     let rate = report.figure(format!("{name}: PROCESSED"), "webhooks/s", rates);
-    note_processor(report, name, trials.iter().map(|trial| &trial.processor));
+    report.measures(name, trials.iter().map(|trial| &trial.measures));
     Some(rate)
 }
 
 /// Runs of the bare pipeline, each with its rate and the processor time that it took.
 #[derive(Default)]
-pub(super) struct Bare(Vec<(f64, Processor)>);
+pub(super) struct Bare(Vec<(f64, Vec<Measure>)>);
 
 impl Bare {
     /// Makes the next run, with so many rows, and checks it.
@@ -86,7 +86,7 @@ impl Bare {
         let report = &mut bench.report;
         let rates = self.0.iter().map(|(rate, _)| *rate).collect();
         let rate = report.figure(what, "rows/s", rates);
-        note_processor(report, what, self.0.iter().map(|(_, processor)| processor));
+        report.measures(what, self.0.iter().map(|(_, measures)| measures));
         rate
     }
 }

@@ -61,8 +61,12 @@ pub(in crate::bench) async fn run(bench: &mut Bench, delay: Duration) -> Result<
     let bare = bare.note(bench, &format!("bare pipeline, beside {what}"));
     let report = &mut bench.report;
     let sustained = report.figure(format!("{what}: sustained"), "webhooks/s", rates);
-    let most = ours.iter().map(most_in_flight).collect();
-    let in_flight = report.figure(format!("{what}: most in flight"), "webhooks", most);
+    let most = ours.iter().map(|trial| trial.lives.most_in_flight as f64);
+    let in_flight = report.figure(
+        format!("{what}: most in flight"),
+        "webhooks",
+        most.collect(),
+    );
     note(report, &what, &ours);
     let least = Target::AtLeast(OF_BARE);
     report.verdict(format!("{what} : bare pipeline"), sustained / bare, least);
@@ -107,16 +111,4 @@ async fn highest(
         rate *= DOWN;
     }
     bail!("no rate down to {rate:.0}/s is sustained")
-}
-
-/// The most webhooks that were committed and not `PROCESSED` at the end of any second.
-fn most_in_flight(trial: &Trial) -> f64 {
-    let lives = &trial.lives;
-    let (mut now, mut most) = (0_i64, 0);
-    for second in 0..lives.created.len().max(lives.processed.len()) {
-        let count = |counts: &[u64]| counts.get(second).copied().unwrap_or(0).cast_signed();
-        now += count(&lives.created) - count(&lives.processed);
-        most = most.max(now);
-    }
-    most as f64
 }

@@ -8,7 +8,7 @@ use testbed::rabbitmq;
 use uuid::Uuid;
 
 use super::{Broker, Site};
-use crate::bench::{service::Service, wait::until};
+use crate::bench::{report::Measure, service::Service, wait::until};
 
 /// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
 const EMPTY_LOOKS: u32 = 3;
@@ -21,26 +21,14 @@ pub(in crate::bench) struct Rows {
     pub(in crate::bench) outbox: i64,
 }
 
-/// How PostgreSQL's plans and pages fare.
-#[derive(Clone, Copy, Debug, FromQueryResult)]
-pub(in crate::bench) struct Tables {
-    /// Rows that were read by scanning the whole table.
-    pub(in crate::bench) read_in_sequence: f64,
-    /// The part of the final updates that touched no index.
-    pub(in crate::bench) updated_in_place: f64,
-}
-
 /// What became of webhooks after the first request left.
-#[derive(Default)]
 pub(in crate::bench) struct Lives {
-    /// Commits in each second.
-    pub(in crate::bench) created: Vec<u64>,
-    /// `PROCESSED` in each second.
-    pub(in crate::bench) processed: Vec<u64>,
     /// Seconds until the last was `PROCESSED`.
     pub(in crate::bench) last: f64,
     /// The longest time, in seconds, from commit to `PROCESSED`.
     pub(in crate::bench) longest: f64,
+    /// The most that were committed and not `PROCESSED` at the end of any second.
+    pub(in crate::bench) most_in_flight: i64,
 }
 
 /// Those committed in one second and `PROCESSED` in another.
@@ -123,28 +111,47 @@ impl Site {
         );
         let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
         let groups = Group::find_by_statement(self.statement(&sql, [began.into()]));
-        let mut lives = Lives::default();
-        for group in groups.all(&self.db).await? {
-            let count = u64::try_from(group.count)?;
-            *second(&mut lives.created, usize::try_from(group.created)?) += count;
-            *second(&mut lives.processed, usize::try_from(group.processed)?) += count;
-            lives.last = lives.last.max(group.last);
-            lives.longest = lives.longest.max(group.longest);
-        }
-        ensure!(lives.last > 0.0, "no row is PROCESSED");
-        Ok(lives)
+        let groups = groups.all(&self.db).await?;
+        ensure!(!groups.is_empty(), "no row is PROCESSED");
+        let in_flight_after = |second| {
+            let spans = groups
+                .iter()
+                .filter(|group| (group.created..group.processed).contains(&second));
+            spans.map(|group| group.count).sum()
+        };
+        let most_in_flight = groups
+            .iter()
+            .map(|group| in_flight_after(group.created))
+            .max();
+        Ok(Lives {
+            last: groups.iter().map(|group| group.last).fold(0.0, f64::max),
+            longest: groups.iter().map(|group| group.longest).fold(0.0, f64::max),
+            most_in_flight: most_in_flight.unwrap_or(0),
+        })
     }
 
-    /// What PostgreSQL did to the table of transactions, for each row that the service wrote there.
-    pub(in crate::bench) async fn tables(&self) -> Result<Option<Tables>> {
+    /// How PostgreSQL's plans and pages fared: rows that were read by scanning the whole table, and the part of the final
+    /// updates that touched no index.
+    pub(in crate::bench) async fn tables(&self) -> Result<Vec<Measure>> {
+        let mut measures = Vec::new();
         if self.is_embedded() {
-            return Ok(None);
+            return Ok(measures);
         }
-        let sql = "SELECT seq_tup_read::float8 / nullif(n_tup_upd, 0) AS read_in_sequence, \
-                   n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) AS updated_in_place \
-                   FROM pg_stat_user_tables WHERE relname = 'transactions'";
-        let tables = Tables::find_by_statement(self.statement(sql, [])).one(&self.db);
-        Ok(tables.await?)
+        for (what, unit, column) in [
+            (
+                "rows read by sequential scans",
+                "rows/webhook",
+                "seq_tup_read",
+            ),
+            ("final updates in place (HOT)", "of all", "n_tup_hot_upd"),
+        ] {
+            let sql = format!(
+                "SELECT {column}::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'"
+            );
+            let value = self.one(&sql, []).await?.context("no statistics")?;
+            measures.push((what.to_owned(), unit, value));
+        }
+        Ok(measures)
     }
 
     /// The first column of the first row.
@@ -160,9 +167,4 @@ impl Site {
     fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         Statement::from_sql_and_values(self.db.get_database_backend(), sql, values)
     }
-}
-
-fn second(counts: &mut Vec<u64>, second: usize) -> &mut u64 {
-    counts.resize(counts.len().max(second + 1), 0);
-    &mut counts[second]
 }

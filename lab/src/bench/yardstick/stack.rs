@@ -124,7 +124,7 @@ impl Stack {
         let servers = bench.server_processes().take(processes.len());
         let clock = Clock::start(named.chain(servers).collect())?;
         let answers = finish(&site, address, load, warm_up).await?;
-        let processor = clock.per_webhook(answers.accepted.max(1))?;
+        let measures = clock.per_webhook(answers.accepted.max(1))?;
         let has_queue = processes.len() > 1;
         for (_, process) in processes {
             process.end(Signal::TERM).await?;
@@ -133,7 +133,7 @@ impl Stack {
             true => site.check(warm_up + answers.accepted).await?,
             false => site.check_rows(warm_up + answers.accepted).await?,
         }
-        let trial = trial::tell(&site, answers, processor).await?;
+        let trial = trial::tell(&site, answers, measures).await?;
         bench.say(&format!("{name}: {:.0}/s", trial.rate));
         site.clear().await?;
         Ok(trial)
