@@ -55,7 +55,7 @@ fn svg(curves: &[&Curve]) -> Result<String, Box<dyn std::error::Error>> {
         .build_cartesian_2d(0.0..x_max, 0.0..y_max * 1.05)?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(1)
         .x_labels(if by_tens { x_max as usize + 1 } else { 6 })
         .y_labels(6)
         .x_desc(&*curves[0].x)
@@ -73,7 +73,7 @@ fn svg(curves: &[&Curve]) -> Result<String, Box<dyn std::error::Error>> {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(SeriesLabelPosition::MiddleRight)
         .background_style(WHITE)
         .border_style(BLACK.mix(0.2))
         .draw()?;
