@@ -1,28 +1,30 @@
-//! The benchmark: starts what it measures, beside it what the same machine does with no service, checks every run, and
+//! The benchmark: starts what it measures, beside it what the same machine does without it, checks every run, and
 //! tells the ratio. It knows the product from the outside only: the binary, its settings, HTTP, and the tables.
 
 mod args;
 mod cpu_limit;
-mod document;
 mod invocation;
 mod load;
 mod mode;
+mod page;
 mod plot;
+mod processor;
 mod report;
+mod series;
 mod service;
 mod site;
 mod trial;
-mod usage;
+mod wait;
 mod yardstick;
 
 use std::{path::Path, time::Duration};
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::ValueEnum as _;
 
 pub use self::args::Args;
 use self::{args::Mode, invocation::Bench, report::Report};
-use crate::{hookline::binary, machine::Machine, servers::Servers};
+use crate::{document, hookline::binary, machine::Machine, servers::Servers};
 
 /// How long the simulated external call takes by default.
 const REAL_DELAY: Duration = Duration::from_secs(30);
@@ -31,55 +33,66 @@ const REAL_DELAY: Duration = Duration::from_secs(30);
 /// is a result.
 pub async fn run(args: Args) -> Result<()> {
     let Some(mode) = args.mode else {
-        return document::write(Path::new("docs"));
+        return page::write(Path::new("docs"));
     };
     let binary = binary::find(args.smoke)?;
-    let progress = ProgressBar::no_length();
-    progress.set_style(ProgressStyle::with_template(
-        "{msg} {wide_bar} {pos}/{len} {elapsed}",
-    )?);
     let servers = match (mode, args.smoke) {
         (Mode::Embedded, true) => None,
-        _ => {
-            progress.set_message("starting PostgreSQL and RabbitMQ");
-            Some(Servers::start().await?)
-        }
+        _ => Some(Servers::start().await?),
     };
     let machine = Machine::describe(&binary, servers.as_ref()).await?;
+    let delay = args.delay;
     let mut bench = Bench {
-        report: Report::new(crate::document::command(), machine),
+        report: Report::new(document::command(), machine),
         args,
         binary,
         servers,
-        progress,
     };
-    ask(&mut bench, mode).await?;
-    bench.finish()
+    if mode == Mode::All {
+        for mode in Mode::value_variants() {
+            ask(&mut bench, *mode, Duration::ZERO).await?;
+        }
+        ask(&mut bench, Mode::Pipeline, REAL_DELAY).await?;
+    } else {
+        ask(&mut bench, mode, delay).await?;
+    }
+    finish(&bench)
 }
 
-async fn ask(bench: &mut Bench, mode: Mode) -> Result<()> {
+async fn ask(bench: &mut Bench, mode: Mode, delay: Duration) -> Result<()> {
+    let name = mode.to_possible_value();
+    bench.report.mode = name.map_or_else(String::new, |name| name.get_name().to_owned());
     match mode {
-        Mode::Ingest => mode::ingest::run(bench).await,
-        Mode::Pipeline if bench.args.delay > Duration::ZERO => {
-            mode::steady::run(bench, bench.args.delay).await
-        }
+        Mode::Ingest => mode::rates::ingest(bench).await,
+        Mode::Pipeline if delay > Duration::ZERO => mode::steady::run(bench, delay).await,
         Mode::Pipeline => mode::pipeline::run(bench).await,
         Mode::Latency => mode::latency::run(bench).await,
         Mode::Overload => mode::overload::run(bench).await,
         Mode::Inflight => mode::inflight::run(bench).await,
-        Mode::Growth => mode::growth::run(bench).await,
-        Mode::Duplicates => mode::duplicates::run(bench).await,
-        Mode::Embedded => mode::embedded::run(bench).await,
-        Mode::All => {
-            mode::ingest::run(bench).await?;
-            mode::pipeline::run(bench).await?;
-            mode::steady::run(bench, REAL_DELAY).await?;
-            mode::latency::run(bench).await?;
-            mode::overload::run(bench).await?;
-            mode::inflight::run(bench).await?;
-            mode::growth::run(bench).await?;
-            mode::duplicates::run(bench).await?;
-            mode::embedded::run(bench).await
-        }
+        Mode::Growth => mode::rates::growth(bench).await,
+        Mode::Duplicates => mode::rates::duplicates(bench).await,
+        Mode::Embedded => mode::rates::embedded(bench).await,
+        // It asks for the others, one after the other.
+        Mode::All => Ok(()),
     }
+}
+
+fn finish(bench: &Bench) -> Result<()> {
+    if bench.args.smoke {
+        println!("smoke: every check passed");
+        return Ok(());
+    }
+    let report = &bench.report;
+    print!(
+        "{}\n{}",
+        page::section(report),
+        page::targets([("", report)])
+    );
+    if let Some(folder) = &bench.args.plots {
+        plot::write(&report.curves, folder, |_| true)?;
+    }
+    if let Some(file) = &bench.args.json {
+        document::write(file, &(serde_json::to_string_pretty(report)? + "\n"))?;
+    }
+    Ok(())
 }

@@ -20,6 +20,20 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// A table in Markdown; `alignment` is the line below its head.
+pub(crate) fn table<const N: usize>(
+    head: [&str; N],
+    alignment: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let rows = rows.into_iter().map(|row| row.join(" | "));
+    let lines = [head.join(" | "), alignment.join(" | ")].into_iter();
+    lines
+        .chain(rows)
+        .map(|line| format!("| {line} |\n"))
+        .collect()
+}
+
 /// The command line for a report: the program's name, and no folder, for that is nobody's business.
 pub(crate) fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,5 +1,8 @@
 //! The lab's command line.
 
+// A whole benchmark is one future, too deep for the compiler's usual limit once it optimises.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

@@ -34,37 +34,36 @@ impl CpuLimit {
     }
 
     fn in_groups(groups: &Path, name: &str, quota_us: u32) -> Result<Self> {
-        if groups.join("cpu").is_dir() {
-            let limit = Self::make(groups.join("cpu").join(name))?;
-            limit.set("cpu.cfs_period_us", &PERIOD_US.to_string())?;
-            limit.set("cpu.cfs_quota_us", &quota_us.to_string())?;
-            return Ok(limit);
-        }
-        let controllers = fs::read_to_string(groups.join("cgroup.controllers"))
-            .with_context(|| format!("there are no control groups in {}", groups.display()))?;
-        ensure!(
-            controllers.split_whitespace().any(|name| name == "cpu"),
-            "there is no cpu controller in {}",
-            groups.display()
-        );
-        write(&groups.join("cgroup.subtree_control"), "+cpu")?;
-        let limit = Self::make(groups.join(name))?;
-        limit.set("cpu.max", &format!("{quota_us} {PERIOD_US}"))?;
-        Ok(limit)
-    }
-
-    fn make(group: PathBuf) -> Result<Self> {
+        let version_1 = groups.join("cpu");
+        let (parent, settings) = if version_1.is_dir() {
+            let settings = vec![
+                ("cpu.cfs_period_us", PERIOD_US.to_string()),
+                ("cpu.cfs_quota_us", quota_us.to_string()),
+            ];
+            (&*version_1, settings)
+        } else {
+            let controllers = fs::read_to_string(groups.join("cgroup.controllers"))
+                .with_context(|| format!("there are no control groups in {}", groups.display()))?;
+            ensure!(
+                controllers.split_whitespace().any(|name| name == "cpu"),
+                "there is no cpu controller in {}",
+                groups.display()
+            );
+            write(&groups.join("cgroup.subtree_control"), "+cpu")?;
+            (groups, vec![("cpu.max", format!("{quota_us} {PERIOD_US}"))])
+        };
+        let group = parent.join(name);
         fs::create_dir(&group).with_context(|| format!("cannot make {}", group.display()))?;
-        Ok(Self { group })
+        let limit = Self { group };
+        for (file, value) in settings {
+            write(&limit.group.join(file), &value)?;
+        }
+        Ok(limit)
     }
 
     /// Puts the process `pid` under the limit, with all its threads.
     pub(super) fn apply_to(&self, pid: u32) -> Result<()> {
-        self.set("cgroup.procs", &pid.to_string())
-    }
-
-    fn set(&self, file: &str, value: &str) -> Result<()> {
-        write(&self.group.join(file), value)
+        write(&self.group.join("cgroup.procs"), &pid.to_string())
     }
 }
 

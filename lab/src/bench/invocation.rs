@@ -3,15 +3,22 @@
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
-use indicatif::ProgressBar;
 
-use super::{args::Args, plot, report::Report, site::Site};
-use crate::{document, servers::Servers};
+use super::{
+    args::Args,
+    load::{Load, Pace},
+    processor::Named,
+    report::Report,
+    site::Site,
+};
+use crate::servers::Servers;
 
 /// Webhooks of a smoke run.
 const SMOKE_COUNT: u64 = 2_000;
 /// Seconds of a smoke run.
 const SMOKE_SECONDS: u64 = 2;
+/// A run that is ended by its count takes no longer, or it has gone wrong.
+const RUN_WITHIN: Duration = Duration::from_secs(180);
 
 /// What every mode works with.
 pub(super) struct Bench {
@@ -19,23 +26,50 @@ pub(super) struct Bench {
     pub(super) binary: PathBuf,
     pub(super) servers: Option<Servers>,
     pub(super) report: Report,
-    pub(super) progress: ProgressBar,
 }
 
 impl Bench {
-    pub(super) fn servers(&self) -> Result<&Servers> {
-        self.servers.as_ref().context("this mode has no servers")
+    /// The servers' processes.
+    pub(super) fn server_processes(&self) -> impl Iterator<Item = Named> {
+        let pids = self.servers.iter().flat_map(|servers| {
+            [
+                ("PostgreSQL", servers.postgres.pid()),
+                ("RabbitMQ", servers.rabbitmq.pid()),
+            ]
+        });
+        pids.filter_map(|(name, pid)| Some((name, pid?)))
     }
 
     /// A new site on the servers, for one run.
     pub(super) async fn site(&self) -> Result<Site> {
-        Site::on_servers(self.servers()?, &self.binary).await
+        let servers = self.servers.as_ref().context("this mode has no servers")?;
+        Site::on_servers(servers, &self.binary).await
     }
 
     /// The runs to do, counted from 1.
-    pub(super) fn runs(&self) -> impl Iterator<Item = u32> + use<> {
-        let runs: RangeInclusive<u32> = 1..=if self.args.smoke { 1 } else { self.args.runs };
-        runs
+    pub(super) fn runs(&self) -> RangeInclusive<u32> {
+        1..=if self.args.smoke { 1 } else { self.args.runs }
+    }
+
+    /// So many webhooks, unless the command line says another number, as fast as they are answered.
+    pub(super) fn counted(&self, usual: u64) -> Load {
+        self.closed(self.count(usual), RUN_WITHIN)
+    }
+
+    /// As many webhooks as are answered in so many seconds, unless the command line says another number.
+    pub(super) fn timed(&self, usual: u64) -> Load {
+        self.closed(u64::MAX, self.time(usual))
+    }
+
+    fn closed(&self, count: u64, time: Duration) -> Load {
+        Load {
+            connections: self.args.connections,
+            pace: Pace::Closed,
+            count,
+            time,
+            distinct: None,
+            apart: self.args.apart,
+        }
     }
 
     /// Webhooks in a run.
@@ -54,34 +88,10 @@ impl Bench {
         })
     }
 
-    /// Shows what goes on now.
-    pub(super) fn phase(&self, what: &str, count: u64) {
-        self.progress.reset();
-        self.progress.set_length(count);
-        self.progress.set_message(what.to_owned());
-    }
-
-    /// A line that stays.
+    /// Says what goes on.
     pub(super) fn say(&self, line: &str) {
         if !self.args.smoke {
-            self.progress.suspend(|| eprintln!("{line}"));
+            eprintln!("{line}");
         }
-    }
-
-    pub(super) fn finish(self) -> Result<()> {
-        self.progress.finish_and_clear();
-        if self.args.smoke {
-            println!("smoke: every check passed");
-            return Ok(());
-        }
-        print!("{}", self.report.tables());
-        if let Some(folder) = &self.args.plots {
-            plot::write(&self.report.curves, folder)?;
-        }
-        if let Some(file) = &self.args.json {
-            let json = serde_json::to_string_pretty(&self.report)? + "\n";
-            document::write(file, &json)?;
-        }
-        Ok(())
     }
 }

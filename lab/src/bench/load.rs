@@ -8,8 +8,9 @@ mod events;
 mod generator;
 mod webhook;
 
+use std::net::SocketAddr;
+
 use anyhow::{Result, ensure};
-use indicatif::ProgressBar;
 
 pub(crate) use self::{
     amount::{Load, Pace},
@@ -19,23 +20,19 @@ pub(crate) use self::{
 
 impl Load {
     /// Applies the load from a thread of its own. Any answer but 202, and 503 with `Retry-After`, is an error.
-    pub(crate) async fn apply(self, progress: &ProgressBar) -> Result<Answers> {
-        ensure!(
-            self.address.ip().is_loopback(),
-            "load goes to this machine only"
-        );
-        let progress = progress.clone();
-        tokio::task::spawn_blocking(move || generator::run(self, &progress)).await?
+    pub(crate) async fn apply(self, to: SocketAddr) -> Result<Answers> {
+        ensure!(to.ip().is_loopback(), "load goes to this machine only");
+        tokio::task::spawn_blocking(move || generator::run(self, to)).await?
     }
 
     /// The same, when nothing but 202 will do.
-    pub(crate) async fn apply_all_accepted(self, progress: &ProgressBar) -> Result<Answers> {
-        let answers = self.apply(progress).await?;
+    pub(crate) async fn apply_all_accepted(self, to: SocketAddr) -> Result<Answers> {
+        let answers = self.apply(to).await?;
         ensure!(
             answers.later.is_empty(),
             "{} of {} requests were answered with 503",
             answers.later.len(),
-            answers.later.len() as u64 + answers.accepted
+            answers.latency.len()
         );
         Ok(answers)
     }

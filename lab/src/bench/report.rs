@@ -1,16 +1,22 @@
-//! What came out: a table for whoever waits, JSON for whoever comes later.
+//! What came out: figures, targets and curves, as JSON for whoever comes later.
 
-use std::fmt::{self, Display, Formatter, Write as _};
+use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{machine::Machine, median::median};
+
+/// What a figure of processor time is called, before the name of the process.
+pub(super) const PROCESSOR_TIME: &str = "processor time, ";
 
 /// All results of one invocation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) command: String,
     pub(super) machine: Machine,
+    /// The mode that makes figures now.
+    #[serde(skip)]
+    pub(super) mode: String,
     pub(super) figures: Vec<Figure>,
     pub(super) verdicts: Vec<Verdict>,
     pub(super) curves: Vec<Curve>,
@@ -23,17 +29,18 @@ pub(super) struct Figure {
     pub(super) what: String,
     pub(super) unit: String,
     pub(super) runs: Vec<f64>,
-    pub(super) median: f64,
 }
 
-/// A target, and whether it is met.
+/// What a run tells beside the rate that it is made for: what, in which unit, and how much.
+pub(super) type Measure = (String, &'static str, f64);
+
+/// What was wanted, and what was reached.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Verdict {
     pub(super) mode: String,
     pub(super) what: String,
     pub(super) reached: f64,
     pub(super) target: Target,
-    pub(super) met: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -56,7 +63,7 @@ pub(super) struct Curve {
 }
 
 impl Target {
-    fn is_met(self, reached: f64) -> bool {
+    pub(super) fn is_met(self, reached: f64) -> bool {
         match self {
             Self::AtLeast(least) => reached >= least,
             Self::AtMost(most) => reached <= most,
@@ -73,21 +80,12 @@ impl Display for Target {
     }
 }
 
-impl Figure {
-    /// The lowest and the highest of the runs.
-    pub(super) fn range(&self) -> (f64, f64) {
-        let runs = self.runs.iter().copied();
-        runs.fold((f64::MAX, f64::MIN), |(low, high), run| {
-            (low.min(run), high.max(run))
-        })
-    }
-}
-
 impl Report {
     pub(super) fn new(command: String, machine: Machine) -> Self {
         Self {
             command,
             machine,
+            mode: String::new(),
             figures: Vec::new(),
             verdicts: Vec::new(),
             curves: Vec::new(),
@@ -95,30 +93,35 @@ impl Report {
     }
 
     /// Notes what each run gave; returns the median.
-    pub(super) fn figure(
-        &mut self,
-        mode: &str,
-        what: impl Into<String>,
-        unit: &str,
-        runs: Vec<f64>,
-    ) -> f64 {
+    pub(super) fn figure(&mut self, what: impl Into<String>, unit: &str, runs: Vec<f64>) -> f64 {
         let median = median(&runs);
         self.figures.push(Figure {
-            mode: mode.into(),
+            mode: self.mode.clone(),
             what: what.into(),
             unit: unit.into(),
             runs,
-            median,
         });
         median
     }
 
-    /// Notes a line of a plot.
+    /// Notes everything that runs of one kind have measured.
+    pub(super) fn measures<'a>(
+        &mut self,
+        of: &str,
+        runs: impl IntoIterator<Item = &'a Vec<Measure>>,
+    ) {
+        let runs: Vec<&Vec<Measure>> = runs.into_iter().collect();
+        for (index, (what, unit, _)) in runs.first().into_iter().copied().flatten().enumerate() {
+            let values = runs.iter().filter_map(|run| Some(run.get(index)?.2));
+            self.figure(format!("{of}: {what}"), unit, values.collect());
+        }
+    }
+
+    /// Notes a line of a plot with these axes.
     pub(super) fn curve(
         &mut self,
         plot: &str,
-        x: &str,
-        y: &str,
+        (x, y): (&str, &str),
         name: impl Into<String>,
         points: Vec<(f64, f64)>,
     ) {
@@ -131,58 +134,20 @@ impl Report {
         });
     }
 
-    /// Notes whether a target is met.
-    pub(super) fn verdict(
-        &mut self,
-        mode: &str,
-        what: impl Into<String>,
-        reached: f64,
-        target: Target,
-    ) {
+    /// Notes what was wanted.
+    pub(super) fn verdict(&mut self, what: impl Into<String>, reached: f64, target: Target) {
         self.verdicts.push(Verdict {
-            mode: mode.into(),
+            mode: self.mode.clone(),
             what: what.into(),
             reached,
             target,
-            met: target.is_met(reached),
         });
-    }
-
-    /// The tables for the terminal.
-    pub(super) fn tables(&self) -> String {
-        let figures = self.figures.iter().map(|figure| {
-            let (low, high) = figure.range();
-            [
-                figure.mode.clone(),
-                figure.what.clone(),
-                format!("{} {}", number(figure.median), figure.unit),
-                format!("{} – {}", number(low), number(high)),
-            ]
-        });
-        let verdicts = self.verdicts.iter().map(|verdict| {
-            let met = if verdict.met { "met" } else { "MISSED" };
-            [
-                verdict.mode.clone(),
-                verdict.what.clone(),
-                number(verdict.reached),
-                format!("{}  {met}", verdict.target),
-            ]
-        });
-        let mut text = table(["mode", "figure", "median", "lowest – highest"], figures);
-        if !self.verdicts.is_empty() {
-            text += "\n";
-            text += &table(["mode", "target", "reached", "wanted"], verdicts);
-        }
-        text
     }
 }
 
-/// Counts per second as points.
-pub(super) fn points(per_second: &[u64]) -> Vec<(f64, f64)> {
-    let counts = per_second.iter().enumerate();
-    counts
-        .map(|(second, count)| (second as f64, *count as f64))
-        .collect()
+/// A value for each second, as points.
+pub(super) fn points(per_second: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
+    (0..).map(f64::from).zip(per_second).collect()
 }
 
 /// Three digits that mean something, thousands set apart.
@@ -202,25 +167,6 @@ pub(super) fn number(value: f64) -> String {
         grouped.push(digit);
     }
     grouped
-}
-
-fn table(head: [&str; 4], rows: impl Iterator<Item = [String; 4]>) -> String {
-    let rows: Vec<[String; 4]> = std::iter::once(head.map(str::to_owned))
-        .chain(rows)
-        .collect();
-    let mut widths = [0; 4];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let [mode, what, value, last] = widths;
-    let mut text = String::new();
-    for [a, b, c, d] in rows {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{a:mode$}  {b:what$}  {c:>value$}  {d:>last$}");
-    }
-    text
 }
 
 #[cfg(test)]

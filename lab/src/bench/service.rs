@@ -3,14 +3,14 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Result, ensure};
-use testbed::{ports, process::LOOK_EVERY};
+use anyhow::Result;
+use testbed::ports;
 
-use super::{cpu_limit::CpuLimit, site::Site};
-use crate::hookline::{Hookline, START};
+use super::{cpu_limit::CpuLimit, processor::Named, site::Site};
+use crate::hookline::Hookline;
 
 /// Enough for 20,000 webhooks a second that are each at work for 30 s.
 const PREFETCH: &str = "600000";
@@ -29,22 +29,19 @@ impl Service {
     /// Starts it on `site` and returns once both ends are connected.
     pub(super) async fn start(binary: &Path, site: &Site, delay: Duration) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let delay = humantime::format_duration(delay).to_string();
         let mut variables = site.variables();
-        variables.push(("PORT", address.port().to_string()));
-        variables.push((
-            "PROCESSING_DELAY",
-            humantime::format_duration(delay).to_string(),
-        ));
-        variables.push(("PREFETCH", PREFETCH.into()));
-        variables.push(("RUST_LOG", "warn".into()));
-        let (role, consumer) = match site.is_embedded() {
-            true => ("", None),
-            false => {
-                let consumer = Hookline::start(binary, "consumer", &variables)?;
-                ("api", Some(consumer))
-            }
+        variables.extend([
+            ("PORT", address.port().to_string()),
+            ("PROCESSING_DELAY", delay),
+            ("PREFETCH", PREFETCH.into()),
+            ("RUST_LOG", "warn".into()),
+        ]);
+        let start = |role| Hookline::start(binary, role, &variables);
+        let (consumer, api) = match site.is_embedded() {
+            true => (None, start("")?),
+            false => (Some(start("consumer")?), start("api")?),
         };
-        let api = Hookline::start(binary, role, &variables)?;
         let mut service = Self {
             api,
             consumer,
@@ -53,14 +50,17 @@ impl Service {
         };
         service.api.listens(address).await?;
         if let Some(consumer) = &mut service.consumer {
-            let start = Instant::now();
-            while site.consumers().await? == 0 {
-                consumer.must_run()?;
-                ensure!(start.elapsed() < START, "the consumer does not subscribe");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+            site.subscribed(|| consumer.must_run()).await?;
         }
         Ok(service)
+    }
+
+    /// Its processes.
+    pub(super) fn processes(&self) -> Vec<Named> {
+        let consumer = self.consumer.as_ref();
+        let consumer = consumer.map(|consumer| ("hookline consumer", consumer.pid()));
+        let api = ("hookline api", self.api.pid());
+        [api].into_iter().chain(consumer).collect()
     }
 
     /// Lets the API have so many cores, if any number is given.

@@ -3,7 +3,7 @@
 mod check;
 mod state;
 
-pub(super) use state::{Lag, Moment, Tables};
+pub(super) use state::Lives;
 
 use std::{path::Path, time::Duration};
 
@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use testbed::{folder::Folder, postgres, rabbitmq};
 
-use crate::{database, queues, servers::Servers};
+use super::wait::until;
+use crate::{database, hookline::START, queues, servers::Servers};
 
 /// What a run leaves its traces on.
 pub(super) struct Site {
@@ -105,10 +106,15 @@ impl Site {
         self.broker.as_ref().context("this run has no broker")
     }
 
-    /// How many consumers the queue has; none while nobody has declared it.
-    pub(super) async fn consumers(&self) -> Result<u32> {
+    /// Waits until the queue has a consumer; nobody has declared it before. `must_run` fails if the consumer is gone.
+    pub(super) async fn subscribed(&self, mut must_run: impl FnMut() -> Result<()>) -> Result<()> {
         let Broker { amqp_url, queue } = self.broker()?;
-        Ok(rabbitmq::consumer_count(amqp_url, queue).await.unwrap_or(0))
+        until(START, "the consumer subscribes", async || {
+            must_run()?;
+            let consumers = rabbitmq::consumer_count(amqp_url, queue).await;
+            Ok(consumers.unwrap_or(0) > 0)
+        })
+        .await
     }
 
     /// Puts `rows` finished transactions into the empty table, as they would be after a long life.

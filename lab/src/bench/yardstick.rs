@@ -1,6 +1,4 @@
-//! What the same machine does with no service: the sticks that the service is measured by.
+//! What the same machine does without the service: with no service at all, and with what people take instead.
 
 pub(super) mod bare_pipeline;
-pub(super) mod bare_sqlite;
-pub(super) mod fastapi;
-pub(super) mod single_inserts;
+pub(super) mod stack;

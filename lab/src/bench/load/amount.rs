@@ -1,11 +1,9 @@
 //! How much load there is, and when it leaves.
 
-use std::{net::SocketAddr, time::Duration};
-
-use super::webhook::Ids;
+use std::time::Duration;
 
 /// When requests leave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Pace {
     /// Each connection sends as soon as its last answer is there: as fast as the service answers.
     Closed,
@@ -17,30 +15,16 @@ pub(crate) enum Pace {
     AtMost(f64),
 }
 
-/// A bounded amount of load. It ends with `count` requests or after `seconds`, whichever is first, and then waits for
+/// A bounded amount of load. It ends with `count` requests or after `time`, whichever is first, and then waits for
 /// the answers under way.
+#[derive(Clone, Copy)]
 pub(crate) struct Load {
-    pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
     pub(crate) count: u64,
     pub(crate) time: Duration,
-    pub(crate) ids: Ids,
+    /// Different ids, if webhooks repeat.
+    pub(crate) distinct: Option<u64>,
     /// Head and body leave apart, as Python's `http.client` sends them.
     pub(crate) apart: bool,
-}
-
-impl Load {
-    /// Different webhooks, as many and as fast as they are answered, for `time`.
-    pub(crate) fn closed(address: SocketAddr, connections: usize, time: Duration) -> Self {
-        Self {
-            address,
-            connections,
-            pace: Pace::Closed,
-            count: u64::MAX,
-            time,
-            ids: Ids::unique(),
-            apart: false,
-        }
-    }
 }

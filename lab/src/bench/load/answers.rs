@@ -5,11 +5,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 
+use super::webhook::Ids;
+
 /// The longest latency that is told apart, in microseconds: a minute.
 const LATENCY_MAX_US: u64 = 60_000_000;
 
 /// What came of it.
 pub(crate) struct Answers {
+    /// Those of the webhooks that were sent.
+    pub(crate) ids: Ids,
     /// Answered with 202.
     pub(crate) accepted: u64,
     /// The webhooks that were answered with 503 and `Retry-After`.
@@ -27,8 +31,9 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(ids: Ids) -> Result<Self> {
         Ok(Self {
+            ids,
             accepted: 0,
             later: Vec::new(),
             latency: Histogram::new_with_max(LATENCY_MAX_US, 3).context("histogram")?,

@@ -7,30 +7,25 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use httparse::{EMPTY_HEADER, Response, Status};
 
 /// Bytes that an answer may have, head and body. The service's have about 350.
 const ANSWER_MAX: usize = 8 * 1024;
+/// Headers that an answer may have. The service's have 8.
+const HEADERS_MAX: usize = 32;
 
 /// What came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// Nothing, or only a part.
     Nothing,
-    Answer(Answer),
-    /// The server has closed the connection.
-    Closed,
-}
-
-/// What the server said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
     /// `202`
     Accepted,
     /// `503` with `Retry-After`: send it again later.
     Later,
-    /// Anything else: the first line, and what is missing.
-    Wrong(String),
+    /// The server has closed the connection.
+    Closed,
 }
 
 pub(super) struct Connection {
@@ -64,21 +59,16 @@ impl Connection {
         })
     }
 
-    /// Sends a request, each of its parts as a segment of its own; one may be empty. An error says that the server has
-    /// closed the connection.
-    pub(super) fn send(&mut self, parts: [&[u8]; 2], under_way: UnderWay) -> io::Result<()> {
+    /// Sends a request in so many segments. An error says that the server has closed the connection.
+    pub(super) fn send(&mut self, segments: &[String], under_way: UnderWay) -> io::Result<()> {
         self.under_way = Some(under_way);
         self.filled = 0;
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            // The socket's buffer is empty, so a few hundred bytes always fit.
-            if self.stream.write(part)? != part.len() {
-                return Err(ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
+        // The socket's buffer is empty, so a few hundred bytes always fit.
+        let mut segments = segments.iter();
+        segments.try_for_each(|segment| self.stream.write_all(segment.as_bytes()))
     }
 
-    /// Reads what has come.
+    /// Reads what has come. Any answer but 202, and 503 with `Retry-After`, is an error.
     pub(super) fn receive(&mut self) -> Result<News> {
         match self.stream.read(&mut self.input[self.filled..]) {
             Ok(0) => return Ok(News::Closed),
@@ -91,7 +81,7 @@ impl Connection {
             self.filled < ANSWER_MAX,
             "an answer of more than {ANSWER_MAX} bytes"
         );
-        Ok(parse(&self.input[..self.filled])?.map_or(News::Nothing, News::Answer))
+        parse(&self.input[..self.filled])
     }
 }
 
@@ -101,60 +91,55 @@ impl AsFd for Connection {
     }
 }
 
-/// The answer in `bytes`, or `None` while it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<Answer>> {
-    let Some(head) = find(bytes, b"\r\n\r\n") else {
-        return Ok(None);
+/// The answer in `bytes`; nothing while it is incomplete.
+fn parse(bytes: &[u8]) -> Result<News> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut head = Response::new(&mut headers);
+    let Status::Complete(body) = head.parse(bytes).context("an answer that is not HTTP")? else {
+        return Ok(News::Nothing);
     };
-    let body = bytes.len() - head - 4;
-    let head = std::str::from_utf8(&bytes[..head]).context("an answer's head is not text")?;
-    let length: usize = header(head, "content-length")
+    let header = |name: &str| {
+        let mut headers = head.headers.iter();
+        let found = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    let length: usize = header("content-length")
         .and_then(|length| length.parse().ok())
         .context("an answer without a Content-Length")?;
-    if body < length {
-        return Ok(None);
+    if bytes.len() < body + length {
+        return Ok(News::Nothing);
     }
-    let first_line = head.lines().next().unwrap_or_default();
-    Ok(Some(match first_line.get(9..12) {
-        Some("202") => Answer::Accepted,
-        Some("503") if header(head, "retry-after").is_some() => Answer::Later,
-        Some("503") => Answer::Wrong("503 without Retry-After".into()),
-        _ => Answer::Wrong(first_line.into()),
-    }))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().skip(1).find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        found.eq_ignore_ascii_case(name).then(|| value.trim())
-    })
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+    match head.code.unwrap_or_default() {
+        202 => Ok(News::Accepted),
+        503 if header("retry-after").is_some() => Ok(News::Later),
+        503 => bail!("the service answered 503 without Retry-After"),
+        code => bail!(
+            "the service answered {code} {}",
+            head.reason.unwrap_or_default()
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, parse};
+    use super::{News, parse};
 
     #[test]
     fn an_answer_counts_once_it_is_complete() {
         let whole = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}";
         for part in 0..whole.len() {
-            assert_eq!(parse(&whole[..part]).unwrap(), None, "{part}");
+            assert_eq!(parse(&whole[..part]).unwrap(), News::Nothing, "{part}");
         }
-        assert_eq!(parse(whole).unwrap(), Some(Answer::Accepted));
+        assert_eq!(parse(whole).unwrap(), News::Accepted);
     }
 
     #[test]
     fn a_503_must_say_when_to_come_back() {
         let with =
             b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(parse(with).unwrap(), Some(Answer::Later));
+        assert_eq!(parse(with).unwrap(), News::Later);
         let without = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
-        assert!(matches!(parse(without).unwrap(), Some(Answer::Wrong(_))));
+        let error = parse(without).unwrap_err().to_string();
+        assert!(error.contains("without Retry-After"), "{error}");
     }
 }

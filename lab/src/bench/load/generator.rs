@@ -1,16 +1,18 @@
 //! The generator's loop.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, bail, ensure};
-use indicatif::ProgressBar;
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
     amount::{Load, Pace},
     answers::Answers,
-    connection::{Answer, Connection, News, UnderWay},
+    connection::{Connection, News, UnderWay},
     events::Events,
-    webhook::Request,
+    webhook::{Ids, request},
 };
 
 /// How long the last answers may take after the last request.
@@ -20,12 +22,11 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 const GROUPED_FROM: f64 = 5_000.0;
 /// From one group to the next. With more to read than it takes at once, the generator is behind and does not rest.
 const GROUP_EVERY: Duration = Duration::from_millis(1);
-/// Answers between two updates of the progress bar.
-const SHOW_EVERY: u64 = 512;
 
 struct Generator {
+    address: SocketAddr,
     load: Load,
-    request: Request,
+    events: Events,
     connections: Vec<Connection>,
     idle: Vec<usize>,
     sent: u64,
@@ -36,35 +37,40 @@ struct Generator {
 }
 
 /// Applies the load on this thread.
-pub(super) fn run(load: Load, progress: &ProgressBar) -> Result<Answers> {
-    let mut events = Events::new()?;
+pub(super) fn run(load: Load, address: SocketAddr) -> Result<Answers> {
+    let events = Events::new()?;
     let mut connections = Vec::with_capacity(load.connections);
     for number in 0..load.connections {
-        let connection = Connection::open(load.address)?;
-        events.watch(&connection, number)?;
-        connections.push(connection);
+        connections.push(open(address, &events, number)?);
     }
+    let ids = load.distinct.map_or_else(Ids::unique, Ids::repeating);
     let mut generator = Generator {
+        address,
         idle: (0..connections.len()).rev().collect(),
         load,
-        request: Request::new(),
+        events,
         connections,
         sent: 0,
         began: Instant::now(),
         ended: None,
-        answers: Answers::new()?,
+        answers: Answers::new(ids)?,
     };
-    generator.answers.began = SystemTime::now();
-    generator.drive(&mut events, progress)?;
+    generator.drive()?;
     generator.answers.took = generator.began.elapsed();
     Ok(generator.answers)
 }
 
+fn open(address: SocketAddr, events: &Events, number: usize) -> Result<Connection> {
+    let connection = Connection::open(address)?;
+    events.watch(&connection, number)?;
+    Ok(connection)
+}
+
 impl Generator {
-    fn drive(&mut self, events: &mut Events, progress: &ProgressBar) -> Result<()> {
-        let mut readable = Vec::new();
+    fn drive(&mut self) -> Result<()> {
+        let grouped = self.rate().is_some_and(|rate| rate >= GROUPED_FROM);
         loop {
-            self.send_what_is_due(events)?;
+            self.send_what_is_due()?;
             if let Some(ended) = self.ended {
                 if self.idle.len() == self.connections.len() {
                     return Ok(());
@@ -75,13 +81,11 @@ impl Generator {
                     self.connections.len() - self.idle.len()
                 );
             }
-            let grouped = self.rate().is_some_and(|rate| rate >= GROUPED_FROM);
-            if grouped && !events.may_have_more() {
+            if grouped && !self.events.may_have_more() {
                 std::thread::sleep(GROUP_EVERY);
             }
-            events.wait(self.until_next(), &mut readable)?;
-            for number in readable.drain(..) {
-                self.receive(number, events, progress)?;
+            for number in self.events.wait(self.until_next())? {
+                self.receive(number)?;
             }
         }
     }
@@ -109,7 +113,7 @@ impl Generator {
         self.sent == self.load.count || last.duration_since(self.began) >= self.load.time
     }
 
-    fn send_what_is_due(&mut self, events: &Events) -> Result<()> {
+    fn send_what_is_due(&mut self) -> Result<()> {
         while self.ended.is_none() {
             let now = Instant::now();
             let mut scheduled = self.scheduled(self.sent).unwrap_or(now);
@@ -128,7 +132,10 @@ impl Generator {
             }
             let webhook = self.sent;
             self.sent += 1;
-            self.send(number, UnderWay { webhook, scheduled }, events)?;
+            let under_way = UnderWay { webhook, scheduled };
+            if self.send(number, under_way).is_err() {
+                self.replace(number, Some(under_way))?;
+            }
         }
         Ok(())
     }
@@ -142,73 +149,47 @@ impl Generator {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Sends on connection `number`, on a new one in its place if the server has closed it.
-    fn send(&mut self, number: usize, under_way: UnderWay, events: &Events) -> Result<()> {
-        let request = self
-            .request
-            .parts(self.load.ids.digits(under_way.webhook), self.load.apart);
-        if self.connections[number].send(request, under_way).is_err() {
-            self.replace(number, Some(under_way), events)?;
-        }
-        Ok(())
+    fn send(&mut self, number: usize, under_way: UnderWay) -> std::io::Result<()> {
+        let [head, body] = request(&self.answers.ids.text(under_way.webhook));
+        let segments = match self.load.apart {
+            true => vec![head, body],
+            false => vec![head + &body],
+        };
+        self.connections[number].send(&segments, under_way)
     }
 
     /// The server closes connections that rest for long. What was sent on one at that very moment is sent again, as any
     /// sender would.
-    fn replace(
-        &mut self,
-        number: usize,
-        under_way: Option<UnderWay>,
-        events: &Events,
-    ) -> Result<()> {
-        let mut connection = Connection::open(self.load.address)?;
-        events.watch(&connection, number)?;
-        if let Some(under_way) = under_way {
-            let request = self
-                .request
-                .parts(self.load.ids.digits(under_way.webhook), self.load.apart);
-            connection.send(request, under_way)?;
-        }
-        self.connections[number] = connection;
+    fn replace(&mut self, number: usize, under_way: Option<UnderWay>) -> Result<()> {
+        self.connections[number] = open(self.address, &self.events, number)?;
+        let sent = under_way.map(|under_way| self.send(number, under_way));
+        sent.transpose()?;
         Ok(())
     }
 
-    fn receive(&mut self, number: usize, events: &Events, progress: &ProgressBar) -> Result<()> {
+    fn receive(&mut self, number: usize) -> Result<()> {
         let connection = &mut self.connections[number];
-        let answer = match connection.receive()? {
-            News::Nothing => return Ok(()),
-            News::Closed => {
-                let under_way = connection.under_way;
-                return self.replace(number, under_way, events);
-            }
-            News::Answer(answer) => answer,
-        };
-        let Some(under_way) = connection.under_way.take() else {
-            bail!("the service answered what nobody had asked");
-        };
-        self.idle.push(number);
-        self.note(answer, under_way)?;
-        if self.answers.latency.len().is_multiple_of(SHOW_EVERY) {
-            progress.set_position(self.answers.accepted);
+        let news = connection.receive()?;
+        if news == News::Nothing {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn note(&mut self, answer: Answer, under_way: UnderWay) -> Result<()> {
+        let under_way = connection.under_way.take();
+        if news == News::Closed {
+            return self.replace(number, under_way);
+        }
+        self.idle.push(number);
+        let under_way = under_way.context("the service answered what nobody had asked")?;
         let now = Instant::now();
         let answers = &mut self.answers;
-        let latency = now.duration_since(under_way.scheduled).as_micros();
-        let latency = u64::try_from(latency)?;
+        let latency = u64::try_from(now.duration_since(under_way.scheduled).as_micros())?;
         answers.latency.saturating_record(latency);
         let slowest = at(&mut answers.slowest, under_way.scheduled - self.began);
         *slowest = latency.max(*slowest);
-        match answer {
-            Answer::Accepted => {
-                answers.accepted += 1;
-                *at(&mut answers.per_second, now - self.began) += 1;
-            }
-            Answer::Later => answers.later.push(under_way.webhook),
-            Answer::Wrong(what) => bail!("the service answered: {what}"),
+        if news == News::Later {
+            answers.later.push(under_way.webhook);
+        } else {
+            answers.accepted += 1;
+            *at(&mut answers.per_second, now - self.began) += 1;
         }
         Ok(())
     }

@@ -1,38 +1,34 @@
 //! How much memory does a webhook take while it is in flight?
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testbed::rabbitmq;
 
-use super::RUN_WITHIN;
 use crate::bench::{
     invocation::Bench,
-    load::Load,
+    processor::resident_bytes,
     report::Target,
     service::Service,
     site::{Broker, Site},
-    usage::resident_bytes,
+    wait::until,
 };
 
-const MODE: &str = "inflight";
-
+/// Webhooks in flight at once.
+const COUNT: u64 = 300_000;
 /// No webhook is done before the run is.
 const DELAY: Duration = Duration::from_secs(3600);
 /// How long it may take until the consumer holds everything.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(180);
 /// How long the broker may take to take everything back.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time for buffers to be given back.
 const CALM: Duration = Duration::from_secs(3);
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
-    let count = bench.count(300_000);
+    let count = bench.count(COUNT);
     let (mut idle, mut per_webhook, mut broker) = (vec![], vec![], vec![]);
     for run in bench.runs() {
-        bench.phase("hookline", count);
         let memory = hold(bench, count).await?;
         idle.push(memory.idle as f64 / 1e6);
         per_webhook.push(memory.consumer as f64 / count as f64);
@@ -42,16 +38,12 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         }
     }
     let report = &mut bench.report;
-    report.figure(MODE, "consumer, idle", "MB", idle);
-    report.figure(MODE, "RabbitMQ above idle", "bytes/webhook", broker);
+    report.figure("consumer, idle", "MB", idle);
+    report.figure("RabbitMQ above idle", "bytes/webhook", broker);
     let what = format!("consumer above idle, {count} in flight");
-    let bytes = report.figure(MODE, what, "bytes/webhook", per_webhook);
-    report.verdict(
-        MODE,
-        "consumer, bytes per webhook",
-        bytes,
-        Target::AtMost(700.0),
-    );
+    let bytes = report.figure(what, "bytes/webhook", per_webhook);
+    let what = "consumer, bytes per webhook";
+    report.verdict(what, bytes, Target::AtMost(700.0));
     Ok(())
 }
 
@@ -68,13 +60,11 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let site = bench.site().await?;
     let service = Service::start(&bench.binary, &site, DELAY).await?;
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
-    let rabbitmq = bench.servers()?.rabbitmq.pid().context("no RabbitMQ")?;
+    let servers = bench.servers.as_ref().context("no servers")?;
+    let rabbitmq = servers.rabbitmq.pid().context("no RabbitMQ")?;
     let (idle, broker_idle) = (resident_bytes(consumer)?, resident_bytes(rabbitmq)?);
-    let load = Load {
-        count,
-        ..Load::closed(service.address, bench.args.connections, RUN_WITHIN)
-    };
-    let answers = load.apply_all_accepted(&bench.progress).await?;
+    let load = bench.counted(COUNT);
+    let answers = load.apply_all_accepted(service.address).await?;
     ensure!(
         answers.accepted == count,
         "only {} webhooks were accepted in time",
@@ -98,14 +88,9 @@ async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
         "{count} webhooks were in flight, and the database says {rows:?}: the check failed"
     );
     let Broker { amqp_url, queue } = site.broker()?;
-    let start = Instant::now();
-    while u64::from(rabbitmq::message_count(amqp_url, queue).await?) < count {
-        ensure!(
-            start.elapsed() < BACK_WITHIN,
-            "the broker has lost messages: the check failed"
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let what = "the broker has everything again: the check failed";
+    let is_back = async || Ok(u64::from(rabbitmq::message_count(amqp_url, queue).await?) >= count);
+    until(BACK_WITHIN, what, is_back).await?;
     site.clear().await?;
     Ok(memory)
 }
@@ -115,18 +100,11 @@ async fn all_delivered(site: &Site, count: u64) -> Result<()> {
     // What is published is due again only long after; what is not, within seconds.
     let sql = "SELECT count(*) FROM outbox WHERE due_at > (extract(epoch FROM clock_timestamp()) + 60) * 1000";
     let Broker { amqp_url, queue } = site.broker()?;
-    let start = Instant::now();
-    loop {
-        let published: i64 = site.one(sql, []).await?.unwrap_or(0);
-        if u64::try_from(published)? == count
-            && rabbitmq::message_count(amqp_url, queue).await? == 0
-        {
-            return Ok(());
-        }
-        ensure!(
-            start.elapsed() < DELIVERED_WITHIN,
-            "{published} of {count} webhooks are published, and not all delivered, within {DELIVERED_WITHIN:?}"
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let what = format!("{count} webhooks are published and delivered");
+    until(DELIVERED_WITHIN, &what, async || {
+        let published: Option<i64> = site.one(sql, []).await?;
+        let waiting = rabbitmq::message_count(amqp_url, queue).await?;
+        Ok(published == Some(count.cast_signed()) && waiting == 0)
+    })
+    .await
 }

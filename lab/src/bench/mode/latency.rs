@@ -3,16 +3,13 @@
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
-use super::RUN_WITHIN;
 use crate::bench::{
     invocation::Bench,
-    load::Pace,
+    load::{Load, Pace},
     report::Target,
-    trial::{self, Plan},
-    yardstick::single_inserts,
+    series::{Place, Series, in_turn},
+    trial::Plan,
 };
-
-const MODE: &str = "latency";
 
 /// Webhooks per second.
 const RATE: f64 = 1000.0;
@@ -20,6 +17,8 @@ const RATE: f64 = 1000.0;
 const CONNECTIONS: usize = 256;
 /// Requests one at a time.
 const ALONE: u64 = 3_000;
+/// Half of those are answered within this time, in milliseconds.
+const ALONE_MS: f64 = 1.0;
 /// The percentiles and their targets, in milliseconds.
 const PERCENTILES: [(f64, Option<f64>); 5] = [
     (50.0, Some(2.0)),
@@ -30,79 +29,55 @@ const PERCENTILES: [(f64, Option<f64>); 5] = [
 ];
 
 pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
-    let time = bench.time(30);
     let rate = bench.args.rate.unwrap_or(RATE);
-    let (mut inserts, mut at_rate, mut alone) = (vec![], vec![], vec![]);
-    for run in bench.runs() {
-        bench.phase("one insert at a time", 0);
-        let site = bench.site().await?;
-        let postgres = &bench.servers()?.postgres;
-        inserts.push(single_inserts::round_trip_ms(postgres, &site, bench.time(5)).await?);
-        site.clear().await?;
+    let alone = Load {
+        connections: 1,
+        ..bench.counted(ALONE)
+    };
+    let at_rate = Load {
+        pace: Pace::Open(rate),
+        connections: CONNECTIONS,
+        ..bench.timed(30)
+    };
+    let mut series = [
+        Series::new(Place::Servers, "one webhook at a time", Plan::new(alone)),
+        Series::new(Place::Servers, format!("{rate}/s"), Plan::new(at_rate)),
+    ];
+    in_turn(bench, &mut series).await?;
 
-        bench.phase("hookline, one at a time", ALONE);
-        let plan = Plan {
-            connections: 1,
-            ..Plan::closed(bench, bench.count(ALONE), RUN_WITHIN)
-        };
-        alone.push(
-            trial::on_servers(bench, plan)
-                .await?
-                .answers
-                .latency_ms(50.0),
-        );
-
-        bench.phase(
-            &format!("hookline, {rate}/s"),
-            (rate * time.as_secs_f64()) as u64,
-        );
-        let plan = Plan {
-            pace: Pace::Open(rate),
-            connections: CONNECTIONS,
-            ..Plan::closed(bench, u64::MAX, time)
-        };
-        let answers = trial::on_servers(bench, plan).await?.answers;
-        bench.say(&format!(
-            "latency {run}: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
-            answers.latency_ms(50.0),
-            answers.latency_ms(99.0),
-            answers.latency_ms(99.9)
-        ));
-        at_rate.push(answers);
-    }
     let report = &mut bench.report;
+    let [alone, at_rate] = series;
+    let latency = |series: &Series, percentile| {
+        let answers = series.trials.iter().map(|trial| &trial.answers);
+        answers
+            .map(|answers| answers.latency_ms(percentile))
+            .collect()
+    };
     for (percentile, target) in PERCENTILES {
-        let runs = at_rate.iter().map(|answers| answers.latency_ms(percentile));
-        let what = format!("{rate}/s: p{percentile}");
-        let median = report.figure(MODE, what.clone(), "ms", runs.collect());
+        let what = format!("{}: p{percentile}", at_rate.what);
+        let median = report.figure(what.clone(), "ms", latency(&at_rate, percentile));
         if let (Some(most), RATE) = (target, rate) {
-            report.verdict(MODE, format!("{what}, ms"), median, Target::AtMost(most));
+            report.verdict(format!("{what}, ms"), median, Target::AtMost(most));
         }
     }
-    let insert = report.figure(MODE, "one insert at a time: p50", "ms", inserts);
-    let alone = report.figure(MODE, "one webhook at a time: p50", "ms", alone);
-    let target = Target::AtMost(1.5 * insert + 0.3);
-    report.verdict(
-        MODE,
-        "alone, ms, against 1.5 × one insert + 0.3",
-        alone,
-        target,
-    );
-    if let Some(all) = at_rate.last() {
-        let points = by_percentile(&all.latency);
-        report.curve("latency", "percentile", "ms", format!("{rate}/s"), points);
+    let what = format!("{}: p50", alone.what);
+    let median = report.figure(what.clone(), "ms", latency(&alone, 50.0));
+    report.verdict(format!("{what}, ms"), median, Target::AtMost(ALONE_MS));
+    if let Some(last) = at_rate.trials.last() {
+        let points = by_percentile(&last.answers.latency);
+        report.curve("latency", ("percentile", "ms"), at_rate.what, points);
     }
     Ok(())
 }
 
 /// Latency by how rare it is: one in 1, 10, 100 …, so that the tail can be seen.
 pub(super) fn by_percentile(latency: &Histogram<u64>) -> Vec<(f64, f64)> {
-    let mut points = Vec::new();
-    let mut one_in = 1.0;
-    while one_in <= latency.len() as f64 {
-        let value = latency.value_at_quantile(1.0 - 1.0 / one_in);
-        points.push((one_in, value as f64 / 1000.0));
-        one_in *= 1.25;
-    }
-    points
+    let rarer = std::iter::successors(Some(1.0), |one_in| Some(one_in * 1.25));
+    rarer
+        .take_while(|one_in| *one_in <= latency.len() as f64)
+        .map(|one_in| {
+            let value = latency.value_at_quantile(1.0 - 1.0 / one_in);
+            (one_in, value as f64 / 1000.0)
+        })
+        .collect()
 }

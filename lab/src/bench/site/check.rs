@@ -1,14 +1,14 @@
 //! Whether a run kept the promises. A run that did not has no speed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use sea_orm::DbBackend;
-use testbed::{process::LOOK_EVERY, rabbitmq};
+use testbed::rabbitmq;
 
 use super::Site;
 use crate::{
-    bench::load::{Answers, Ids},
+    bench::{load::Answers, wait::until},
     queues::dead_letter,
 };
 
@@ -18,19 +18,15 @@ const LOOKED_FOR: usize = 10_000;
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 impl Site {
-    /// After the service has stopped: every webhook of `answers` has its row, every row was `PROCESSED` exactly once,
-    /// and outbox, queue and dead-letter queue are empty. The ids were all different.
-    pub(in crate::bench) async fn check(&mut self, answers: &Answers, ids: Ids) -> Result<()> {
-        let new = self.committed(answers, ids).await?;
-        self.check_new(new).await
-    }
-
     /// How many rows `answers` must have made: one for each 202, and one for each that was told to come back later and
     /// was committed all the same.
-    pub(in crate::bench) async fn committed(&self, answers: &Answers, ids: Ids) -> Result<u64> {
+    pub(in crate::bench) async fn committed(&self, answers: &Answers) -> Result<u64> {
         let mut committed = answers.accepted;
         for numbers in answers.later.chunks(LOOKED_FOR) {
-            let ids: Vec<String> = numbers.iter().map(|number| ids.text(*number)).collect();
+            let ids: Vec<String> = numbers
+                .iter()
+                .map(|number| answers.ids.text(*number))
+                .collect();
             let (is_one_of_them, ids) = match self.db.get_database_backend() {
                 DbBackend::Postgres => ("= ANY($1)", ids.into()),
                 _ => (
@@ -46,14 +42,14 @@ impl Site {
         Ok(committed)
     }
 
-    /// The same for exactly `new` rows.
-    pub(in crate::bench) async fn check_new(&mut self, new: u64) -> Result<()> {
+    /// After whoever worked has stopped: `new` rows have come, every one was `PROCESSED` exactly once, and outbox, queue
+    /// and dead-letter queue are empty.
+    pub(in crate::bench) async fn check(&mut self, new: u64) -> Result<()> {
         self.check_rows(new).await?;
-        self.check_updates().await?;
         self.check_queues().await
     }
 
-    /// Every one of `new` rows is there and `PROCESSED`, and the outbox is empty.
+    /// The same for one that has no queue.
     pub(in crate::bench) async fn check_rows(&mut self, new: u64) -> Result<()> {
         let rows = self.rows().await?;
         let expected = i64::try_from(self.prefilled + self.carried + new)?;
@@ -69,7 +65,7 @@ impl Site {
             rows.outbox
         );
         self.carried += new;
-        Ok(())
+        self.check_updates().await
     }
 
     /// Once and not twice: PostgreSQL counts the updates, and tells all of them once the service's sessions have ended.
@@ -78,19 +74,12 @@ impl Site {
             return Ok(());
         }
         let sql = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'";
-        let start = Instant::now();
-        loop {
-            let updates: i64 = self.one(sql, []).await?.context("no statistics")?;
-            if u64::try_from(updates)? == self.carried {
-                return Ok(());
-            }
-            ensure!(
-                start.elapsed() < TOLD_WITHIN,
-                "{} rows were updated {updates} times: the check failed",
-                self.carried
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let what = format!("{} rows were updated once: the check failed", self.carried);
+        until(TOLD_WITHIN, &what, async || {
+            let updates: Option<i64> = self.one(sql, []).await?;
+            Ok(updates == Some(self.carried.cast_signed()))
+        })
+        .await
     }
 
     async fn check_queues(&self) -> Result<()> {

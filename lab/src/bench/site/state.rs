@@ -1,6 +1,6 @@
 //! What the database says about a run, during it and after it.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement, TryGetable, Value};
@@ -8,10 +8,7 @@ use testbed::rabbitmq;
 use uuid::Uuid;
 
 use super::{Broker, Site};
-use crate::bench::service::Service;
-
-/// Between two looks for whether everything is done. Rates do not depend on it: they end with the last `processed_at`.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+use crate::bench::{report::Measure, service::Service, wait::until};
 
 /// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
 const EMPTY_LOOKS: u32 = 3;
@@ -24,42 +21,29 @@ pub(in crate::bench) struct Rows {
     pub(in crate::bench) outbox: i64,
 }
 
-/// How long after its commit a webhook was `PROCESSED`, in seconds.
-#[derive(Clone, Copy, FromQueryResult)]
-pub(in crate::bench) struct Lag {
-    pub(in crate::bench) p50: f64,
-    pub(in crate::bench) p99: f64,
-    pub(in crate::bench) max: f64,
+/// What became of webhooks after the first request left.
+pub(in crate::bench) struct Lives {
+    /// Seconds until the last was `PROCESSED`.
+    pub(in crate::bench) last: f64,
+    /// The longest time, in seconds, from commit to `PROCESSED`.
+    pub(in crate::bench) longest: f64,
+    /// The most that were committed and not `PROCESSED` at the end of any second.
+    pub(in crate::bench) most_in_flight: i64,
 }
 
-/// How PostgreSQL's plans and pages fare.
-#[derive(Clone, Copy, Debug, FromQueryResult)]
-pub(in crate::bench) struct Tables {
-    /// Rows that were read by scanning the whole table.
-    pub(in crate::bench) read_in_sequence: f64,
-    /// The part of the final updates that touched no index.
-    pub(in crate::bench) updated_in_place: f64,
-}
-
-/// Which end of a life.
-#[derive(Clone, Copy)]
-pub(in crate::bench) enum Moment {
-    Created,
-    Processed,
+/// Those committed in one second and `PROCESSED` in another.
+#[derive(FromQueryResult)]
+struct Group {
+    created: i64,
+    processed: i64,
+    count: i64,
+    last: f64,
+    longest: f64,
 }
 
 /// Any unfinished id.
 const UNFINISHED: &str = "SELECT id FROM (SELECT id FROM outbox ORDER BY id LIMIT 1) AS first \
                           UNION ALL SELECT id FROM retries LIMIT 1";
-
-impl Moment {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Created => "created_at",
-            Self::Processed => "processed_at",
-        }
-    }
-}
 
 impl Site {
     pub(in crate::bench) async fn execute(&self, sql: &str) -> Result<()> {
@@ -91,98 +75,83 @@ impl Site {
         service: &mut Service,
         within: Duration,
     ) -> Result<()> {
-        let start = Instant::now();
-        while self.one::<Uuid>(UNFINISHED, []).await?.is_some() {
+        let what = "nothing is unfinished";
+        until(within, what, async || {
             service.must_run()?;
-            if start.elapsed() > within {
-                let rows = self.rows().await?;
-                ensure!(rows.outbox == 0, "not all done within {within:?}: {rows:?}");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            Ok(self.one::<Uuid>(UNFINISHED, []).await?.is_none())
+        })
+        .await?;
+        let Some(Broker { amqp_url, queue }) = &self.broker else {
+            return Ok(());
+        };
         let mut empty = 0;
-        while empty < EMPTY_LOOKS && !self.is_embedded() {
+        until(within, "no message waits", async || {
             service.must_run()?;
-            let Broker { amqp_url, queue } = self.broker()?;
             let ready = rabbitmq::message_count(amqp_url, queue).await?;
             empty = if ready == 0 { empty + 1 } else { 0 };
-            ensure!(
-                start.elapsed() <= within,
-                "{ready} messages wait after {within:?}"
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+            Ok(empty == EMPTY_LOOKS)
+        })
+        .await
     }
 
-    /// When the last webhook was `PROCESSED`.
-    pub(in crate::bench) async fn last_processed(&self) -> Result<SystemTime> {
-        let seconds = self.seconds("max(processed_at)");
-        let sql = format!("SELECT {seconds} FROM transactions");
-        let last: f64 = self.one(&sql, []).await?.context("no row is PROCESSED")?;
-        Ok(UNIX_EPOCH + Duration::from_secs_f64(last))
-    }
-
-    /// How many webhooks had this moment in each second since `began`.
-    pub(in crate::bench) async fn per_second(
-        &self,
-        moment: Moment,
-        began: SystemTime,
-    ) -> Result<Vec<u64>> {
-        let since = self.seconds(moment.column());
+    /// What became of the webhooks since `began`, when all are `PROCESSED`.
+    pub(in crate::bench) async fn lives(&self, began: SystemTime) -> Result<Lives> {
         // PostgreSQL's CAST rounds, SQLite's cuts off.
-        let second = match self.db.get_database_backend() {
-            DbBackend::Postgres => format!("floor({since} - $1)::bigint"),
-            _ => format!("CAST({since} - $1 AS integer)"),
+        let (seconds, whole) = match self.db.get_database_backend() {
+            DbBackend::Postgres => ("extract(epoch FROM COLUMN)::float8", "floor"),
+            _ => ("unixepoch(COLUMN, 'subsec')", ""),
         };
+        let [created, processed] =
+            ["created_at", "processed_at"].map(|column| seconds.replace("COLUMN", column));
         let sql = format!(
-            "SELECT {second} AS second, count(*) AS count FROM transactions \
-             WHERE {since} >= $1 GROUP BY 1 ORDER BY 1"
+            "SELECT CAST({whole}({created} - $1) AS bigint) AS created, \
+             CAST({whole}({processed} - $1) AS bigint) AS processed, count(*) AS count, \
+             max({processed} - $1) AS last, max({processed} - {created}) AS longest \
+             FROM transactions WHERE {created} >= $1 GROUP BY 1, 2"
         );
         let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let rows = self.db.query_all_raw(self.statement(&sql, [began.into()]));
-        let mut counts = Vec::new();
-        for row in rows.await? {
-            let second = usize::try_from(row.try_get_by_index::<i64>(0)?)?;
-            counts.resize(second + 1, 0);
-            counts[second] = u64::try_from(row.try_get_by_index::<i64>(1)?)?;
-        }
-        Ok(counts)
+        let groups = Group::find_by_statement(self.statement(&sql, [began.into()]));
+        let groups = groups.all(&self.db).await?;
+        ensure!(!groups.is_empty(), "no row is PROCESSED");
+        let in_flight_after = |second| {
+            let spans = groups
+                .iter()
+                .filter(|group| (group.created..group.processed).contains(&second));
+            spans.map(|group| group.count).sum()
+        };
+        let most_in_flight = groups
+            .iter()
+            .map(|group| in_flight_after(group.created))
+            .max();
+        Ok(Lives {
+            last: groups.iter().map(|group| group.last).fold(0.0, f64::max),
+            longest: groups.iter().map(|group| group.longest).fold(0.0, f64::max),
+            most_in_flight: most_in_flight.unwrap_or(0),
+        })
     }
 
-    /// How long the webhooks since `began` took from commit to `PROCESSED`. PostgreSQL only.
-    pub(in crate::bench) async fn lag(&self, began: SystemTime) -> Result<Option<Lag>> {
+    /// How PostgreSQL's plans and pages fared: rows that were read by scanning the whole table, and the part of the final
+    /// updates that touched no index.
+    pub(in crate::bench) async fn tables(&self) -> Result<Vec<Measure>> {
+        let mut measures = Vec::new();
         if self.is_embedded() {
-            return Ok(None);
+            return Ok(measures);
         }
-        let sql = "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lag) AS p50, \
-                   percentile_cont(0.99) WITHIN GROUP (ORDER BY lag) AS p99, max(lag) AS max FROM \
-                   (SELECT extract(epoch FROM processed_at - created_at)::float8 AS lag \
-                    FROM transactions WHERE created_at >= to_timestamp($1)) AS lags";
-        let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let lag = Lag::find_by_statement(self.statement(sql, [began.into()])).one(&self.db);
-        // Where everything was a duplicate there is none.
-        Ok(lag.await.ok().flatten())
-    }
-
-    /// What PostgreSQL did to the table of transactions, for each row that the service wrote there.
-    pub(in crate::bench) async fn tables(&self) -> Result<Option<Tables>> {
-        if self.is_embedded() {
-            return Ok(None);
+        for (what, unit, column) in [
+            (
+                "rows read by sequential scans",
+                "rows/webhook",
+                "seq_tup_read",
+            ),
+            ("final updates in place (HOT)", "of all", "n_tup_hot_upd"),
+        ] {
+            let sql = format!(
+                "SELECT {column}::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'"
+            );
+            let value = self.one(&sql, []).await?.context("no statistics")?;
+            measures.push((what.to_owned(), unit, value));
         }
-        let sql = "SELECT seq_tup_read::float8 / nullif(n_tup_upd, 0) AS read_in_sequence, \
-                   n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) AS updated_in_place \
-                   FROM pg_stat_user_tables WHERE relname = 'transactions'";
-        let tables = Tables::find_by_statement(self.statement(sql, [])).one(&self.db);
-        Ok(tables.await?)
-    }
-
-    /// A time as seconds since 1970, as an SQL expression.
-    fn seconds(&self, time: &str) -> String {
-        match self.db.get_database_backend() {
-            DbBackend::Postgres => format!("extract(epoch FROM {time})::float8"),
-            _ => format!("unixepoch({time}, 'subsec')"),
-        }
+        Ok(measures)
     }
 
     /// The first column of the first row.

@@ -1,16 +1,15 @@
 //! The figures in `docs/BENCHMARKS.md`: what is between its markers is made from the reports in `docs/benchmarks/`, and
 //! from nothing else.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     plot,
-    report::{Figure, Report, number},
-    trial::PROCESSOR_TIME,
+    report::{Figure, PROCESSOR_TIME, Report, number},
 };
-use crate::document;
+use crate::{document, median::median};
 
 /// A marker names the report that follows it.
 const BEGIN: (&str, &str) = ("<!-- bench: ", " -->\n");
@@ -27,7 +26,8 @@ pub(super) fn write(docs: &Path) -> Result<()> {
     let text = document::read(&file)?;
     let reports = reports(&text, docs)?;
     for (name, report) in &reports {
-        plot::write(&report.curves, &docs.join("benchmarks").join(name))?;
+        let shown = |plot: &str| text.contains(&format!("(benchmarks/{name}/{plot}.svg)"));
+        plot::write(&report.curves, &docs.join("benchmarks").join(name), shown)?;
     }
     document::write(&file, &filled(&text, &reports)?)
 }
@@ -51,9 +51,9 @@ fn filled(document: &str, reports: &Reports) -> Result<String> {
         let (name, after) = after.split_once(BEGIN.1).context("a marker breaks off")?;
         let found = reports.iter().find(|(known, _)| known == name);
         let content = match found {
-            _ if name == TARGETS => targets(reports),
+            _ if name == TARGETS => targets(reports.iter().map(|(name, report)| (&**name, report))),
             Some((_, report)) => section(report),
-            None => anyhow::bail!("there is no report {name}"),
+            None => bail!("there is no report {name}"),
         };
         let end = after.split_once(END);
         let (_, after) = end.with_context(|| format!("the part on {name} has no end"))?;
@@ -63,69 +63,71 @@ fn filled(document: &str, reports: &Reports) -> Result<String> {
     Ok(text + rest)
 }
 
-fn targets(reports: &Reports) -> String {
-    let mut text =
-        "| mode | what | reached | target | |\n| --- | --- | --: | --: | --- |\n".to_owned();
-    for (name, report) in reports {
-        for verdict in &report.verdicts {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "| [{name}](benchmarks/{name}.json) | {} | {} | {} | {} |",
-                verdict.what,
+/// Every target of these reports. One that has a name is referred to.
+pub(super) fn targets<'a>(reports: impl IntoIterator<Item = (&'a str, &'a Report)>) -> String {
+    let rows = reports.into_iter().flat_map(|(name, report)| {
+        report.verdicts.iter().map(move |verdict| {
+            let met = verdict.target.is_met(verdict.reached);
+            [
+                match name {
+                    "" => verdict.mode.clone(),
+                    _ => format!("[{name}](benchmarks/{name}.json)"),
+                },
+                verdict.what.clone(),
                 number(verdict.reached),
-                verdict.target,
-                if verdict.met { "met" } else { "**missed**" },
-            );
-        }
-    }
-    text
+                verdict.target.to_string(),
+                if met { "met" } else { "**missed**" }.to_owned(),
+            ]
+        })
+    });
+    let head = ["mode", "what", "reached", "target", ""];
+    document::table(head, ["---", "---", "--:", "--:", "---"], rows)
 }
 
-fn section(report: &Report) -> String {
-    let (processor, figures): (Vec<&Figure>, Vec<&Figure>) = report
-        .figures
-        .iter()
-        .partition(|figure| figure.what.contains(PROCESSOR_TIME));
-    let mut text = format!("`{}` on {}:\n\n", report.command, report.machine);
-    text += "| | median | lowest – highest | runs |\n| --- | --: | --: | --: |\n";
-    for figure in figures {
-        let (low, high) = figure.range();
-        let _ = writeln!(
-            text,
-            "| {} | {} {} | {} – {} | {} |",
-            figure.what,
-            number(figure.median),
-            figure.unit,
-            number(low),
-            number(high),
-            figure.runs.len(),
+/// Every figure of a report.
+pub(super) fn section(report: &Report) -> String {
+    let is_time = |figure: &&Figure| figure.what.contains(PROCESSOR_TIME);
+    let (times, figures): (Vec<&Figure>, Vec<&Figure>) = report.figures.iter().partition(is_time);
+    let rows = figures.iter().map(|figure| {
+        let runs = || figure.runs.iter().copied();
+        let (lowest, highest) = (
+            runs().fold(f64::MAX, f64::min),
+            runs().fold(f64::MIN, f64::max),
         );
-    }
-    if !processor.is_empty() {
-        text += "\nProcessor time per webhook, in µs:\n\n";
-        text += &processor_times(&processor);
-    }
-    text
+        [
+            figure.what.clone(),
+            format!("{} {}", number(median(&figure.runs)), figure.unit),
+            format!("{} – {}", number(lowest), number(highest)),
+            figure.runs.len().to_string(),
+        ]
+    });
+    let head = ["", "median", "lowest – highest", "runs"];
+    let table = document::table(head, ["---", "--:", "--:", "--:"], rows);
+    format!(
+        "`{}` on {}:\n\n{table}{}",
+        report.command,
+        report.machine,
+        processor_times(&times)
+    )
 }
 
 /// A line for whatever was measured, with the time of each process.
 fn processor_times(figures: &[&Figure]) -> String {
-    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    for figure in figures {
-        let Some((what, process)) = figure.what.split_once(PROCESSOR_TIME) else {
-            continue;
-        };
-        let time = format!("{process} {}", number(figure.median));
-        match lines.last_mut() {
-            Some((last, times)) if *last == what => times.push(time),
-            _ => lines.push((what, vec![time])),
-        }
+    if figures.is_empty() {
+        return String::new();
     }
-    let lines = lines.into_iter();
-    lines
-        .map(|(what, times)| format!("- {what}: {}\n", times.join(", ")))
-        .collect()
+    let mut text = "\nProcessor time per webhook, in µs:\n".to_owned();
+    let mut last = "";
+    for figure in figures {
+        let (what, process) = figure.what.split_once(PROCESSOR_TIME).unwrap_or_default();
+        let before = match what == last {
+            true => ",".to_owned(),
+            false => format!("\n- {}", what.trim_end()),
+        };
+        text += &format!("{before} {process} {}", number(median(&figure.runs)));
+        last = what;
+    }
+    text + "\n"
 }
 
 #[cfg(test)]
