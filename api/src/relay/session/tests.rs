@@ -86,6 +86,13 @@ impl Scene {
         }
     }
 
+    /// Steps until all that was published is confirmed and its note is made, or lost.
+    async fn step_until_idle(&mut self, session: &mut Session<'_>) {
+        while session.is_busy() {
+            self.step(session).await;
+        }
+    }
+
     async fn ready(&self) -> usize {
         self.queue.depth().await.unwrap().ready
     }
@@ -214,6 +221,7 @@ async fn a_new_queue_gets_everything_and_then_the_walk_goes_on() {
     }
     let mut session = scene.session(&mut state).await;
     scene.step_until_ready(&mut session, ids.len()).await;
+    scene.step_until_idle(&mut session).await;
     assert_eq!(scene.delivered().await, ids);
     // Only the walk finds what is older than the frontier, and it rests until the recovery has ended.
     execute(&scene.db, "UPDATE outbox SET due_at = 0").await;
@@ -231,9 +239,7 @@ async fn what_could_not_be_noted_is_published_again_and_noted_then() {
     execute(&scene.db, no_notes).await;
     scene.sender.send(vec![id]);
     scene.step_until_ready(&mut session, 1).await;
-    while session.is_busy() {
-        scene.step(&mut session).await;
-    }
+    scene.step_until_idle(&mut session).await;
     let due = due_in(&scene.db, id).await;
     assert!((0..=DUE_IN.as_millis() as i64).contains(&due), "{due} ms");
     execute(
