@@ -1,10 +1,9 @@
-//! Who is turned away, so that the others are answered in time. At the door a webhook is told to come back before its
-//! body is looked at, if it would probably be answered too late: saying no must cost little just then, or those who were
-//! let in wait for it. What waits is judged by time, not by counts, as how much can be done in that time differs from
+//! Which webhooks are shed, so that the others are answered in time. One that would probably be answered too late is
+//! refused before its body is read: that must cost little just then, or those who were admitted wait for it. What waits is judged by time, not by counts, as how much can be done in that time differs from
 //! machine to machine and from moment to moment.
 //!
 //! [`controller`] decides, and can be stepped without a clock. Here are the clock and the lock; the
-//! [`door`](crate::door) is where it is asked first.
+//! [`shed`](crate::shed) is where it is asked first.
 
 mod batch_time;
 mod controller;
@@ -28,7 +27,7 @@ use crate::slots::Slots;
 /// Without a webhook for so long, nobody measures how late the threads are.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The [`Controller`] that the door, the handlers and the group commit share.
+/// The [`Controller`] that load shedding, the handlers and the group commit share.
 #[derive(Clone)]
 pub(crate) struct Admission(Arc<Shared>);
 
@@ -65,13 +64,13 @@ impl Admission {
         rand::random_range(self.with(|controller, _| controller.retry_after()))
     }
 
-    /// Whether to let in a webhook that has just come, while `waiting` others wait for their commit.
-    pub(crate) fn lets_in(&self, waiting: usize) -> bool {
+    /// Whether to admit a webhook that has just come, while `waiting` others wait for their commit.
+    pub(crate) fn admits(&self, waiting: usize) -> bool {
         if self.0.is_resting.load(Ordering::Relaxed) {
             self.0.is_resting.store(false, Ordering::Relaxed);
             self.0.wake.notify_one();
         }
-        self.with(|controller, now| controller.let_in(now, waiting))
+        self.with(|controller, now| controller.admit(now, waiting))
     }
 
     fn is_quiet(&self) -> bool {

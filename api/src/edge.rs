@@ -15,9 +15,9 @@ use crate::{
     problem::{self, Problem},
 };
 
-const FROM_HERE: &str = "GET, HEAD, OPTIONS";
-const TO_HERE: &str = "POST, OPTIONS";
-const ANY: &str = "GET, HEAD, POST, OPTIONS";
+const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+const WEBHOOK_METHODS: &str = "POST, OPTIONS";
+const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// For every answer that does not say something else: it is what it says it is, and nobody keeps it.
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
@@ -40,7 +40,7 @@ pub(crate) async fn around<E: Endpoint>(
     let uri = request.uri().clone();
     let asks_for_options = request.method() == Method::OPTIONS;
     if asks_for_options && uri.path() == "*" {
-        return Ok(options(ANY));
+        return Ok(options(ALL_METHODS));
     }
     if asks_for_options && paths::HEALTH.contains(&uri.path()) {
         // What balancers ask by default, and the answer's status is what they want to know.
@@ -103,8 +103,8 @@ fn was_read(status: StatusCode) -> bool {
 /// The methods that would do: RFC 9110, section 15.5.6.
 fn allowed(path: &str) -> &'static str {
     match path {
-        paths::WEBHOOKS => TO_HERE,
-        _ => FROM_HERE,
+        paths::WEBHOOKS => WEBHOOK_METHODS,
+        _ => READ_METHODS,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Ingress. Owns everything from the socket to the broker's confirm: HTTP, the group commit, and the
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
-//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`door`] (who is turned away, as [`admission`]
-//! estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
+//! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
+//! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
 //! group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
 //! [`openapi`](mod@openapi) are what the document says of all that.
 
@@ -10,7 +10,6 @@ mod admission;
 mod attempts;
 mod databases;
 mod docs;
-mod door;
 mod drain;
 mod edge;
 pub mod file_watch;
@@ -25,6 +24,7 @@ mod routes;
 #[cfg(test)]
 mod scene;
 mod serve;
+mod shed;
 mod slots;
 mod transactions;
 mod webhooks;
@@ -37,12 +37,12 @@ use tokio_util::sync::CancellationToken;
 
 use admission::Admission;
 pub use databases::Databases;
-use door::Door;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
 use relay::HintSender;
 pub use routes::openapi;
 pub use serve::Settings;
+use shed::Shedder;
 pub use slots::Slots;
 
 /// What the HTTP side works with.
@@ -72,7 +72,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     } = resources;
     let (writer, inbox) = writer::channel();
     let admission = Admission::new(databases.slots);
-    let door = Door::new(admission.clone(), writer.clone());
+    let shedder = Shedder::new(admission.clone(), writer.clone());
     let endpoint = routes::routes(writer, admission.clone(), &databases, &queue, drain.clone());
     let Databases {
         write, slots, file, ..
@@ -80,7 +80,9 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
-        admission.beside(serve::run(listener, settings, door, endpoint, drain, stop)),
+        admission.beside(serve::run(
+            listener, settings, shedder, endpoint, drain, stop
+        )),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );
 }

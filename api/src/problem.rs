@@ -68,7 +68,7 @@ impl Problem {
         self
     }
 
-    /// The problem that a rejection by poem stands for. No word of a 5xx's cause leaves the house.
+    /// The problem that a rejection by poem stands for. 5xx responses never carry the cause.
     pub(crate) fn of(status: StatusCode) -> Self {
         let detail = match status {
             StatusCode::NOT_FOUND => "there is nothing under this path",

@@ -91,7 +91,7 @@ pub(crate) fn routes(
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))
         .nest("/", service);
-    Doors {
+    TopLevel {
         webhooks: operations(webhooks(), paths::WEBHOOKS),
         others,
     }
@@ -109,13 +109,13 @@ fn operations(api: impl OpenApi, path: &str) -> RouteMethod {
     })
 }
 
-/// Webhooks have a door of their own: the way through the routes costs as much as reading one.
-struct Doors {
+/// Tells webhooks from everything else, because the way through the routes costs as much as reading one.
+struct TopLevel {
     webhooks: RouteMethod,
     others: Route,
 }
 
-impl Endpoint for Doors {
+impl Endpoint for TopLevel {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {

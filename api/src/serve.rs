@@ -19,7 +19,7 @@ use poem::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Drain, door::Door};
+use crate::{Drain, shed::Shedder};
 use places::{Guest, Places};
 use socket::Socket;
 
@@ -42,7 +42,7 @@ pub struct Settings {
 pub(crate) async fn run(
     listener: TcpListener,
     settings: Settings,
-    door: Door,
+    shedder: Shedder,
     endpoint: impl Endpoint + 'static,
     drain: Drain,
     stop: CancellationToken,
@@ -58,7 +58,7 @@ pub(crate) async fn run(
             |_| LocalAddr::default(),
             |address| LocalAddr(address.into()),
         ),
-        door,
+        shedder,
         endpoint,
         drain,
     });
@@ -121,7 +121,7 @@ async fn accept(
 /// What answers the requests of every connection.
 struct Answers<E> {
     local: LocalAddr,
-    door: Door,
+    shedder: Shedder,
     endpoint: E,
     drain: Drain,
 }
@@ -137,11 +137,11 @@ fn connection(
         guest.asks();
         let (answers, guest, remote) = (answers.clone(), guest.clone(), remote.clone());
         async move {
-            let mut response = if answers.door.turns_away(&request) {
-                answers.door.refuse(request).await
+            let mut response = if answers.shedder.sheds(&request) {
+                answers.shedder.refuse(request).await
             } else {
                 let request = (request, answers.local.clone(), remote, Scheme::HTTP).into();
-                // In a box, as hyper moves what this returns, and so it is small for whom the door turns away.
+                // In a box, as hyper moves what this returns, and so it is small for what is shed.
                 Response::from(Box::pin(answers.endpoint.get_response(request)).await)
             };
             let headers = response.headers_mut();

@@ -98,8 +98,8 @@ pub const STEPS: &[Step] = &[
         "NotePublished",
         &[
             (NOTES, "start"),
-            (DUE, "published"),
-            (DUE, "published_retries"),
+            (DUE, "defer_published"),
+            (DUE, "defer_published_retries"),
         ],
         At(&[Point::RelayAfterNote]),
     ),

@@ -1,7 +1,7 @@
 //! The decision, as a state machine: every time comes in from outside, and nothing here waits or looks at a clock.
 //!
-//! A webhook is let in if it will probably be answered in time. At the door that is an estimate; when its turn comes to be
-//! committed, and the estimate was wrong, it is turned away after all, *before* the commit: a clear no instead of an
+//! A webhook is admitted if it will probably be answered in time. When it comes, that is an estimate; when its turn comes to be
+//! committed, and the estimate was wrong, it is shed after all, *before* the commit: a clear no instead of an
 //! answer that comes too late to say whether it was committed.
 //!
 //! The estimate of the wait for a commit is held against one of two bounds, as CoDel has two modes (RFC 8289, and folly's
@@ -29,17 +29,17 @@ const WAIT_MAX: Duration = Duration::from_millis(300);
 const WAIT_MAX_STANDING: Duration = Duration::from_millis(100);
 /// A queue stands if everybody has waited for longer, for a whole window.
 const STANDING: Duration = Duration::from_millis(50);
-/// One webhook is let in after so long whatever the estimate says, or a database that is itself again would never be
+/// One webhook is admitted after so long whatever the estimate says, or a database that is itself again would never be
 /// noticed.
 const ONE_IN: Duration = Duration::from_millis(100);
 /// Seconds after which a sender may come again: at random, because equal waits come back as one wave.
 const RETRY_AFTER_SECS: RangeInclusive<u32> = 1..=3;
-/// The same while most are turned away.
+/// The same while most are shed.
 const RETRY_AFTER_SECS_MOST: RangeInclusive<u32> = 5..=5;
-/// Turned away by far more than let in: this part of all.
+/// Most are shed while more than this part is.
 const MOST: f64 = 0.7;
 
-/// Whom to let in.
+/// Which webhooks to admit.
 pub(crate) struct Controller {
     slots: Slots,
     batch_time: BatchTime,
@@ -50,12 +50,12 @@ pub(crate) struct Controller {
     threads: Threads,
     /// When the last webhook came.
     came: Instant,
-    /// When the last webhook was let in, and when the last commit began.
-    let_in: Option<Instant>,
+    /// When the last webhook was admitted, and when the last commit began.
+    admitted: Option<Instant>,
     began: Option<Instant>,
     /// When the newest of the commits that have ended began.
     known_from: Option<Instant>,
-    turned_away: Share,
+    shed: Share,
 }
 
 impl Controller {
@@ -67,10 +67,10 @@ impl Controller {
             waits: Minimum::new(now),
             threads: Threads::new(now),
             came: now,
-            let_in: None,
+            admitted: None,
             began: None,
             known_from: None,
-            turned_away: Share::new(now),
+            shed: Share::new(now),
         }
     }
 
@@ -78,17 +78,17 @@ impl Controller {
         &mut self.threads
     }
 
-    /// Whether to let in a webhook that has just come, while `waiting` others wait for their commit.
-    pub(crate) fn let_in(&mut self, now: Instant, waiting: usize) -> bool {
+    /// Whether to admit a webhook that has just come, while `waiting` others wait for their commit.
+    pub(crate) fn admit(&mut self, now: Instant, waiting: usize) -> bool {
         self.came = now;
         self.batch_time.forget_if_quiet(now);
-        let let_in =
-            is_due(self.let_in, now) || (self.is_in_time(now, waiting) && self.threads.let_in(now));
-        if let_in {
-            self.let_in = Some(now);
+        let admitted = is_due(self.admitted, now)
+            || (self.is_in_time(now, waiting) && self.threads.admit(now));
+        if admitted {
+            self.admitted = Some(now);
         }
-        self.turned_away.count(now, !let_in);
-        let_in
+        self.shed.count(now, !admitted);
+        admitted
     }
 
     /// Whether no webhook has come for `time`.
@@ -186,7 +186,7 @@ impl Controller {
         self.batch_time.record(now, took);
     }
 
-    /// How long to keep those who are turned away before they are told so. They waited for a thread, and will again.
+    /// How long to keep what is shed before it is answered. Its sender waited for a thread, and will again.
     pub(crate) fn hold(&self, now: Instant) -> Duration {
         let left = ANSWER_WITHIN.saturating_sub(2 * self.threads.lag(now));
         self.threads.hold(now).min(left)
@@ -194,7 +194,7 @@ impl Controller {
 
     /// Seconds after which a sender may come again; to be chosen from at random.
     pub(crate) fn retry_after(&self) -> RangeInclusive<u32> {
-        match self.turned_away.last > MOST {
+        match self.shed.last > MOST {
             true => RETRY_AFTER_SECS_MOST,
             false => RETRY_AFTER_SECS,
         }
@@ -206,10 +206,10 @@ fn is_due(last: Option<Instant>, now: Instant) -> bool {
     last.is_none_or(|last| now.duration_since(last) >= ONE_IN)
 }
 
-/// The part of those at the door that were turned away.
+/// The part of what came that was shed.
 struct Share {
     began: Instant,
-    turned_away: u32,
+    shed: u32,
     all: u32,
     /// In the last window that is over.
     last: f64,
@@ -219,22 +219,22 @@ impl Share {
     fn new(now: Instant) -> Self {
         Self {
             began: now,
-            turned_away: 0,
+            shed: 0,
             all: 0,
             last: 0.0,
         }
     }
 
-    fn count(&mut self, now: Instant, turned_away: bool) {
+    fn count(&mut self, now: Instant, is_shed: bool) {
         if now.duration_since(self.began) >= WINDOW && self.all > 0 {
-            let last = f64::from(self.turned_away) / f64::from(self.all);
+            let last = f64::from(self.shed) / f64::from(self.all);
             *self = Self {
                 last,
                 ..Self::new(now)
             };
         }
         self.all += 1;
-        self.turned_away += u32::from(turned_away);
+        self.shed += u32::from(is_shed);
     }
 }
 

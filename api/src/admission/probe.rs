@@ -77,7 +77,7 @@ mod tests {
             let start = Instant::now();
             while !is(lag()) {
                 assert!(start.elapsed() < WITHIN, "{:?}", lag());
-                admission.lets_in(0);
+                admission.admits(0);
                 thread::yield_now();
             }
         };

@@ -18,7 +18,7 @@ const LESS: f64 = 0.9;
 const MORE: f64 = 0.03;
 /// The least part.
 const LEAST: f64 = 0.1;
-/// Who is turned away is told so after this many lags, and after [`HOLD_MAX`] at most. A sender that comes again at once
+/// What is shed is answered after this many lags, and after [`HOLD_MAX`] at most. A sender that comes again at once
 /// costs a little work each time, and a thousand of them can take all there is: they come the less often, the later the
 /// threads are.
 const HOLD_LAGS: u32 = 4;
@@ -28,7 +28,7 @@ const HOLD_LEFT: f64 = 0.8;
 /// A lag measured so long ago says nothing any more: the probe rests while no webhooks come.
 const STALE: Duration = Duration::from_secs(1);
 
-/// The state of the runtime's threads, as far as it matters at the door.
+/// The state of the runtime's threads, as far as it matters for admission.
 pub(super) struct Threads {
     /// When the probe that has not come back was due.
     away: Option<Instant>,
@@ -98,19 +98,19 @@ impl Threads {
     }
 
     /// Whether the next webhook is of the part that is let in.
-    pub(super) fn let_in(&mut self, now: Instant) -> bool {
+    pub(super) fn admit(&mut self, now: Instant) -> bool {
         if self.part >= 1.0 || self.is_stale(now) {
             return true;
         }
         self.credit += self.part;
-        let let_in = self.credit >= 1.0;
-        if let_in {
+        let is_admitted = self.credit >= 1.0;
+        if is_admitted {
             self.credit -= 1.0;
         }
-        let_in
+        is_admitted
     }
 
-    /// How long to keep those who are turned away.
+    /// How long to keep what is shed.
     pub(super) fn hold(&self, now: Instant) -> Duration {
         match self.is_stale(now) {
             true => Duration::ZERO,
@@ -143,8 +143,8 @@ mod tests {
         now
     }
 
-    fn let_in(threads: &mut Threads, now: Instant) -> usize {
-        (0..1000).filter(|_| threads.let_in(now)).count()
+    fn admitted(threads: &mut Threads, now: Instant) -> usize {
+        (0..1000).filter(|_| threads.admit(now)).count()
     }
 
     #[test]
@@ -152,13 +152,13 @@ mod tests {
         let start = Instant::now();
         let mut threads = Threads::new(start);
         let now = probes(&mut threads, start, Duration::from_secs(10), BEARABLE);
-        assert_eq!(let_in(&mut threads, now), 1000);
+        assert_eq!(admitted(&mut threads, now), 1000);
         let now = probes(&mut threads, now, 10 * WINDOW, BEARABLE + 5 * MS);
-        let after_a_second = let_in(&mut threads, now);
+        let after_a_second = admitted(&mut threads, now);
         assert!((300..500).contains(&after_a_second), "{after_a_second}");
         let now = probes(&mut threads, now, 100 * WINDOW, BEARABLE + 5 * MS);
         let least = (LEAST * 1000.0) as usize;
-        assert!((least - 1..=least + 1).contains(&let_in(&mut threads, now)));
+        assert!((least - 1..=least + 1).contains(&admitted(&mut threads, now)));
     }
 
     #[test]
@@ -170,21 +170,21 @@ mod tests {
             now = probes(&mut threads, now, 5 * MS, 400 * MS);
             now = probes(&mut threads, now, WINDOW, MS);
         }
-        assert_eq!(let_in(&mut threads, now), 1000);
+        assert_eq!(admitted(&mut threads, now), 1000);
     }
 
     #[test]
-    fn after_a_lag_all_are_let_in_again_within_four_seconds() {
+    fn after_a_lag_all_are_admitted_again_within_four_seconds() {
         let start = Instant::now();
         let mut threads = Threads::new(start);
         let now = probes(&mut threads, start, Duration::from_secs(10), 300 * MS);
-        assert!(let_in(&mut threads, now) < 110);
+        assert!(admitted(&mut threads, now) < 110);
         let now = probes(&mut threads, now, Duration::from_secs(4), MS);
-        assert_eq!(let_in(&mut threads, now), 1000);
+        assert_eq!(admitted(&mut threads, now), 1000);
     }
 
     #[test]
-    fn the_later_the_threads_are_the_longer_are_those_kept_who_are_turned_away() {
+    fn the_later_the_threads_are_the_longer_is_kept_what_is_shed() {
         let start = Instant::now();
         let mut threads = Threads::new(start);
         let now = probes(&mut threads, start, 3 * WINDOW, MS);

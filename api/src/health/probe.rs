@@ -21,9 +21,9 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 pub(super) enum Lack {
     /// Migrations of these names.
     Schema(String),
-    /// A sign of life.
+    /// An answer.
     Answer,
-    /// The will to write: it may be a standby, or have no room.
+    /// It takes no writes: it may be a standby, or have no room.
     Writes,
 }
 
@@ -63,7 +63,7 @@ impl Probe {
                 at: Instant::now(),
                 found: found.clone(),
             });
-            tell(was.map_or(Ok(()), |was| was.found), &found);
+            log_change(was.map_or(Ok(()), |was| was.found), &found);
             found
         });
         match tokio::time::timeout(WITHIN, asking).await {
@@ -95,8 +95,8 @@ fn lack(error: DbErr) -> Lack {
     }
 }
 
-/// One line for each change.
-fn tell(was: Result<(), Lack>, is: &Result<(), Lack>) {
+/// Logs what has changed.
+fn log_change(was: Result<(), Lack>, is: &Result<(), Lack>) {
     match is {
         _ if was == *is => {}
         Ok(()) => tracing::info!(event = "ready", "the database takes writes again"),

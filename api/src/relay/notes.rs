@@ -112,7 +112,7 @@ impl Notes {
         if !self.retries.is_empty() {
             let claimed = std::mem::take(&mut self.retries);
             return tokio::spawn(async move {
-                let noted = due::published_retries(&db, &claimed, LOOK_AGAIN_IN).await;
+                let noted = due::defer_published_retries(&db, &claimed, LOOK_AGAIN_IN).await;
                 written(noted);
             });
         }
@@ -127,7 +127,7 @@ impl Notes {
             self.waiting.pop_front();
         }
         tokio::spawn(async move {
-            written(due::published(&db, &ids, LOOK_AGAIN_IN).await);
+            written(due::defer_published(&db, &ids, LOOK_AGAIN_IN).await);
             failpoint::here(Point::RelayAfterNote);
         })
     }

@@ -15,17 +15,17 @@ use uuid::Uuid;
 /// What has expired may go back at once. What found no room, or came back from its consumers too often, would be dropped
 /// again at once; it goes back after this.
 const COMES_BACK_IN: Duration = Duration::from_secs(10);
-/// Between two lines of the log about it.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// Between two log lines about it.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct ReturnedMessages {
     db: DatabaseConnection,
     waiting: Vec<Returned>,
     /// The note under way: at most one. A task, because a statement must not be dropped half-way.
     noting: Option<JoinHandle<Vec<Returned>>>,
-    /// How many there were since the log was last told, by reason.
+    /// How many there were since they were last logged, by reason.
     counts: HashMap<Reason, u64>,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl ReturnedMessages {
@@ -35,7 +35,7 @@ impl ReturnedMessages {
             waiting: Vec::new(),
             noting: None,
             counts: HashMap::new(),
-            told: None,
+            logged: None,
         }
     }
 
@@ -45,8 +45,8 @@ impl ReturnedMessages {
             *self.counts.entry(message.reason).or_default() += 1;
         }
         self.waiting.extend(returned);
-        if self.told.is_none_or(|at| at.elapsed() > TELL_EVERY) && !self.counts.is_empty() {
-            self.told = Some(Instant::now());
+        if self.logged.is_none_or(|at| at.elapsed() > LOG_EVERY) && !self.counts.is_empty() {
+            self.logged = Some(Instant::now());
             let counts = std::mem::take(&mut self.counts);
             tracing::warn!(
                 event = "messages_returned",

@@ -162,7 +162,7 @@ pub async fn claim_retries(
 /// now, and only if they are still unfinished then. What a consumer has in flight is left alone, and so is what
 /// has come back from one (it is in `retries`): that has a time of its own to fall due, which a note that comes
 /// late must not put off.
-pub async fn published(
+pub async fn defer_published(
     db: &DatabaseConnection,
     ids: &[Uuid],
     again_in: Duration,
@@ -181,7 +181,7 @@ pub async fn published(
 }
 
 /// Notes the same of retries that were [claimed](claim_retries), where nothing else has become of them since.
-pub async fn published_retries(
+pub async fn defer_published_retries(
     db: &DatabaseConnection,
     claimed: &[Claimed],
     again_in: Duration,

@@ -133,7 +133,7 @@ async fn work_that_is_to_be_repeated_waits_for_its_time(db: DatabaseConnection) 
             (0, Status::Processing)
         );
     }
-    due::published(&db, &[id], NOW).await.unwrap();
+    due::defer_published(&db, &[id], NOW).await.unwrap();
     assert!(claim_retries(&db).await.is_empty());
     // A queue that is new is no reason to hurry, and neither is a message that comes back.
     due::come_back(&db, &[id], NOW).await.unwrap();

@@ -91,7 +91,7 @@ async fn what_an_older_version_lets_wait_is_not_claimed_before_its_time(db: Data
 async fn what_is_published_is_looked_at_later(db: DatabaseConnection) {
     let batch = ["t1", "t2"].map(|id| received(webhook(id)));
     lifecycle::receive(&db, &batch, NOW).await.unwrap();
-    due::published(&db, &[batch[0].id], Duration::from_secs(900))
+    due::defer_published(&db, &[batch[0].id], Duration::from_secs(900))
         .await
         .unwrap();
     assert_eq!(claim(&db, Wanted::Due).await, [batch[1].id]);
@@ -137,7 +137,7 @@ async fn a_queue_that_has_lost_everything_gets_it_again(db: DatabaseConnection) 
         .unwrap();
     assert_eq!(claimed[0].id, ids[0]);
     let quarter = Duration::from_secs(900);
-    due::published_retries(&db, &claimed, quarter)
+    due::defer_published_retries(&db, &claimed, quarter)
         .await
         .unwrap();
     assert!(claim_retries(&db).await.is_empty());
@@ -188,7 +188,9 @@ async fn a_late_note_does_not_put_off_what_has_come_back(db: DatabaseConnection)
     while now(&db).await <= claimed[0].set_at {}
     // Confirmed, and dropped by the broker before the note of that is written.
     due::come_back(&db, &ids, NOW).await.unwrap();
-    due::published_retries(&db, &claimed, LATER).await.unwrap();
+    due::defer_published_retries(&db, &claimed, LATER)
+        .await
+        .unwrap();
     assert_eq!(claim_retries(&db).await, ids);
 }
 
@@ -200,7 +202,9 @@ async fn a_late_note_does_not_put_off_what_was_due_sooner(db: DatabaseConnection
         .unwrap();
     while now(&db).await <= claimed[0].set_at {}
     due::come_back(&db, &ids, 2 * soon).await.unwrap();
-    due::published_retries(&db, &claimed, LATER).await.unwrap();
+    due::defer_published_retries(&db, &claimed, LATER)
+        .await
+        .unwrap();
     let row = retry::Entity::find_by_id(ids[0]).one(&db).await.unwrap();
     let due_in = row.unwrap().due_at - claimed[0].set_at;
     assert!((4900..=5100).contains(&due_in), "{due_in} ms");
@@ -345,8 +349,8 @@ async fn statements_that_the_server_does_not_end_are_ended() {
     tokio::time::timeout(Duration::from_secs(30), both_wait)
         .await
         .unwrap();
-    due::published(&db, &ids, LATER).await.unwrap_err();
-    due::published(&db, &ids, LATER).await.unwrap();
+    due::defer_published(&db, &ids, LATER).await.unwrap_err();
+    due::defer_published(&db, &ids, LATER).await.unwrap();
     let mut ended = 0;
     for hanging in hanging {
         ended += u32::from(hanging.await.unwrap().is_err());

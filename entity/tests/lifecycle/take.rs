@@ -110,7 +110,7 @@ async fn what_dead_consumers_held_falls_due(db: DatabaseConnection) {
     assert!(reclaim(&db).await.is_empty());
     assert_eq!(outbox_count(&db).await, 1);
     // A note that comes late does not put off what has come back.
-    due::published(&db, &ids, LATER).await.unwrap();
+    due::defer_published(&db, &ids, LATER).await.unwrap();
     assert_eq!(claim_retries(&db).await, &ids[1..]);
     // Whoever gives up its lease leaves all to the others at once.
     lease::end(&db, living).await.unwrap();

@@ -27,8 +27,8 @@ struct World {
 #[derive(Clone, Debug, Default)]
 struct Told {
     came: usize,
-    turned_away: usize,
-    /// Let in, and turned away when their turn came.
+    shed: usize,
+    /// Admitted, and shed when their turn came.
     late: usize,
     committed: usize,
     /// The longest time from arrival to answer.
@@ -56,10 +56,10 @@ impl World {
             self.end_commits();
             for _ in 0..per_ms {
                 self.told.came += 1;
-                if self.controller.let_in(self.now, self.queue.len()) {
+                if self.controller.admit(self.now, self.queue.len()) {
                     self.queue.push_back(self.now);
                 } else {
-                    self.told.turned_away += 1;
+                    self.told.shed += 1;
                 }
             }
             while self.has_slot() && !self.queue.is_empty() {
@@ -112,23 +112,23 @@ fn carried(commit: Duration) -> usize {
 }
 
 #[test]
-fn a_burst_is_let_in_as_a_whole() {
+fn a_burst_is_admitted_as_a_whole() {
     let mut world = World::new(25 * MS);
     let mut told = world.run(50 * MS, 40);
     assert_eq!(told.came, 2000);
-    assert_eq!(told.turned_away, 0, "{told:?}");
+    assert_eq!(told.shed, 0, "{told:?}");
     told = world.run(300 * MS, 0);
     assert_eq!(told.late, 0, "{told:?}");
     assert!(world.queue.is_empty() && world.under_way.is_empty());
 }
 
 #[test]
-fn a_load_that_can_be_carried_is_let_in_however_long_a_commit_takes() {
+fn a_load_that_can_be_carried_is_admitted_however_long_a_commit_takes() {
     for commit in [1, 20, 80, 150] {
         let mut world = World::new(commit * MS);
         world.run(Duration::from_secs(3), 1);
         let told = world.run(Duration::from_secs(3), carried(commit * MS) * 8 / 10);
-        assert_eq!(told.turned_away + told.late, 0, "{commit} ms: {told:?}");
+        assert_eq!(told.shed + told.late, 0, "{commit} ms: {told:?}");
         assert!(told.slowest <= ANSWER_WITHIN, "{commit} ms: {told:?}");
     }
 }
@@ -138,7 +138,7 @@ fn a_queue_that_stands_makes_the_waits_short() {
     let mut world = World::new(20 * MS);
     let rate = 2 * carried(20 * MS);
     let burst = world.run(200 * MS, rate);
-    assert_eq!(burst.turned_away, 0, "{burst:?}");
+    assert_eq!(burst.shed, 0, "{burst:?}");
     let burst = world.run(300 * MS, 0);
     assert!(burst.slowest > 150 * MS, "it may use the time: {burst:?}");
     world.run(Duration::from_secs(1), rate);
@@ -165,12 +165,12 @@ fn under_overload_as_many_are_committed_as_can_be() {
 }
 
 #[test]
-fn one_in_each_100_ms_is_let_in_whatever_the_estimate_says() {
+fn one_in_each_100_ms_is_admitted_whatever_the_estimate_says() {
     let mut world = World::new(Duration::from_secs(3600));
     world.run(Duration::from_secs(5), 10);
     let told = world.run(Duration::from_secs(5), 10);
-    let let_in = told.came - told.turned_away;
-    assert_eq!(let_in, 5000 / ONE_IN.as_millis() as usize, "{told:?}");
+    let admitted = told.came - told.shed;
+    assert_eq!(admitted, 5000 / ONE_IN.as_millis() as usize, "{told:?}");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_database_that_has_hung_is_used_to_the_full_soon_after_it_is_back() {
     world.run(Duration::from_secs(2), rate);
     world.commit = Duration::from_secs(5);
     let hung = world.run(Duration::from_secs(6), rate);
-    assert!(hung.turned_away > hung.came / 2, "{hung:?}");
+    assert!(hung.shed > hung.came / 2, "{hung:?}");
     // Whoever waited for it has long been answered by the backstop.
     world.queue.clear();
     world.commit = 10 * MS;
@@ -189,7 +189,7 @@ fn a_database_that_has_hung_is_used_to_the_full_soon_after_it_is_back() {
     }
     world.run(Duration::from_secs(3), rate);
     let told = world.run(Duration::from_secs(1), rate);
-    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+    assert_eq!(told.shed + told.late, 0, "{told:?}");
 }
 
 /// A failover without a word: commits on the old connections hang until they are given up, and those on new ones do not.
@@ -208,7 +208,7 @@ fn those_that_still_hang_say_nothing_about_a_database_that_does_not() {
     world.commit = 10 * MS;
     world.run(Duration::from_secs(1), 1);
     let told = world.run(Duration::from_secs(2), 1);
-    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+    assert_eq!(told.shed + told.late, 0, "{told:?}");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_commit_too_slow_for_any_answer_is_tried_all_the_same() {
     world.commit = 10 * MS;
     world.run(Duration::from_secs(4), 10);
     let told = world.run(Duration::from_secs(1), 10);
-    assert_eq!(told.turned_away + told.late, 0, "{told:?}");
+    assert_eq!(told.shed + told.late, 0, "{told:?}");
 }
 
 #[test]
@@ -231,8 +231,8 @@ fn a_late_thread_counts_as_time_that_has_passed() {
         controller.threads().probe_left(start);
         let now = start + lag;
         // The one that is always let in must not be in the way.
-        controller.let_in = Some(now);
-        controller.let_in(now, 0)
+        controller.admitted = Some(now);
+        controller.admit(now, 0)
     };
     assert!(at(ANSWER_WITHIN - 20 * MS));
     assert!(!at(ANSWER_WITHIN));
@@ -254,7 +254,7 @@ fn a_body_that_comes_later_is_its_senders_time_but_for_two_lags() {
 }
 
 #[test]
-fn who_is_turned_away_hears_it_in_time_however_late_the_threads_are() {
+fn what_is_shed_is_answered_in_time_however_late_the_threads_are() {
     for lag in [50, 150, 200, 300] {
         let start = Instant::now();
         let mut controller = Controller::new(start, SLOTS);
@@ -284,28 +284,28 @@ fn commits_that_share_slow_flushes_do_not_wait_for_each_other() {
             world.commit = 2 * FLUSH - Duration::from_millis(flushed as u64);
             let told = world.run(MS, usize::from(flushed.is_multiple_of(3)));
             all.came += told.came;
-            all.turned_away += told.turned_away + told.late;
+            all.shed += told.shed + told.late;
             all.slowest = all.slowest.max(told.slowest);
         }
         all
     };
     run(5);
     let told = run(20);
-    assert!(told.turned_away * 20 < told.came, "{told:?}");
+    assert!(told.shed * 20 < told.came, "{told:?}");
     assert!(told.slowest <= ANSWER_WITHIN, "{told:?}");
 }
 
 #[test]
-fn senders_come_back_at_different_times_and_later_while_most_are_turned_away() {
+fn senders_come_back_at_different_times_and_later_while_most_are_shed() {
     let start = Instant::now();
     let mut controller = Controller::new(start, SLOTS);
     assert_eq!(controller.retry_after(), 1..=3);
     for n in 0..300 {
-        controller.turned_away.count(start + n * MS, n % 10 != 0);
+        controller.shed.count(start + n * MS, n % 10 != 0);
     }
     assert_eq!(controller.retry_after(), 5..=5);
     for n in 300..600 {
-        controller.turned_away.count(start + n * MS, n % 10 == 0);
+        controller.shed.count(start + n * MS, n % 10 == 0);
     }
     assert_eq!(controller.retry_after(), 1..=3);
 }

@@ -1,6 +1,6 @@
-//! The door: a webhook that would be answered too late gets its 503 here, before anything is done for it.
+//! Load shedding: a webhook that would be answered too late gets its 503 here, before anything is done for it.
 //!
-//! It stands before poem and the routes: under overload these answers are most of the work, and a request that is not
+//! This stands before poem and the routes: under overload these answers are most of the work, and a request that is not
 //! converted and routed leaves its time to those that are let in.
 
 use std::{io, time::Duration};
@@ -29,14 +29,14 @@ const HOLD_MIN: Duration = Duration::from_millis(10);
 
 /// Asks the [`Admission`] about every webhook.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct Shedder {
     admission: Admission,
     writer: Writer,
-    /// What those hear who are turned away.
+    /// The body of every 503.
     refusal: Bytes,
 }
 
-impl Door {
+impl Shedder {
     pub(crate) fn new(admission: Admission, writer: Writer) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let problem = Problem::new(status, NotCommitted::TooMuch.to_string());
@@ -47,14 +47,14 @@ impl Door {
         }
     }
 
-    /// Whether the request is a webhook that would be answered too late. Everything else is let in.
-    pub(crate) fn turns_away<B>(&self, request: &Request<B>) -> bool {
+    /// Whether the request is a webhook that would be answered too late. It sheds nothing else.
+    pub(crate) fn sheds<B>(&self, request: &Request<B>) -> bool {
         let is_webhook =
             request.method() == Method::POST && paths::is_for_webhooks(request.uri().path());
-        is_webhook && !self.admission.lets_in(self.writer.waiting())
+        is_webhook && !self.admission.admits(self.writer.waiting())
     }
 
-    /// The answer for whom it turns away, which comes the later, the busier the threads are: whoever sends again as soon as
+    /// The answer to what it sheds. It comes the later, the busier the threads are: whoever sends again as soon as
     /// there is one would otherwise leave no time for anything else.
     ///
     /// The connection is left in good order: either what the request announced has been read, or the answer says that the

@@ -8,20 +8,20 @@ use hyper::{
 };
 use poem::http::StatusCode;
 
-use super::Door;
+use super::Shedder;
 use crate::{admission::Admission, paths, slots::Slots, writer};
 
-fn door() -> (Admission, Door) {
+fn shedder() -> (Admission, Shedder) {
     let admission = Admission::new(Slots::SQLITE);
     let (writer, _) = writer::channel();
-    (admission.clone(), Door::new(admission, writer))
+    (admission.clone(), Shedder::new(admission, writer))
 }
 
-/// A database that hangs, and somebody who has just been let in.
-fn nobody_is_let_in(admission: &Admission) {
+/// A database that hangs, and a webhook that has just been admitted.
+fn nobody_is_admitted(admission: &Admission) {
     admission.with(|controller, now| {
         controller.begins(now.checked_sub(Duration::from_secs(3)).unwrap());
-        controller.let_in(now, 0);
+        controller.admit(now, 0);
     });
 }
 
@@ -34,21 +34,21 @@ fn closes<B>(response: &Response<B>) -> bool {
 }
 
 #[test]
-fn only_webhooks_are_turned_away() {
-    let (admission, door) = door();
-    assert!(!door.turns_away(&request(paths::WEBHOOKS, ())));
-    nobody_is_let_in(&admission);
-    assert!(door.turns_away(&request(paths::WEBHOOKS, ())));
-    assert!(!door.turns_away(&request("/healthz", ())));
+fn only_webhooks_are_shed() {
+    let (admission, shedder) = shedder();
+    assert!(!shedder.sheds(&request(paths::WEBHOOKS, ())));
+    nobody_is_admitted(&admission);
+    assert!(shedder.sheds(&request(paths::WEBHOOKS, ())));
+    assert!(!shedder.sheds(&request("/healthz", ())));
     // It owes a 405, however busy we are.
     let other_method = Request::get(paths::WEBHOOKS).body(()).unwrap();
-    assert!(!door.turns_away(&other_method));
+    assert!(!shedder.sheds(&other_method));
 }
 
 #[tokio::test]
 async fn a_refusal_is_a_problem_that_says_when_to_come_back() {
-    let (_, door) = door();
-    let response = door
+    let (_, shedder) = shedder();
+    let response = shedder
         .refuse(request(paths::WEBHOOKS, Empty::<Bytes>::new()))
         .await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -63,11 +63,11 @@ async fn a_refusal_is_a_problem_that_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn those_turned_away_come_back_after_one_to_three_seconds() {
-    let (_, door) = door();
+async fn those_who_are_shed_come_back_after_one_to_three_seconds() {
+    let (_, shedder) = shedder();
     let mut seen = [false; 3];
     for _ in 0..200 {
-        let response = door
+        let response = shedder
             .refuse(request(paths::WEBHOOKS, Empty::<Bytes>::new()))
             .await;
         let seconds = response.headers()[header::RETRY_AFTER].to_str().unwrap();
@@ -80,7 +80,7 @@ async fn those_turned_away_come_back_after_one_to_three_seconds() {
 
 #[tokio::test]
 async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not() {
-    let (_, door) = door();
+    let (_, shedder) = shedder();
     let refuse = async |length: &str, expect: bool, body: BoxedBody| {
         let mut request = request(paths::WEBHOOKS, body);
         let headers = request.headers_mut();
@@ -88,7 +88,7 @@ async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not()
         if expect {
             headers.insert(header::EXPECT, "100-continue".parse().unwrap());
         }
-        closes(&door.refuse(request).await)
+        closes(&shedder.refuse(request).await)
     };
     assert!(!refuse("2", false, whole("{}")).await);
     assert!(refuse("2", true, whole("{}")).await);
@@ -97,7 +97,7 @@ async fn a_refusal_keeps_the_connection_if_the_body_is_read_and_says_so_if_not()
     assert!(refuse("2", false, endless()).await);
     assert!(before.elapsed() < Duration::from_secs(1));
     let no_length = request(paths::WEBHOOKS, whole("{}"));
-    assert!(closes(&door.refuse(no_length).await));
+    assert!(closes(&shedder.refuse(no_length).await));
 }
 
 type BoxedBody = std::pin::Pin<Box<dyn Body<Data = Bytes, Error = std::convert::Infallible>>>;
