@@ -47,17 +47,28 @@ impl Events {
 
     /// Waits for connections, at most for `limit`, and returns the numbers of those that can be read.
     pub(super) fn wait(&mut self, limit: Option<Duration>) -> Result<Vec<usize>> {
-        let limit = limit.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
-        // `epoll` itself waits in whole milliseconds only.
-        let mut watched = [PollFd::new(&self.epoll, PollFlags::IN)];
-        match poll(&mut watched, Some(&Timespec::try_from(limit)?)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error).context("poll"),
-        }
+        let rest = match limit {
+            Some(limit) => {
+                // `epoll` itself waits in whole milliseconds only.
+                let limit = Timespec::try_from(limit.min(LOOK_EVERY))?;
+                let mut watched = [PollFd::new(&self.epoll, PollFlags::IN)];
+                interrupted_or(poll(&mut watched, Some(&limit)))?;
+                Timespec::default()
+            }
+            None => Timespec::try_from(LOOK_EVERY)?,
+        };
         self.ready.clear();
-        let now = Timespec::default();
-        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&now)).context("epoll")?;
+        let ready = spare_capacity(&mut self.ready);
+        interrupted_or(epoll::wait(&self.epoll, ready, Some(&rest)))?;
         let numbers = self.ready.iter().map(|event| event.data.u64() as usize);
         Ok(numbers.collect())
+    }
+}
+
+/// A signal ends a wait, and nothing is wrong.
+fn interrupted_or<T>(waited: rustix::io::Result<T>) -> Result<()> {
+    match waited {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error).context("cannot wait"),
     }
 }
