@@ -73,14 +73,21 @@ pub(crate) fn form_value<'a>(form: &'a [u8], name: &str) -> Result<Option<Cow<'a
     }
 }
 
+/// Fields of a form that are sorted: of any more, a few bytes would cost much work before anything is proven.
+const FIELDS_MAX: usize = 1000;
+
 /// The names and values of a form, one after the other: names in the order of their bytes, each with its distinct values in
 /// order. Twilio's libraries sign it so.
-pub(crate) fn sorted_form(form: &[u8]) -> String {
-    let mut pairs: Vec<_> = form_urlencoded::parse(form).collect();
+pub(crate) fn sorted_form(form: &[u8]) -> Result<String, Reason> {
+    let pairs = form_urlencoded::parse(form).take(FIELDS_MAX + 1);
+    let mut pairs: Vec<_> = pairs.collect();
+    if pairs.len() > FIELDS_MAX {
+        return Err(Reason::Malformed);
+    }
     pairs.sort();
     pairs.dedup();
     let pairs = pairs.iter().flat_map(|(name, value)| [name, value]);
-    pairs.map(AsRef::as_ref).collect()
+    Ok(pairs.map(AsRef::as_ref).collect())
 }
 
 /// The address that the sender knows: the one that was made known to it, with the query of this request.

@@ -66,7 +66,8 @@ impl Reply {
 pub struct Refusal {
     /// For the ledger. The sender is not told.
     pub reason: Reason,
-    /// The status of the answer. With 405 goes `Allow: POST`.
+    /// The status of the answer, whose body is empty: some senders want that, and none is told why. With 405 goes
+    /// `Allow: POST`.
     pub status: u16,
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn fill<'a>(
         Part::Time => time
             .map(|time| Cow::Borrowed(time.as_bytes()))
             .ok_or(Reason::MissingHeader),
-        Part::SortedForm => Ok(Cow::Owned(sorted_form(request.body).into_bytes())),
+        Part::SortedForm => Ok(Cow::Owned(sorted_form(request.body)?.into_bytes())),
         Part::ListedHeaders => listed_headers(view).map(Cow::Owned),
         Part::Place(place) => view.text(place)?.map(text).ok_or(Reason::MissingHeader),
     });

@@ -60,7 +60,7 @@ fn fields(request: &Request<'_>) -> Result<String, Reason> {
         .trim()
         .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     {
-        return Ok(sorted_form(request.body));
+        return sorted_form(request.body);
     }
     let query = request.url.split_once('?').map_or("", |(_, query)| query);
     let hash = form_value(query.as_bytes(), "bodySHA256")?.ok_or(Reason::MissingHeader)?;

@@ -1,0 +1,12 @@
+//! What requests come to: real ones, bad ones, and any.
+//!
+//! `tests/vectors.json` has requests of real senders, and says of each whether its sender has published it or it was computed,
+//! with another program.
+
+#![cfg(test)]
+
+mod bad_input;
+mod proofs;
+mod sending;
+mod vector;
+mod vectors;
