@@ -6,7 +6,11 @@
 #![cfg(test)]
 
 mod bad_input;
+mod corpus;
+mod handshakes;
 mod proofs;
+mod properties;
 mod sending;
+mod settings;
 mod vector;
 mod vectors;

@@ -24,7 +24,7 @@ pub(crate) fn preset(name: &str, secrets: &[&str]) -> Source {
 }
 
 /// A request, ready to be changed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) method: &'static str,
     pub(crate) url: String,

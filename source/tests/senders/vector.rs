@@ -39,7 +39,7 @@ pub(crate) fn vector(id: &str) -> Vector {
 }
 
 /// The name by which a vector's sender is configured.
-fn preset(vector: &Vector) -> &str {
+pub(crate) fn preset(vector: &Vector) -> &str {
     match vector.preset.as_str() {
         "standard-webhooks v1a" => "standard-webhooks",
         "gitlab (signing token)" => "gitlab",

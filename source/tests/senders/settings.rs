@@ -1,0 +1,441 @@
+//! What a source is built of, and what cannot be one.
+
+use source::{BuildError, Credentials, Fields, Reason, Settings, Source, Verify};
+
+use crate::{
+    sending::{Post, build, credentials, preset},
+    vector::vector,
+};
+
+#[test]
+fn every_preset_can_be_built() {
+    let mut names = Vec::new();
+    for name in source::presets() {
+        assert!(!names.contains(&name), "{name}");
+        names.push(name);
+        let secrets = match name {
+            "standard-webhooks" => vec!["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],
+            "adyen" | "adyen-platforms" | "authorize-net" => vec!["44782DEF547AAA06"],
+            "airtable" => vec!["c2VjcmV0"],
+            "mollie-classic" => vec![],
+            // Keys and certificates: their vectors have them.
+            "paypal" | "plaid" | "sendgrid" | "wise" => continue,
+            _ => vec!["a secret"],
+        };
+        let source = preset(name, &secrets);
+        assert_eq!(source.is_verified(), name != "mollie-classic");
+        assert_eq!(source.answer().status, 200, "{name}");
+    }
+    assert!(names.len() > 60, "{}", names.len());
+}
+
+#[test]
+fn what_cannot_be_a_source_is_told_in_a_sentence() {
+    let hmac = r#"{"verify":{"hmac":"sha256","header":"X-Mac"},"id":"json:/id"}"#;
+    for (settings, secrets, sentence) in [
+        (
+            r#"{"preset":"stripo"}"#,
+            &["a secret"][..],
+            "there is no preset `stripo`",
+        ),
+        (
+            "{}",
+            &["a secret"],
+            "neither `preset` nor `verify` says how its requests are proven",
+        ),
+        (r#"{"preset":"stripe"}"#, &[], "it has no secret"),
+        (hmac, &[], "it has no secret"),
+        (
+            r#"{"preset":"stripe"}"#,
+            &["good", ""],
+            "a secret is empty or blank",
+        ),
+        (
+            r#"{"preset":"stripe"}"#,
+            &[" \n"],
+            "a secret is empty or blank",
+        ),
+        (
+            r#"{"preset":"stripe"}"#,
+            &["*****"],
+            "a secret is a placeholder, not the secret itself",
+        ),
+        (
+            r#"{"preset":"stripe"}"#,
+            &["xxxx"],
+            "a secret is a placeholder, not the secret itself",
+        ),
+        (
+            r#"{"preset":"stripe"}"#,
+            &["ChangeMe"],
+            "a secret is a placeholder, not the secret itself",
+        ),
+        (
+            r#"{"preset":"stripe"}"#,
+            &["env:STRIPE"],
+            "a secret is a reference (env: or file:) and not what it refers to",
+        ),
+        (
+            r#"{"preset":"svix"}"#,
+            &["whsec_xyz!"],
+            "a secret is not whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (
+            r#"{"preset":"svix"}"#,
+            &["whsec_"],
+            "a secret is not whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (
+            r#"{"preset":"svix"}"#,
+            &["whsec_dGVzdA=="],
+            "a secret is not whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (
+            r#"{"preset":"svix"}"#,
+            &["whpk_dGVzdA=="],
+            "a secret is not whpk_ and the base64 of an Ed25519 public key",
+        ),
+        (r#"{"preset":"adyen"}"#, &["secret"], "a secret is not hex"),
+        (r#"{"preset":"adyen"}"#, &["ABC"], "a secret is not hex"),
+        (r#"{"preset":"airtable"}"#, &["!"], "a secret is not base64"),
+        (
+            r#"{"preset":"wise"}"#,
+            &["MIIB"],
+            "a secret is not an RSA public key in PEM or base64",
+        ),
+        (
+            r#"{"preset":"sendgrid"}"#,
+            &["MFkw"],
+            "a secret is not a P-256 public key in PEM or base64",
+        ),
+        (
+            r#"{"preset":"plaid"}"#,
+            &["{}"],
+            "a secret is not a JWK of a P-256 key with a kid, nor a set of them",
+        ),
+        (
+            r#"{"preset":"paypal"}"#,
+            &["1JE42910"],
+            "it has no certificate: PayPal signs with one, and offline it must be given",
+        ),
+        (
+            r#"{"verify":"basic","id":"json:/id"}"#,
+            &["user"],
+            "a secret is not user:password",
+        ),
+        (
+            r#"{"verify":"none","id":"json:/id"}"#,
+            &["a secret"],
+            "it has a secret and verifies nothing: `verify = \"none\"` takes none",
+        ),
+        (
+            r#"{"preset":"mollie-classic"}"#,
+            &["a secret"],
+            "it has a secret and verifies nothing: `verify = \"none\"` takes none",
+        ),
+        (
+            r#"{"verify":"bearer"}"#,
+            &["a secret"],
+            "`id`: nothing says where it stands, nor what a missing one means",
+        ),
+        (
+            r#"{"preset":"stripe","id":"json:id"}"#,
+            &["a secret"],
+            "`id`: `id` is no JSON pointer: it must begin with /",
+        ),
+        (
+            r#"{"preset":"stripe","type":"body:/x"}"#,
+            &["a secret"],
+            "`type`: `body:/x` is no place: `body` is none of json, header, form, query",
+        ),
+        (
+            r#"{"preset":"stripe","time":"created"}"#,
+            &["a secret"],
+            "`time`: `created` is no place: it must be like json:/data/id, header:X-Id, form:id, query:id or hash",
+        ),
+        (
+            r#"{"preset":"stripe","split":"events"}"#,
+            &["a secret"],
+            "`split`: `events` is no JSON pointer: it must begin with /",
+        ),
+        (
+            r#"{"preset":"stripe","answer":{"status":302}}"#,
+            &["a secret"],
+            "`answer`: 302 is no success: it must be 200 to 299",
+        ),
+        (
+            r#"{"preset":"stripe","fields":{"amount":"json:/a"}}"#,
+            &["a secret"],
+            "`fields`: `amount` needs `amount_unit`, which is \"minor\" or \"major\"",
+        ),
+        (
+            r#"{"preset":"stripe","fields":{"amount":"json:/a","amount_unit":"minor"}}"#,
+            &["a secret"],
+            "`fields`: an amount in minor units needs `currency`",
+        ),
+        (
+            r#"{"verify":{"hmac":"sha1","header":"X","signed":"{time}.{body}"},"id":"hash"}"#,
+            &["a secret"],
+            "`signed`: has {time}, and no `time` says where that stands",
+        ),
+        (
+            r#"{"verify":{"hmac":"sha1","header":"X","signed":"{body"},"id":"hash"}"#,
+            &["a secret"],
+            "`signed`: `{body` has a { without its }",
+        ),
+        (
+            r#"{"verify":{"hmac":"sha1","header":""},"id":"hash"}"#,
+            &["a secret"],
+            "`header`: is empty",
+        ),
+    ] {
+        let fault = build(settings, secrets).expect_err(settings);
+        assert_eq!(fault.to_string(), sentence, "{settings}");
+    }
+}
+
+#[test]
+fn settings_that_mean_nothing_are_not_read() {
+    for (settings, word) in [
+        (r#"{"presett":"stripe"}"#, "unknown field `presett`"),
+        (
+            r#"{"verify":"some"}"#,
+            "\"none\", \"basic\", \"bearer\" or a table",
+        ),
+        (
+            r#"{"verify":{"hmac":"md5","header":"X"}}"#,
+            "unknown variant `md5`",
+        ),
+        (r#"{"verify":{"hmac":"sha256"}}"#, "has no `header`"),
+        (
+            r#"{"verify":{"hmac":"sha256","header":"X","secret":"s"}}"#,
+            "unknown field `secret`",
+        ),
+        (
+            r#"{"verify":{"header":"X","prefix":"sha256="}}"#,
+            "has no `hmac`",
+        ),
+        (
+            r#"{"verify":{"header":"X","query":"y"}}"#,
+            "one of `header` and `query`",
+        ),
+        (r#"{"verify":{}}"#, "must have `hmac`"),
+        (
+            r#"{"verify":{"hmac":"sha256","public_key":"ed25519","header":"X"}}"#,
+            "it must be one of them",
+        ),
+        (
+            r#"{"verify":{"hmac":"sha256","header":"X","tolerance":5}}"#,
+            "no `time`",
+        ),
+        (r#"{"on_missing_id":"ignore"}"#, "unknown variant `ignore`"),
+        (r#"{"fields":{"sum":"json:/a"}}"#, "unknown field `sum`"),
+        (r#"{"answer":{"state":200}}"#, "unknown field `state`"),
+    ] {
+        let fault = serde_json::from_str::<Settings>(settings).expect_err(settings);
+        assert!(fault.to_string().contains(word), "{fault}");
+    }
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let source = preset("stripe", &[secret, "another"]);
+    let mut credentials = credentials(&[secret]);
+    credentials.verify_token = Some(secret.into());
+    let shown = format!("{source:?} {credentials:?}");
+    assert!(
+        shown.contains("stripe") && !shown.contains("whsec_"),
+        "{shown}"
+    );
+    let fault = build(r#"{"preset":"svix"}"#, &["whsec_secret!"]).unwrap_err();
+    assert!(!format!("{fault} {fault:?}").contains("secret!"));
+}
+
+#[test]
+fn a_scheme_that_is_spelled_out_proves_what_it_says() {
+    let source = build(
+        r#"{
+            "verify": {"hmac": "sha256", "header": "X-Acme-Signature", "encoding": "hex", "prefix": "sha256=",
+                       "signed": "{header:X-Acme-Time}.{body}", "time": "header:X-Acme-Time", "tolerance": 60, "key": "utf8"},
+            "id": ["json:/event", "json:/data/id"], "type": "json:/event", "time": "json:/at",
+            "on_missing_id": "hash", "answer": {"status": 204}
+        }"#,
+        &["new secret", "old secret"],
+    )
+    .unwrap();
+    let body = r#"{"event":"paid","data":{"id":7},"at":"2026-09-21T14:13:20Z"}"#;
+    let post = Post::new(body).signed(&source);
+    assert_eq!(post.id(&source), "paid:7");
+    assert_eq!(source.answer().status, 204);
+    let now = post.now;
+    assert_eq!(post.clone().at(now + 60).id(&source), "paid:7");
+    assert_eq!(
+        post.clone().at(now + 61).reason(&source),
+        Reason::Stale { skew: 61 }
+    );
+    let scheme = |secret| {
+        let settings = r#"{"verify":{"hmac":"sha256","header":"X-Acme-Signature","prefix":"sha256=","signed":"{header:X-Acme-Time}.{body}","time":"header:X-Acme-Time"},"id":"hash"}"#;
+        build(settings, &[secret]).unwrap()
+    };
+    for (secret, fits) in [
+        ("old secret", true),
+        ("new secret", true),
+        ("older secret", false),
+    ] {
+        let post = Post::new(body).signed(&scheme(secret));
+        if fits {
+            assert_eq!(post.id(&source), "paid:7", "{secret}");
+        } else {
+            assert_eq!(post.reason(&source), Reason::Mismatch, "{secret}");
+        }
+    }
+    let none = Post::new("not json").signed(&source);
+    assert_eq!(
+        none.id(&source),
+        Post::new("not json").signed(&source).id(&source)
+    );
+    assert_ne!(
+        none.id(&source),
+        Post::new("not JSON").signed(&source).id(&source)
+    );
+}
+
+#[test]
+fn passwords_and_tokens_are_compared_as_they_are() {
+    let basic = build(
+        r#"{"verify":"basic","id":"json:/id"}"#,
+        &["aladdin:open:sesame"],
+    )
+    .unwrap();
+    let post = |value: &str| Post::new(r#"{"id":"1"}"#).header("authorization", value);
+    assert_eq!(post("Basic YWxhZGRpbjpvcGVuOnNlc2FtZQ==").id(&basic), "1");
+    assert_eq!(post("bASIC  YWxhZGRpbjpvcGVuOnNlc2FtZQ").id(&basic), "1");
+    for (value, reason) in [
+        ("Basic YWxhZGRpbjpvcGVu", Reason::Mismatch),
+        ("Basic !", Reason::Malformed),
+        ("Basic", Reason::Malformed),
+        ("Bearer YWxhZGRpbjpvcGVuOnNlc2FtZQ==", Reason::MissingHeader),
+    ] {
+        assert_eq!(post(value).reason(&basic), reason, "{value}");
+    }
+    let bearer = build(r#"{"verify":"bearer","id":"json:/id"}"#, &["t0ken"]).unwrap();
+    assert_eq!(post("bearer t0ken").id(&bearer), "1");
+    assert_eq!(post("Bearer T0ken").reason(&bearer), Reason::Mismatch);
+    assert_eq!(post("Bearer ").reason(&bearer), Reason::Malformed);
+    let key = build(
+        r#"{"verify":{"header":"X-Api-Key"},"id":"json:/id"}"#,
+        &["k"],
+    )
+    .unwrap();
+    let post = Post::new(r#"{"id":"1"}"#);
+    assert_eq!(post.clone().header("x-api-key", "k").id(&key), "1");
+    assert_eq!(
+        post.clone().header("x-api-key", "").reason(&key),
+        Reason::Mismatch
+    );
+    assert_eq!(
+        post.clone()
+            .header("x-api-key", "k")
+            .header("x-api-key", "k")
+            .reason(&key),
+        Reason::Malformed
+    );
+    assert_eq!(post.reason(&key), Reason::MissingHeader);
+    let query = build(r#"{"verify":{"query":"token"},"id":"json:/id"}"#, &["a b"]).unwrap();
+    let mut post = post;
+    post.url = "https://pay.example.com/?token=a+b".to_owned();
+    assert_eq!(post.id(&query), "1");
+}
+
+#[test]
+fn what_proves_nothing_takes_everything() {
+    let settings = Settings {
+        verify: Some(Verify::Nothing),
+        id: Some("json:/id".to_owned()),
+        ..Settings::default()
+    };
+    let source = Source::new(&settings, &Credentials::default()).unwrap();
+    assert!(!source.is_verified());
+    assert_eq!(Post::new(r#"{"id":"1"}"#).id(&source), "1");
+    let classic = preset("mollie-classic", &[]);
+    assert_eq!(Post::new("id=tr_1").ids(&classic), [None]);
+}
+
+#[test]
+fn a_better_proof_is_not_replaced_by_a_worse_one() {
+    let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let gitlab = preset("gitlab", &[secret, "token"]);
+    let by_token = Post::new("{}")
+        .header("Idempotency-Key", "k")
+        .header("X-Gitlab-Token", "token");
+    assert_eq!(by_token.reason(&gitlab), Reason::MissingHeader);
+    assert_eq!(by_token.id(&preset("gitlab", &["token"])), "k");
+    // The older signature counts alone, and not beside a newer one that is wrong.
+    let older = r#"{"verify":{"hmac":"sha256","header":"X-Hook0-Signature","separator":",","prefix":"v0=",
+                    "signed":"{time}.{body}","time":"item:t"},"id":"hash"}"#;
+    let older = build(older, &["hook0_secret"]).unwrap();
+    let mut post = Post::new(vector("CDP1").body).signed(&older);
+    let cdp = preset("coinbase-cdp", &["hook0_secret"]);
+    assert_eq!(post.id(&cdp), "ev-1");
+    post.value("X-Hook0-Signature").extend(b",h=,v1=00");
+    assert_eq!(post.reason(&cdp), Reason::Mismatch);
+}
+
+#[test]
+fn an_id_of_the_other_family_of_headers_is_not_believed() {
+    let vector = vector("SW3");
+    let source = vector.source();
+    let mut svix = Post::new(&vector.body);
+    for (name, value) in &vector.headers {
+        svix = svix.header(&name.replace("webhook-", "svix-"), value);
+    }
+    assert_eq!(svix.id(&source), "msg_hk1");
+    assert_eq!(
+        svix.clone().header("webhook-id", "msg_other").id(&source),
+        "msg_hk1"
+    );
+    let mixed = svix.header("webhook-signature", "v1,AAAA");
+    assert_eq!(mixed.reason(&source), Reason::MissingHeader);
+}
+
+#[test]
+fn fields_are_read_exactly_or_not_at_all() {
+    let source = build(
+        r#"{"preset":"stripe","fields":{
+            "source_account":"json:/account","destination_account":"json:/data/to",
+            "amount":"json:/data/amount","amount_unit":"minor","currency":"json:/data/currency"}}"#,
+        &["a secret"],
+    )
+    .unwrap();
+    let fields = |body: &str| {
+        let post = Post::new(body).signed(&source);
+        post.events(&source, |event| event.fields.clone()).remove(0)
+    };
+    let full = fields(
+        r#"{"id":"1","account":"acct_1","data":{"to":42,"amount":90071992547409931,"currency":"usd"}}"#,
+    );
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        full,
+        Fields {
+            source_account: some("acct_1"),
+            destination_account: some("42"),
+            amount: some("900719925474099.31"),
+            currency: some("USD"),
+        }
+    );
+    let odd = fields(r#"{"id":"1","account":"a\u0000","data":{"amount":1.5,"currency":"US"}}"#);
+    assert_eq!(odd, Fields::default());
+    let fault = build(
+        r#"{"preset":"stripe","fields":{"amount_unit":"minor"}}"#,
+        &["a secret"],
+    );
+    assert!(matches!(
+        fault,
+        Err(BuildError::Setting {
+            member: "fields",
+            ..
+        })
+    ));
+}
