@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     build::BuildError,
     place::{Places, View},
+    verdict::Fields,
 };
 
 /// Where the fields stand, as an operator writes it: places like those of the id.
@@ -27,17 +28,6 @@ pub enum AmountUnit {
     Minor,
     /// Dollars, rupees.
     Major,
-}
-
-/// What was found. A genuine event whose amount cannot be read is a genuine event all the same, so that is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
-    pub source_account: Option<String>,
-    pub destination_account: Option<String>,
-    /// In units of the currency, in JSON's notation of a number. It was never a binary floating point.
-    pub amount: Option<String>,
-    /// Three capital letters.
-    pub currency: Option<String>,
 }
 
 #[derive(Default)]

@@ -8,9 +8,15 @@ use serde_json::value::RawValue;
 /// The value that a pointer (RFC 6901, already split) leads to. If a name stands twice in an object, the last one counts,
 /// as for most readers.
 pub(crate) fn find<'a>(text: &'a [u8], path: &[String]) -> Option<&'a str> {
-    let raw: &RawValue = serde_json::from_slice(text).ok()?;
-    let mut value = raw.get();
-    for step in path {
+    let mut value = std::str::from_utf8(text).ok()?;
+    let Some((first, rest)) = path.split_first() else {
+        let raw: &RawValue = serde_json::from_str(value).ok()?;
+        return Some(raw.get());
+    };
+    let mut json = serde_json::Deserializer::from_str(value);
+    value = Step(first).deserialize(&mut json).ok()??.get();
+    json.end().ok()?;
+    for step in rest {
         let mut json = serde_json::Deserializer::from_str(value);
         value = Step(step).deserialize(&mut json).ok()??.get();
     }

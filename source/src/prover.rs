@@ -42,6 +42,18 @@ pub(crate) enum Proving {
     Plaid,
 }
 
+impl From<Scheme> for Proving {
+    fn from(scheme: Scheme) -> Self {
+        Self::Verify(Verify::Signature(scheme))
+    }
+}
+
+impl From<Verify> for Proving {
+    fn from(verify: Verify) -> Self {
+        Self::Verify(verify)
+    }
+}
+
 pub(crate) enum Prover {
     Nothing,
     Equality(Equality),

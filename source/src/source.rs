@@ -6,11 +6,12 @@ use crate::{
     build::BuildError,
     event::Identity,
     handshake::Handshaker,
+    hint::{self, Hint},
     place::sha256,
     presets::{self, Preset},
     prover::{Prover, Proving},
     request::Request,
-    secret::{Credentials, Secret},
+    secret::Credentials,
     settings::{Answer, Settings},
     verdict::{Reason, Refusal, Reply, Verdict},
 };
@@ -18,7 +19,8 @@ use crate::{
 pub struct Source {
     name: String,
     prover: Prover,
-    secrets: Vec<Secret>,
+    proving: Proving,
+    credentials: Credentials,
     identity: Identity,
     handshaker: Handshaker,
     answer: Reply,
@@ -57,7 +59,8 @@ impl Source {
                 .clone()
                 .unwrap_or_else(|| "generic".to_owned()),
             prover: Prover::new(&preset.proving, credentials)?,
-            secrets: credentials.secrets.clone(),
+            proving: preset.proving,
+            credentials: credentials.clone(),
             identity: Identity::new(&merged)?,
             handshaker: Handshaker::new(preset.handshake, credentials),
             answer: answer.unwrap_or_else(|| Reply::empty(200)),
@@ -117,6 +120,17 @@ impl Source {
         !matches!(self.prover, Prover::Nothing)
     }
 
+    /// With what a request would have fitted that was refused for [`Reason::Mismatch`].
+    pub fn hint(&self, request: &Request<'_>) -> Option<Hint> {
+        hint::find(&self.proving, &self.prover, &self.credentials, request)
+    }
+
+    /// Whether a request would have fitted with the secrets of another source.
+    pub fn fits_secrets_of(&self, other: &Self, request: &Request<'_>) -> bool {
+        let prover = Prover::new(&self.proving, &other.credentials);
+        prover.is_ok_and(|prover| hint::fits(&prover, request))
+    }
+
     /// The headers with which this request, sent now, is genuine: what it lacks, the event's id included. `None` if no
     /// header can do that: the signature stands in the body, or needs the sender's private key.
     pub fn sign(&self, request: &Request<'_>) -> Option<Vec<(String, String)>> {
@@ -134,7 +148,7 @@ impl Source {
                 headers: &headers,
                 ..*request
             },
-            &self.secrets,
+            &self.credentials.secrets,
         )?;
         added.extend(signed);
         Some(added)
@@ -146,7 +160,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("preset", &self.name)
-            .field("secrets", &self.secrets.len())
+            .field("secrets", &self.credentials.secrets.len())
             .field("answer", &self.answer.status)
             .finish_non_exhaustive()
     }

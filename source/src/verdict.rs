@@ -2,8 +2,6 @@
 
 use time::OffsetDateTime;
 
-use crate::fields::Fields;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// Proven, and these are its events: to be committed together, or none of them. There may be none.
@@ -26,6 +24,18 @@ pub struct Event<'a> {
     /// The bytes as they came: the whole body, or this item of it.
     pub content: &'a [u8],
     pub fields: Fields,
+}
+
+/// What an event can be searched and compared by, as far as it was found: a genuine event whose amount cannot be read is a
+/// genuine event all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    pub source_account: Option<String>,
+    pub destination_account: Option<String>,
+    /// In units of the currency, in JSON's notation of a number. It was never a binary floating point.
+    pub amount: Option<String>,
+    /// Three capital letters.
+    pub currency: Option<String>,
 }
 
 /// An answer, to be sent as it is.

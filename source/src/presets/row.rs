@@ -4,7 +4,7 @@ use crate::{
     encoding::Encoding,
     handshake::Handshake,
     prover::Proving,
-    scheme::{Algorithm, Hash, PublicKey, Scheme, TOLERANCE, Unit, Verify},
+    scheme::{Algorithm, Hash, PublicKey, Scheme, TOLERANCE, Unit},
     secret::KeyForm,
     settings::{Answer, MissingId, Settings},
 };
@@ -83,18 +83,6 @@ impl Preset {
     pub(super) fn refused(mut self, status: u16) -> Self {
         self.refused = status;
         self
-    }
-}
-
-impl From<Scheme> for Proving {
-    fn from(scheme: Scheme) -> Self {
-        Self::Verify(Verify::Signature(scheme))
-    }
-}
-
-impl From<Verify> for Proving {
-    fn from(verify: Verify) -> Self {
-        Self::Verify(verify)
     }
 }
 

@@ -7,7 +7,9 @@
 
 mod bad_input;
 mod corpus;
+mod faults;
 mod handshakes;
+mod own;
 mod proofs;
 mod properties;
 mod sending;

@@ -1,8 +1,11 @@
 //! What is told of a request that is not proven, or not any more.
 
-use source::{Reason, Refusal};
+use source::{Hint, Reason, Refusal};
 
-use crate::vector::{NOW, vector, vectors};
+use crate::{
+    sending::{Post, build, preset},
+    vector::{NOW, vector, vectors},
+};
 
 #[test]
 fn the_address_is_part_of_what_is_signed() {
@@ -118,4 +121,52 @@ fn a_certificate_counts_in_its_time() {
     vector("PAYPAL1")
         .with_header("PAYPAL-AUTH-ALGO", "SHA1withRSA")
         .is_refused_for(Reason::Malformed);
+}
+
+#[test]
+fn what_would_have_fitted_is_told() {
+    let with_secret = |id: &str, secret: &str| {
+        let mut vector = vector(id);
+        secret.clone_into(&mut vector.secret);
+        vector.is_refused_for(Reason::Mismatch);
+        vector
+    };
+    let newline = format!("{}\n", vector("STRIPE2").secret);
+    let bare = preset("stripe", &["whsec_test_secret"]);
+    for (vector, hint) in [
+        (with_secret("STRIPE2", &newline), Some(Hint::WhiteSpace)),
+        (with_secret("STRIPE2", "whsec_another"), None),
+        (vector("STRIPE7"), Some(Hint::Whsec)),
+        (
+            vector("SQUARE2").with_url("https://pay.example.com/in/square/"),
+            Some(Hint::Slash),
+        ),
+        (
+            vector("SQUARE2").with_url("https://pay.example.com/in/"),
+            None,
+        ),
+        (
+            vector("TWILIO2").with_url("https://mycompany.com/myapp.php/?foo=1&bar=2"),
+            Some(Hint::Slash),
+        ),
+        (with_secret("FLW2", "flw_hash "), Some(Hint::WhiteSpace)),
+    ] {
+        let source = vector.source();
+        let (found, is_of_another) =
+            vector.with(|request| (source.hint(request), source.fits_secrets_of(&bare, request)));
+        assert_eq!(found, hint, "{}", vector.id);
+        assert_eq!(is_of_another, vector.id == "STRIPE2", "{}", vector.id);
+    }
+    // A key of Standard Webhooks that was used as it is written.
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let verbatim = r#"{"verify":{"hmac":"sha256","header":"webhook-signature","encoding":"base64",
+                       "prefix":"v1,","signed":"{header:webhook-id}.{time}.{body}",
+                       "time":"header:webhook-timestamp"},"id":"hash"}"#;
+    let post = Post::new("{}").signed(&build(verbatim, &[secret]).unwrap());
+    let source = preset("svix", &[secret]);
+    assert_eq!(post.reason(&source), Reason::Mismatch);
+    assert_eq!(
+        post.with(|request| source.hint(request)),
+        Some(Hint::Verbatim)
+    );
 }

@@ -101,21 +101,25 @@ impl Vector {
         self
     }
 
-    /// Calls `look` with what the request comes to.
-    pub(crate) fn judge<T>(&self, look: impl FnOnce(Verdict<'_>) -> T) -> T {
+    /// Calls `look` with the request.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&Request<'_>) -> T) -> T {
         let headers = self.headers.iter();
         let headers: Vec<_> = headers
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
-        let request = Request {
+        look(&Request {
             method: "POST",
             url: &self.url,
             query: "",
             headers: &headers,
             body: self.body.as_bytes(),
             now: OffsetDateTime::from_unix_timestamp(self.now.unwrap_or(NOW)).unwrap(),
-        };
-        look(self.source().judge(&request))
+        })
+    }
+
+    /// Calls `look` with what the request comes to.
+    pub(crate) fn judge<T>(&self, look: impl FnOnce(Verdict<'_>) -> T) -> T {
+        self.with(|request| look(self.source().judge(request)))
     }
 
     pub(crate) fn ids(&self) -> Vec<String> {
