@@ -19,6 +19,8 @@ pub(crate) const ITEMS_MAX: usize = 1000;
 /// Where an event's id, type and time stand, and how a batch is split.
 pub(crate) struct Identity {
     id: Option<Places>,
+    /// Whether a scheme that has a place of its own for the id is followed instead.
+    is_schemes: bool,
     on_missing_id: MissingId,
     kind: Option<Places>,
     time: Option<Places>,
@@ -27,7 +29,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
+    /// `is_schemes`: nobody has said where the id stands but the preset.
+    pub(crate) fn new(settings: &Settings, is_schemes: bool) -> Result<Self, BuildError> {
         let places = |text: &Option<String>, member| {
             let places = text.as_deref().map(Places::parse).transpose();
             places.map_err(BuildError::setting(member))
@@ -42,6 +45,7 @@ impl Identity {
         let fields = settings.fields.as_ref().map(FieldPlaces::new);
         Ok(Self {
             id,
+            is_schemes,
             on_missing_id,
             kind: places(&settings.kind, "type")?,
             time: places(&settings.time, "time")?,
@@ -88,7 +92,8 @@ impl Identity {
             Some(places) => places.find(&view),
             None => Ok(None),
         };
-        let id = match (find(proof.id.or(self.id.as_ref()))?, self.on_missing_id) {
+        let places = proof.id.filter(|_| self.is_schemes).or(self.id.as_ref());
+        let id = match (find(places)?, self.on_missing_id) {
             (Some(parts), _) => Some(join(&parts)),
             (None, MissingId::Reject) => return Err(Reason::Unreadable),
             (None, MissingId::Hash) => Some(sha256(content)),

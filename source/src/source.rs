@@ -61,7 +61,7 @@ impl Source {
             prover: Prover::new(&preset.proving, credentials)?,
             proving: preset.proving,
             credentials: credentials.clone(),
-            identity: Identity::new(&merged)?,
+            identity: Identity::new(&merged, settings.id.is_none())?,
             handshaker: Handshaker::new(preset.handshake, credentials),
             answer: answer.unwrap_or_else(|| Reply::empty(200)),
             refused: preset.refused,

@@ -46,6 +46,19 @@ impl Signed {
                 "has {time}, and no `time` says where that stands".into(),
             ));
         }
+        let time = scheme.time.as_deref().map(Place::parse).transpose();
+        let time = time.map_err(fault("time"))?;
+        let signed_time = |time: &Place| {
+            parts.iter().any(|part| match part {
+                Part::Place(place) => place == time,
+                part => *part == Part::Time,
+            })
+        };
+        if time.as_ref().is_some_and(|time| !signed_time(time)) {
+            return Err(fault("time")(
+                "is not signed: `signed` must have {time}, or anybody could change it".into(),
+            ));
+        }
         if scheme.signature.trim().is_empty() {
             return Err(fault("header")("is empty".into()));
         }
@@ -59,7 +72,7 @@ impl Signed {
             prefix: scheme.prefix.clone(),
             encoding: scheme.encoding,
             parts,
-            time: (scheme.time.as_deref().map(Place::parse).transpose()).map_err(fault("time"))?,
+            time,
             unit: scheme.unit,
             tolerance: scheme.tolerance,
             id: (scheme.id.as_deref().map(Places::parse).transpose()).map_err(fault("id"))?,

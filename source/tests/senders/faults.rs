@@ -161,6 +161,11 @@ const FAULTS: &[(&str, &[&str], &str)] = &[
         "`signed`: `{body` has a { without its }",
     ),
     (
+        r#"{"verify":{"hmac":"sha1","header":"X","time":"header:T"},"id":"hash"}"#,
+        &["a secret"],
+        "`time`: is not signed: `signed` must have {time}, or anybody could change it",
+    ),
+    (
         r#"{"verify":{"hmac":"sha1","header":""},"id":"hash"}"#,
         &["a secret"],
         "`header`: is empty",

@@ -1,6 +1,6 @@
 //! What a source is built of, and what cannot be one.
 
-use source::{BuildError, Credentials, Fields, Reason, Settings, Source, Verify};
+use source::{BuildError, Credentials, Fields, Reason, Settings, Source, Verdict, Verify};
 
 use crate::{
     sending::{Post, build, credentials, preset},
@@ -91,6 +91,31 @@ fn a_scheme_that_is_spelled_out_proves_what_it_says() {
         none.id(&source),
         Post::new("not JSON").signed(&source).id(&source)
     );
+}
+
+#[test]
+fn of_several_secrets_any_proves() {
+    for name in [
+        "stripe",
+        "github",
+        "twilio",
+        "flutterwave-v3",
+        "xero",
+        "paystack",
+    ] {
+        let body = Post::new("");
+        let sign = |secret| body.clone().signed(&preset(name, &[secret]));
+        for secrets in [["new secret", "old secret"], ["old secret", "new secret"]] {
+            let source = preset(name, &secrets);
+            for (secret, fits) in [("new secret", true), ("old secret", true), ("third", false)] {
+                let is_mismatch = sign(secret).verdict(&source, |verdict| match verdict {
+                    Verdict::Refused(refusal) => refusal.reason == Reason::Mismatch,
+                    _ => false,
+                });
+                assert_eq!(is_mismatch, !fits, "{name} {secret}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -189,6 +214,22 @@ fn an_id_of_the_other_family_of_headers_is_not_believed() {
     );
     let mixed = svix.header("webhook-signature", "v1,AAAA");
     assert_eq!(mixed.reason(&source), Reason::MissingHeader);
+}
+
+#[test]
+fn what_is_said_stands_instead_of_what_the_preset_says() {
+    let settings = r#"{"preset":"svix","id":"json:/transaction_id","type":"json:/kind","answer":{"status":202}}"#;
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let source = build(settings, &[secret]).unwrap();
+    let body = r#"{"transaction_id":"txn_1","type":"a","kind":"b"}"#;
+    let post = Post::new(body)
+        .header("webhook-id", "msg_1")
+        .signed(&source);
+    assert_eq!(post.id(&source), "txn_1");
+    let kind = post.events(&source, |event| event.kind.clone());
+    assert_eq!(kind, [Some("b".to_owned())]);
+    assert_eq!(source.answer().status, 202);
+    assert_eq!(post.id(&preset("svix", &[secret])), "msg_1");
 }
 
 #[test]
