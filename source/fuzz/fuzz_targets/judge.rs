@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "../input.rs"]
+#[allow(dead_code, reason = "each target uses one half")]
+mod input;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    input::judge(bytes);
+});

@@ -1,0 +1,196 @@
+//! A source: one sender, as it is configured.
+
+use std::fmt;
+
+use crate::{
+    build::BuildError,
+    event::Identity,
+    handshake::Handshaker,
+    hint::{self, Hint},
+    place::sha256,
+    presets::{self, Preset},
+    prover::{Prover, Proving},
+    request::Request,
+    secret::Credentials,
+    settings::{Answer, Settings},
+    verdict::{Reason, Refusal, Reply, Verdict},
+};
+
+pub struct Source {
+    name: String,
+    prover: Prover,
+    proving: Proving,
+    credentials: Credentials,
+    identity: Identity,
+    handshaker: Handshaker,
+    answer: Reply,
+    /// What a request that is not proven is answered.
+    refused: u16,
+}
+
+/// Proven, and no event can be read from it: sent again it would be the same.
+const UNREADABLE: u16 = 422;
+/// It may be proven later.
+const TOO_EARLY: u16 = 503;
+
+impl Source {
+    /// Settings and secrets are checked here, and never while a request is judged.
+    pub fn new(settings: &Settings, credentials: &Credentials) -> Result<Self, BuildError> {
+        credentials.check()?;
+        let preset = match (&settings.preset, &settings.verify) {
+            (Some(name), verify) => {
+                let preset = presets::find(name);
+                let preset = preset.ok_or_else(|| BuildError::UnknownPreset(name.clone()))?;
+                Preset {
+                    proving: verify
+                        .clone()
+                        .map_or(preset.proving.clone(), Proving::Verify),
+                    ..preset
+                }
+            }
+            (None, Some(verify)) => Preset::new(Proving::Verify(verify.clone())),
+            (None, None) => return Err(BuildError::NoProof),
+        };
+        let merged = merged(settings, &preset.settings);
+        let answer = merged.answer.as_ref().map(reply).transpose()?;
+        Ok(Self {
+            name: settings
+                .preset
+                .clone()
+                .unwrap_or_else(|| "generic".to_owned()),
+            prover: Prover::new(&preset.proving, credentials)?,
+            proving: preset.proving,
+            credentials: credentials.clone(),
+            identity: Identity::new(&merged, settings.id.is_none())?,
+            handshaker: Handshaker::new(preset.handshake, credentials),
+            answer: answer.unwrap_or_else(|| Reply::empty(200)),
+            refused: preset.refused,
+        })
+    }
+
+    /// What a request is.
+    pub fn judge<'a>(&self, request: &Request<'a>) -> Verdict<'a> {
+        if request.method != "POST" {
+            return match self.handshaker.ask(request) {
+                Ok(reply) => Verdict::Handshake(reply),
+                Err(refusal) => Verdict::Refused(refusal),
+            };
+        }
+        let proof = match self.prover.prove(request) {
+            Ok(proof) => proof,
+            Err(denial) => {
+                let status = if denial.is_early {
+                    TOO_EARLY
+                } else {
+                    self.refused
+                };
+                let reason = denial.reason;
+                return Verdict::Refused(Refusal { reason, status });
+            }
+        };
+        if let Some(reply) = self.handshaker.answer(request, proof.secret) {
+            return Verdict::Handshake(reply);
+        }
+        match self.identity.events(request, &proof) {
+            Ok(events) => Verdict::Genuine(events),
+            Err(reason) => {
+                let is_unreadable = reason == Reason::Unreadable;
+                let status = if is_unreadable {
+                    UNREADABLE
+                } else {
+                    self.refused
+                };
+                Verdict::Refused(Refusal { reason, status })
+            }
+        }
+    }
+
+    /// What a genuine request is answered after its events are committed, the first time and each time after.
+    pub fn answer(&self) -> &Reply {
+        &self.answer
+    }
+
+    /// Whether a request's address is signed, so that it must be known under which one the sender knows us.
+    pub fn signs_url(&self) -> bool {
+        self.prover.signs_url()
+    }
+
+    /// Whether anything is proven at all.
+    pub fn is_verified(&self) -> bool {
+        !matches!(self.prover, Prover::Nothing)
+    }
+
+    /// With what a request would have fitted that was refused for [`Reason::Mismatch`].
+    pub fn hint(&self, request: &Request<'_>) -> Option<Hint> {
+        hint::find(&self.proving, &self.prover, &self.credentials, request)
+    }
+
+    /// Whether a request would have fitted with the secrets of another source.
+    pub fn fits_secrets_of(&self, other: &Self, request: &Request<'_>) -> bool {
+        let prover = Prover::new(&self.proving, &other.credentials);
+        prover.is_ok_and(|prover| hint::fits(&prover, request))
+    }
+
+    /// The headers with which this request, sent now, is genuine: what it lacks, the event's id included. `None` if no
+    /// header can do that: the signature stands in the body, or needs the sender's private key.
+    pub fn sign(&self, request: &Request<'_>) -> Option<Vec<(String, String)>> {
+        let id = self.identity.id_header();
+        let id = id.filter(|name| request.headers(name).next().is_none());
+        let id = id.map(|name| (name.to_owned(), sha256(request.body)));
+        let mut added: Vec<_> = id.into_iter().collect();
+        let headers = request.headers.iter().copied();
+        let new = added
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers: Vec<_> = headers.chain(new).collect();
+        let signed = self.prover.sign(
+            &Request {
+                headers: &headers,
+                ..*request
+            },
+            &self.credentials.secrets,
+        )?;
+        added.extend(signed);
+        Some(added)
+    }
+}
+
+/// It shows no secret.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("preset", &self.name)
+            .field("secrets", &self.credentials.secrets.len())
+            .field("answer", &self.answer.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an operator says, and otherwise what the preset says.
+fn merged(settings: &Settings, preset: &Settings) -> Settings {
+    let or = |one: &Option<String>, other: &Option<String>| one.clone().or_else(|| other.clone());
+    Settings {
+        preset: None,
+        verify: None,
+        id: or(&settings.id, &preset.id),
+        kind: or(&settings.kind, &preset.kind),
+        time: or(&settings.time, &preset.time),
+        split: or(&settings.split, &preset.split),
+        on_missing_id: settings.on_missing_id.or(preset.on_missing_id),
+        answer: settings.answer.clone().or_else(|| preset.answer.clone()),
+        fields: settings.fields.clone().or_else(|| preset.fields.clone()),
+    }
+}
+
+/// Any other status than a success would make the sender repeat what is committed.
+fn reply(answer: &Answer) -> Result<Reply, BuildError> {
+    if !(200..300).contains(&answer.status) {
+        let sentence = format!("{} is no success: it must be 200 to 299", answer.status);
+        return Err(BuildError::setting("answer")(sentence));
+    }
+    Ok(Reply {
+        status: answer.status,
+        content_type: answer.content_type.clone(),
+        body: answer.body.clone(),
+    })
+}
