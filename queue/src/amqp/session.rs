@@ -155,8 +155,10 @@ impl Session {
         if self.held().granted() > wanted.prefetch {
             self.finish_opening().await?;
         }
-        while let Some(index) = self.held().one_too_many() {
+        let mut too_many = self.held().one_too_many();
+        while let Some(index) = too_many {
             self.retire(index).await?;
+            too_many = self.held().one_too_many();
         }
         Ok(())
     }
@@ -169,7 +171,8 @@ impl Session {
         let Some(prefetch) = self.held().next_prefetch() else {
             return Ok(());
         };
-        if let Some(index) = self.held().one_too_small() {
+        let too_small = self.held().one_too_small();
+        if let Some(index) = too_small {
             self.retire(index).await?;
         }
         self.open_channel(prefetch);
@@ -220,7 +223,7 @@ impl Session {
     }
 
     /// What its channels may hold, and hold.
-    fn held(&self) -> Channels {
+    fn held(&self) -> Channels<impl DoubleEndedIterator<Item = Held> + Clone> {
         let held = self.channels.iter().map(|(index, channel)| Held {
             index: *index,
             prefetch: channel.prefetch,
@@ -228,7 +231,7 @@ impl Session {
             is_retired: channel.is_retired,
         });
         Channels {
-            held: held.collect(),
+            held,
             opening: self.opening_prefetch,
             prefetch: self.wanted.prefetch,
         }

@@ -28,17 +28,17 @@ impl Held {
     }
 }
 
-/// All channels of a session.
-pub(super) struct Channels {
+/// All channels of a session. This is asked at every turn of its loop, so it is a view of them and no copy.
+pub(super) struct Channels<I> {
     /// By their index.
-    pub(super) held: Vec<Held>,
+    pub(super) held: I,
     /// The prefetch of the channel that is being opened, if one is.
     pub(super) opening: Option<u16>,
     /// How many deliveries are wanted at once.
     pub(super) prefetch: u32,
 }
 
-impl Channels {
+impl<I: DoubleEndedIterator<Item = Held> + Clone> Channels<I> {
     /// How many deliveries the channels that have a consumer, or are to have one, may hold.
     pub(super) fn granted(&self) -> u32 {
         let granted: u32 = self.active().map(|held| u32::from(held.prefetch)).sum();
@@ -47,7 +47,7 @@ impl Channels {
 
     /// How many more deliveries may come on the channels that are open.
     pub(super) fn room(&self) -> usize {
-        self.held.iter().map(|held| held.room()).sum()
+        self.held.clone().map(Held::room).sum()
     }
 
     /// Which channel is to be retired, because more is granted than wanted: the last one is the least full.
@@ -75,12 +75,12 @@ impl Channels {
     }
 
     fn active(&self) -> impl DoubleEndedIterator<Item = Held> {
-        self.held.iter().copied().filter(|held| !held.is_retired)
+        self.held.clone().filter(|held| !held.is_retired)
     }
 
     /// How many deliveries retired channels hold.
     fn owed(&self) -> u32 {
-        let retired = self.held.iter().filter(|held| held.is_retired);
+        let retired = self.held.clone().filter(|held| held.is_retired);
         retired.map(|held| held.unacked as u32).sum()
     }
 }
@@ -97,9 +97,9 @@ mod tests {
     }
 
     impl Session {
-        fn channels(&self, prefetch: u32) -> Channels {
+        fn channels(&self, prefetch: u32) -> Channels<std::vec::IntoIter<Held>> {
             Channels {
-                held: self.held.clone(),
+                held: self.held.clone().into_iter(),
                 opening: None,
                 prefetch,
             }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn nothing_is_opened_while_one_is_being_opened() {
         let opening = Channels {
-            held: Vec::new(),
+            held: std::iter::empty(),
             opening: Some(10),
             prefetch: 100_000,
         };
