@@ -91,7 +91,7 @@ impl Schedule {
         if attempt.outcome == Outcome::Succeeded {
             return Record {
                 id,
-                attempt: Some(attempt),
+                attempt: Some(Box::new(attempt)),
                 next: Transition::Processed,
             };
         }
@@ -116,7 +116,7 @@ impl Schedule {
         };
         Record {
             id,
-            attempt: Some(attempt),
+            attempt: Some(Box::new(attempt)),
             next,
         }
     }

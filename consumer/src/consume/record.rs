@@ -106,9 +106,11 @@ fn in_ascii(record: &Record) -> Record {
     };
     Record {
         id: record.id,
-        attempt: record.attempt.as_ref().map(|attempt| Attempt {
-            error: attempt.error.as_deref().map(ascii),
-            ..attempt.clone()
+        attempt: record.attempt.as_deref().map(|attempt| {
+            Box::new(Attempt {
+                error: attempt.error.as_deref().map(ascii),
+                ..attempt.clone()
+            })
         }),
         next: match &record.next {
             Transition::Failed { verdict, reason } => Transition::Failed {

@@ -35,8 +35,8 @@ pub struct Attempt {
 pub struct Record {
     /// The transaction's row id.
     pub id: Uuid,
-    /// The attempt that led to it, if any did.
-    pub attempt: Option<Attempt>,
+    /// The attempt that led to it, if any did. Boxed, because simulated work has none and gathers by the thousand.
+    pub attempt: Option<Box<Attempt>>,
     /// What follows.
     pub next: Transition,
 }

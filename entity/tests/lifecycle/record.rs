@@ -37,7 +37,7 @@ fn attempt(id: Uuid, number: u32, outcome: Outcome) -> Attempt {
 fn outcome(attempt: Attempt, next: Transition) -> Record {
     Record {
         id: attempt.id,
-        attempt: Some(attempt),
+        attempt: Some(Box::new(attempt)),
         next,
     }
 }
