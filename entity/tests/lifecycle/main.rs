@@ -27,6 +27,12 @@ const NOW: Duration = Duration::ZERO;
 /// As far ahead as anything is ever put in the outbox.
 const LATER: Duration = lifecycle::LOOK_AGAIN_IN;
 
+/// What comes of other content under the id of a transaction that is being processed.
+const CONFLICT: Receipt = Receipt::Duplicate {
+    status: Status::Processing,
+    conflict: true,
+};
+
 /// Runs a test body on both databases.
 macro_rules! on_both {
     ($($name:ident)*) => {

@@ -48,14 +48,7 @@ async fn other_content_under_a_known_id_is_kept_apart_once(db: DatabaseConnectio
     other.amount = "1500.0001".parse().unwrap();
     for _ in 0..2 {
         let receipt = receive_one(&db, &received(other.clone())).await;
-        let status = Status::Processing;
-        assert_eq!(
-            receipt,
-            Receipt::Duplicate {
-                status,
-                conflict: true
-            }
-        );
+        assert_eq!(receipt, CONFLICT);
     }
     let standing = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
     assert!(standing.matches(&webhook("t1")));
