@@ -15,6 +15,8 @@
 mod circuit;
 mod consume;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod in_flight;
 mod lease;
 mod peers;

@@ -1,23 +1,22 @@
 //! A consumer, step by step, on SQLite and the queue inside the process.
 
+mod scene;
+
 use entity::{
-    Amount, Outcome, Status, Verdict, Webhook,
-    lifecycle::{self, Attempt, Holder, Range, Received, lease},
-    outbox,
+    Outcome, Verdict,
+    lifecycle::{self, Attempt, Range, Received, lease},
 };
-use migration::{Migrator, MigratorTrait as _};
-use queue::{Deliveries, Depth, Publisher, Queue, memory};
-use sea_orm::{
-    ActiveModelTrait as _, ConnectOptions, ConnectionTrait as _, Database, EntityTrait as _, Set,
-};
+use queue::Depth;
+use sea_orm::EntityTrait as _;
 use time::OffsetDateTime;
 use tokio::net::TcpSocket;
-use tokio_util::sync::CancellationToken;
 
+use self::scene::{LATER, Scene};
 use super::{run::Step, *};
 use crate::{
-    Error, Tenancy, Work,
+    Work,
     circuit::Appetite,
+    fixtures::received,
     suspects::CRASHES_MAX,
     work::{
         http::{self, Called, Downstream},
@@ -31,123 +30,6 @@ const AT_ONCE: Work = Work::Simulate {
 const FOR_EVER: Work = Work::Simulate {
     delay: Duration::from_secs(3600),
 };
-/// Longer than a test takes.
-const LATER: Duration = Duration::from_secs(600);
-
-struct Scene {
-    db: DatabaseConnection,
-    queue: Queue,
-    publisher: Publisher,
-    deliveries: Deliveries,
-    consumer: Consumer,
-    stop: CancellationToken,
-}
-
-impl Scene {
-    async fn new(work: Work, tenancy: Tenancy) -> Self {
-        let mut options = ConnectOptions::new("sqlite::memory:");
-        options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await.unwrap();
-        Migrator::up(&db, None).await.unwrap();
-        let queue = Queue::Memory(memory::Queue::new());
-        let settings = Settings {
-            work,
-            retries: "10m".parse().unwrap(),
-            prefetch: 1000,
-            tenancy,
-            grace: Duration::from_secs(5),
-        };
-        Self {
-            consumer: Consumer::new(db.clone(), queue.name(), settings),
-            publisher: queue.publisher().await.unwrap(),
-            deliveries: queue.deliveries(0),
-            stop: CancellationToken::new(),
-            queue,
-            db,
-        }
-    }
-
-    async fn alone(work: Work) -> Self {
-        Self::new(work, Tenancy::Exclusive).await
-    }
-
-    async fn with_others(work: Work) -> Self {
-        let tenancy = Tenancy::Shared {
-            lease: Duration::from_secs(2),
-            embedded: false,
-        };
-        Self::new(work, tenancy).await
-    }
-
-    /// Commits so many webhooks and publishes their ids.
-    async fn publish(&mut self, count: usize) -> Vec<Uuid> {
-        let received: Vec<Received> = (0..count).map(|_| received()).collect();
-        lifecycle::receive(&self.db, &received, LATER)
-            .await
-            .unwrap();
-        let ids: Vec<Uuid> = received.iter().map(|received| received.id).collect();
-        self.publisher.publish(&ids).await.unwrap();
-        ids
-    }
-
-    async fn step(&mut self) -> Result<Step, Error> {
-        let step = self.consumer.step(&mut self.deliveries, &self.stop);
-        let in_time = tokio::time::timeout(Duration::from_secs(20), step).await;
-        in_time.expect("something happens within 20 s")
-    }
-
-    /// Steps until `holds`.
-    async fn until(&mut self, mut holds: impl FnMut(&Self) -> bool) {
-        while !holds(self) {
-            assert_eq!(self.step().await.unwrap(), Step::Handled);
-        }
-    }
-
-    /// Until nothing is in flight and nothing is ready.
-    async fn until_quiet(&mut self) {
-        loop {
-            let depth = self.depth().await;
-            if depth.ready == 0 && self.consumer.in_flight.len() == 0 {
-                return;
-            }
-            self.step().await.unwrap();
-        }
-    }
-
-    async fn depth(&self) -> Depth {
-        self.queue.depth().await.unwrap()
-    }
-
-    async fn status(&self, id: Uuid) -> Status {
-        lifecycle::load(&self.db, &[id]).await.unwrap()[&id]
-    }
-
-    /// So many consumers have died with it.
-    async fn deaths(&self, id: Uuid, crashes: i32) {
-        let row = outbox::ActiveModel {
-            id: Set(id),
-            crashes: Set(crashes),
-            ..Default::default()
-        };
-        row.update(&self.db).await.unwrap();
-    }
-
-    async fn execute(&self, sql: &str) {
-        self.db.execute_unprepared(sql).await.unwrap();
-    }
-}
-
-fn received() -> Received {
-    let id = Uuid::now_v7();
-    let webhook = Webhook {
-        transaction_id: id.to_string().parse().unwrap(),
-        source_account: "a".parse().unwrap(),
-        destination_account: "b".parse().unwrap(),
-        amount: Amount::from(1),
-        currency: "INR".parse().unwrap(),
-    };
-    Received { id, webhook }
-}
 
 /// A service that nobody can reach: its port is bound, and nobody listens there.
 fn unreachable() -> (TcpSocket, Work) {

@@ -1,19 +1,12 @@
 //! A lease from its beginning to its end, on SQLite.
 
 use migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectOptions, Database, TransactionTrait as _};
+use sea_orm::TransactionTrait as _;
 
 use super::*;
+use crate::fixtures::database;
 
 const LENGTH: Duration = Duration::from_secs(1);
-
-async fn database() -> DatabaseConnection {
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options.max_connections(1).sqlx_logging(false);
-    let db = Database::connect(options).await.unwrap();
-    Migrator::up(&db, None).await.unwrap();
-    db
-}
 
 fn lease(db: &DatabaseConnection, embedded: bool) -> Lease {
     let tenancy = Tenancy::Shared {
