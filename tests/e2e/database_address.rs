@@ -207,14 +207,7 @@ async fn a_database_that_cannot_keep_every_character_is_refused() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_database_that_takes_no_writes_is_told() {
-    let harness = Harness::on_servers().await;
-    let ended = run(
-        harness.folder.path(),
-        &["migrate", "up"],
-        &harness.environment,
-    )
-    .await;
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let harness = Harness::migrated().await;
     let (_, name) = harness.environment["DATABASE_URL"]
         .rsplit_once('/')
         .unwrap();

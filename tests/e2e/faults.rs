@@ -15,23 +15,11 @@ use sea_orm::EntityTrait;
 
 use crate::{
     harness::Harness,
-    processes::{Process, SOON, run},
+    processes::{Process, SOON},
 };
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-async fn migrated() -> Harness {
-    let harness = Harness::on_servers().await;
-    let ended = run(
-        harness.folder.path(),
-        &["migrate", "up"],
-        &harness.environment,
-    )
-    .await;
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    harness
-}
 
 /// Waits until the API has its queue, too: it listens before that, and what it takes meanwhile may be published twice if the
 /// queue has to be created.

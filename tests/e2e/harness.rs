@@ -13,7 +13,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::processes::{Environment, Process, SOON};
+use crate::processes::{Environment, Process, SOON, run};
 
 /// Runs a test body on the embedded defaults and on PostgreSQL with RabbitMQ.
 macro_rules! on_both {
@@ -72,6 +72,19 @@ impl Harness {
         let server = testbed::given::postgres().unwrap();
         let broker = testbed::given::rabbitmq().unwrap();
         Self::on(&server, &broker).await
+    }
+
+    /// The same, with the database's tables.
+    pub(crate) async fn migrated() -> Self {
+        let harness = Self::on_servers().await;
+        let ended = run(
+            harness.folder.path(),
+            &["migrate", "up"],
+            &harness.environment,
+        )
+        .await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        harness
     }
 
     pub(crate) async fn on(postgres: &str, broker: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{fifty_in_flight, migrated, until_logged};
+use super::{fifty_in_flight, until_logged};
 use crate::harness::Harness;
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn killed_in_the_middle_of_work_the_embedded_service_picks_everything_up_a
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_killed_inside_the_delay_has_its_work_done_by_another() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let (_, doomed) = fifty_in_flight(&mut harness, "30s").await;
     doomed.kill().await;
     harness
@@ -41,7 +41,7 @@ async fn a_consumer_killed_inside_the_delay_has_its_work_done_by_another() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_that_slept_through_its_lease_changes_nothing_when_it_wakes() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let (api, sleeper) = fifty_in_flight(&mut harness, "1s").await;
     sleeper.signal(Signal::STOP);
     harness.start("consumer").await;
@@ -62,7 +62,7 @@ async fn a_consumer_that_slept_through_its_lease_changes_nothing_when_it_wakes()
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn what_an_api_had_committed_and_not_published_is_published_after_its_restart() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let broker = harness.environment["AMQP_URL"].clone();
     // Committed it is, and published it cannot be: nothing listens there.
     harness

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use testbed::proxy::{Mode, Proxy};
 
-use super::{migrated, until, until_logged};
+use super::{until, until_logged};
 use crate::{
     harness::{Harness, webhook},
     processes::run,
@@ -139,7 +139,7 @@ async fn while_the_database_takes_no_writes_nothing_is_ready_and_afterwards_ever
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_consumer_that_loses_its_database_leaves_the_work_to_the_other() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     harness.environment.insert("PREFETCH", "200".into());
     let api = harness.start("api").await.url();
     let direct = harness.environment["DATABASE_URL"].clone();
@@ -219,7 +219,7 @@ async fn after_a_move_to_a_broker_and_back_what_was_in_flight_begins_within_seco
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn what_no_repetition_can_mend_ends_the_consumer_in_a_sentence() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let mut consumer = harness.process("consumer").await;
     let api = harness.start("api").await.url();
     let db = harness.database().await;

@@ -2,12 +2,14 @@
 
 use testbed::rabbitmq;
 
-use super::{migrated, until_ready};
+use crate::harness::Harness;
+
+use super::until_ready;
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_message_published_twice_by_hand_is_processed_once() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     harness.environment.insert("PROCESSING_DELAY", "1s".into());
     let api = harness.start("api").await.url();
     until_ready(&harness, &api).await;
@@ -41,7 +43,7 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_message_that_names_no_row_becomes_a_dead_letter_and_harms_nothing() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     harness.dead_letters = 3;
     let api = harness.start("api").await.url();
     harness.start("consumer").await;
@@ -60,7 +62,7 @@ async fn a_message_that_names_no_row_becomes_a_dead_letter_and_harms_nothing() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn two_consumers_share_the_work_and_two_apis_the_same_ids() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let one = harness.start("api").await.url();
     let two = harness.start("api").await.url();
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{fifty_in_flight, migrated, until_logged};
+use super::{fifty_in_flight, until_logged};
 use crate::{
     harness::Harness,
     processes::{Process, SOON},
@@ -32,7 +32,7 @@ async fn a_signal_stops_the_embedded_service_and_loses_nothing() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 async fn a_signal_hands_a_consumers_work_back_to_the_queue() {
-    let mut harness = migrated().await;
+    let mut harness = Harness::migrated().await;
     let (_, first) = fifty_in_flight(&mut harness, "30s").await;
     stops_in_order(first).await;
     assert_eq!(harness.queue().unwrap().depth().await.unwrap().ready, 50);
