@@ -1,7 +1,7 @@
 #![no_main]
 
 #[path = "../input.rs"]
-#[allow(dead_code, reason = "each target uses one half")]
+#[expect(dead_code, reason = "each target uses one half")]
 mod input;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
