@@ -62,6 +62,13 @@ impl From<u32> for Amount {
     }
 }
 
+impl Amount {
+    /// As PostgreSQL writes a `numeric(19,4)`.
+    pub(crate) fn with_four_digits(self) -> String {
+        format!("{:.4}", self.0)
+    }
+}
+
 /// A JSON number: no exponent, no trailing zeros, no `-0`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,15 +12,20 @@ pub mod failure;
 pub mod lifecycle;
 pub mod name;
 pub mod outbox;
+pub mod payload;
 pub mod retry;
 mod sql;
 mod statement;
 mod text;
 pub mod transaction;
+pub mod webhook;
 
 pub use amount::{Amount, ParseAmountError};
 pub use attempt::Outcome;
 pub use currency::{Currency, ParseCurrencyError};
 pub use failure::Verdict;
-pub use name::{Account, ParseNameError, TransactionId};
-pub use transaction::{Status, Webhook};
+pub use name::{
+    Account, EventType, ParseNameError, ParseSourceNameError, SourceName, TransactionId,
+};
+pub use transaction::Status;
+pub use webhook::{Content, Event, Fields, Payload, Payment, Webhook};

@@ -20,14 +20,14 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Statement, TryGetable};
 use uuid::Uuid;
 
 use crate::{
-    Status, TransactionId, Webhook, conflict, sql,
+    Status, Webhook, conflict, sql,
     statement::{self, LOOK_THROUGH, execute, query},
-    transaction,
 };
 
 pub mod due;
 mod job;
 pub mod lease;
+pub mod partition;
 mod pass;
 pub mod read;
 mod receive;
@@ -36,7 +36,7 @@ mod take;
 
 pub use job::{Job, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{attempts, failure, find};
+pub use read::{attempts, failure, find, payload};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, release, take};

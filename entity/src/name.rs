@@ -1,4 +1,4 @@
-//! What senders name: their transactions and their accounts.
+//! What has a name: sources; and what senders name: their transactions, types and accounts.
 
 use thiserror::Error;
 
@@ -23,6 +23,48 @@ pub enum ParseNameError {
 checked_text! {
     /// A sender's own id of a transaction: 1 to 255 characters, none of them a control character.
     TransactionId, ParseNameError, check
+}
+
+checked_text! {
+    /// A sender's word for what has happened: 1 to 255 characters, none of them a control character.
+    EventType, ParseNameError, check
+}
+
+checked_text! {
+    /// A source, as its path names it: 1 to 63 of `a` to `z`, digits, `-`, `_` and `.`, the first a letter or a digit.
+    SourceName, ParseSourceNameError, check_source
+}
+
+/// The source of the five fields, `POST /v1/webhooks/transactions`.
+pub const BUILT_IN: &str = "transactions";
+/// Characters in a source's name: those of a label of a host's name (RFC 1035).
+pub const SOURCE_CHARS_MAX: usize = 63;
+
+/// A text that names no source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "must have 1 to 63 characters, each a to z, 0 to 9, -, _ or ., beginning with a letter or a digit"
+)]
+pub struct ParseSourceNameError;
+
+impl SourceName {
+    pub fn built_in() -> Self {
+        Self(BUILT_IN.to_owned())
+    }
+
+    pub fn is_built_in(&self) -> bool {
+        self.0 == BUILT_IN
+    }
+}
+
+fn check_source(text: &str) -> Result<(), ParseSourceNameError> {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_name = text.len() <= SOURCE_CHARS_MAX
+        && text.starts_with(is_alphanumeric)
+        && text
+            .chars()
+            .all(|c| is_alphanumeric(c) || matches!(c, '-' | '_' | '.'));
+    is_name.then_some(()).ok_or(ParseSourceNameError)
 }
 
 checked_text! {

@@ -55,11 +55,32 @@ pub(crate) fn skip_locked(db: &DatabaseConnection) -> &'static str {
     }
 }
 
-/// `COLUMN is one of the texts in $1`, as an SQL condition; bind [`texts`].
-pub(crate) fn is_one_of_the_texts(db: &DatabaseConnection, column: &str) -> String {
+/// `source and id of the TABLE's row are one of the keys from $1 on`, as an SQL condition; bind [`keys`].
+pub(crate) fn is_one_of_the_keys(db: &DatabaseConnection, table: &str) -> String {
+    let key = format!("({table}.source, {table}.transaction_id)");
     match db.get_database_backend() {
-        DbBackend::Postgres => format!("{column} = ANY($1)"),
-        _ => format!("{column} IN (SELECT value FROM json_each($1))"),
+        DbBackend::Postgres => {
+            format!("{key} IN (SELECT * FROM unnest($1::text[], $2::text[]))")
+        }
+        _ => format!("{key} IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))"),
+    }
+}
+
+/// Sources with an id each, as parameters.
+pub(crate) fn keys<'a>(
+    db: &DatabaseConnection,
+    keys: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<Value> {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let (sources, ids): (Vec<String>, Vec<String>) = keys
+                .map(|(source, id)| (source.to_owned(), id.to_owned()))
+                .unzip();
+            vec![sources.into(), ids.into()]
+        }
+        _ => vec![json(keys.map(|(source, id)| {
+            serde_json::Value::from(vec![serde_json::Value::from(source), id.into()])
+        }))],
     }
 }
 
@@ -103,21 +124,6 @@ pub(crate) fn ids(
     match db.get_database_backend() {
         DbBackend::Postgres => ids.map(|id| *id.borrow()).collect::<Vec<_>>().into(),
         _ => json(ids.map(|id| id.borrow().simple().to_string())),
-    }
-}
-
-/// Texts as one parameter.
-pub(crate) fn texts<'a>(
-    db: &DatabaseConnection,
-    texts: impl IntoIterator<Item = &'a str>,
-) -> Value {
-    match db.get_database_backend() {
-        DbBackend::Postgres => texts
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-            .into(),
-        _ => json(texts),
     }
 }
 

@@ -1,22 +1,9 @@
-//! The table `transactions`: one row per `transaction_id`, written once and finished once.
+//! The table `transactions`: one row per event, written once and finished once. Which id is whose, `keys` says.
 
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::{Account, Amount, Currency, TransactionId};
-
-/// What a sender says about one transaction. Field by field it decides whether a repeated webhook
-/// says the same again or something else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    pub transaction_id: TransactionId,
-    /// The account that pays.
-    pub source_account: Account,
-    /// The account that receives.
-    pub destination_account: Account,
-    pub amount: Amount,
-    pub currency: Currency,
-}
+use crate::{Account, Amount, Currency, EventType, SourceName, TransactionId};
 
 /// Where a transaction is in its life. Goes forward once and never back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -39,13 +26,18 @@ pub struct Model {
     /// The row's id, made by the receiver (UUID version 7). This is what travels through the queue.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    #[sea_orm(unique)]
+    pub source: SourceName,
     pub transaction_id: TransactionId,
-    pub source_account: Account,
-    pub destination_account: Account,
-    #[sea_orm(column_type = "Text", select_as = "text")]
-    pub amount: Amount,
-    pub currency: Currency,
+    /// The sender's word for what has happened.
+    #[sea_orm(column_name = "type")]
+    pub kind: Option<EventType>,
+    pub source_account: Option<Account>,
+    pub destination_account: Option<Account>,
+    #[sea_orm(column_type = "Text", nullable, select_as = "text")]
+    pub amount: Option<Amount>,
+    pub currency: Option<Currency>,
+    /// The built-in source's members beyond its five: a JSON object.
+    pub extra: Option<String>,
     pub status: Status,
     /// When it was committed, by the database's clock.
     pub created_at: OffsetDateTime,
@@ -57,14 +49,3 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
-
-impl Model {
-    /// Whether `webhook` says exactly what this row says.
-    pub fn matches(&self, webhook: &Webhook) -> bool {
-        self.transaction_id == webhook.transaction_id
-            && self.source_account == webhook.source_account
-            && self.destination_account == webhook.destination_account
-            && self.amount == webhook.amount
-            && self.currency == webhook.currency
-    }
-}

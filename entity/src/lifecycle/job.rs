@@ -1,9 +1,10 @@
 //! What there is to do for what has been taken, where the work needs to know what it is.
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbErr, QueryResult};
 use uuid::Uuid;
 
 use super::{Webhook, query, sql};
+use crate::{Content, Event, Fields, Payload, Payment, SourceName};
 
 /// One transaction to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,32 +22,74 @@ pub struct Job {
     pub deferrals: u32,
 }
 
-/// What is to be done for these transactions, as far as they are unfinished.
+/// What is to be done for these transactions, as far as they are unfinished. An event whose bytes are gone is not in the
+/// answer.
 pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbErr> {
     let jobs = format!(
-        "SELECT transactions.id, transaction_id, source_account, destination_account, \
-                CAST(amount AS text) AS amount, currency, attempts + crashes + 1 AS attempt, failures, \
-                attempts - failures AS deferrals \
-         FROM transactions JOIN outbox ON outbox.id = transactions.id WHERE {}",
+        "SELECT transactions.id, source, transaction_id, type, source_account, destination_account, \
+                CAST(amount AS text) AS amount, currency, extra, content_type, headers, body, sent_at, \
+                attempts + crashes + 1 AS attempt, failures, attempts - failures AS deferrals \
+         FROM transactions JOIN outbox ON outbox.id = transactions.id \
+         LEFT JOIN payloads ON payloads.id = transactions.id WHERE {}",
         sql::is_one_of_the_ids(db, "transactions.id")
     );
     let values = [sql::ids(db, ids)];
     let rows = query(db, sql::statement(db, jobs, values)).await?;
     rows.iter()
-        .map(|row| {
-            Ok(Job {
-                id: row.try_get_by("id")?,
-                webhook: Webhook {
-                    transaction_id: row.try_get_by("transaction_id")?,
-                    source_account: row.try_get_by("source_account")?,
-                    destination_account: row.try_get_by("destination_account")?,
-                    amount: row.try_get_by("amount")?,
-                    currency: row.try_get_by("currency")?,
-                },
-                attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
-                failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),
-                deferrals: row.try_get_by::<i32, _>("deferrals")?.max(0).unsigned_abs(),
-            })
+        .filter_map(|row| match webhook(row) {
+            Ok(webhook) => webhook.map(|webhook| job(row, webhook)),
+            Err(error) => Some(Err(error)),
         })
         .collect()
+}
+
+fn job(row: &QueryResult, webhook: Webhook) -> Result<Job, DbErr> {
+    Ok(Job {
+        id: row.try_get_by("id")?,
+        webhook,
+        attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
+        failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),
+        deferrals: row.try_get_by::<i32, _>("deferrals")?.max(0).unsigned_abs(),
+    })
+}
+
+fn webhook(row: &QueryResult) -> Result<Option<Webhook>, DbErr> {
+    let source: SourceName = row.try_get_by("source")?;
+    let content = match source.is_built_in() {
+        true => Some(Content::Payment(Payment {
+            source_account: row.try_get_by("source_account")?,
+            destination_account: row.try_get_by("destination_account")?,
+            amount: row.try_get_by("amount")?,
+            currency: row.try_get_by("currency")?,
+            extra: row.try_get_by("extra")?,
+        })),
+        false => event(row)?.map(|event| Content::Event(Box::new(event))),
+    };
+    let transaction_id = row.try_get_by("transaction_id")?;
+    Ok(content.map(|content| Webhook {
+        source,
+        transaction_id,
+        content,
+    }))
+}
+
+fn event(row: &QueryResult) -> Result<Option<Event>, DbErr> {
+    let Some(body) = row.try_get_by("body")? else {
+        return Ok(None);
+    };
+    Ok(Some(Event {
+        kind: row.try_get_by("type")?,
+        fields: Fields {
+            source_account: row.try_get_by("source_account")?,
+            destination_account: row.try_get_by("destination_account")?,
+            amount: row.try_get_by("amount")?,
+            currency: row.try_get_by("currency")?,
+        },
+        payload: Payload {
+            content_type: row.try_get_by("content_type")?,
+            headers: row.try_get_by("headers")?,
+            body,
+            sent_at: row.try_get_by("sent_at")?,
+        },
+    }))
 }

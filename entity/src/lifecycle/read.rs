@@ -7,16 +7,33 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::execute;
-use crate::{TransactionId, attempt, failure, sql, statement, transaction};
+use crate::{SourceName, TransactionId, attempt, failure, payload, sql, statement, transaction};
 
-/// The transaction that a sender calls `transaction_id`.
+/// The transaction that a source's sender calls `transaction_id`.
 pub async fn find(
     db: &DatabaseConnection,
+    source: &SourceName,
     transaction_id: &TransactionId,
 ) -> Result<Option<transaction::Model>, DbErr> {
-    let transactions = transaction::Entity::find();
-    let this = transaction::Column::TransactionId.eq(transaction_id.as_ref());
-    Ok(all(db, &transactions.filter(this)).await?.pop())
+    let find = || {
+        sql::statement(
+            db,
+            "SELECT transactions.id, transactions.source, transactions.transaction_id, type, source_account, \
+                    destination_account, CAST(amount AS text) AS amount, currency, extra, status, created_at, processed_at \
+             FROM keys JOIN transactions ON transactions.id = keys.id \
+             WHERE keys.source = $1 AND keys.transaction_id = $2",
+            [source.as_ref().into(), transaction_id.as_ref().into()],
+        )
+    };
+    let rows = statement::look_up(db, find).await?;
+    let row = rows.first();
+    row.map(|row| transaction::Model::from_query_result(row, ""))
+        .transpose()
+}
+
+/// The bytes of an event, if they are still kept. The built-in source has none.
+pub async fn payload(db: &DatabaseConnection, id: Uuid) -> Result<Option<payload::Model>, DbErr> {
+    Ok(all(db, &payload::Entity::find_by_id(id)).await?.pop())
 }
 
 /// The attempts at a transaction whose outcome is known, in their order.

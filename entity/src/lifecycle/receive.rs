@@ -1,14 +1,16 @@
 //! The first step of a life: a batch of webhooks becomes rows.
 
+mod rows;
+
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use uuid::Uuid;
 
 use super::{
-    Status, TransactionId, Webhook, conflict, count_of, execute, millis, query, retrying, sql,
-    transaction,
+    Status, Webhook, code, conflict, count_of, execute, millis, partition, query, retrying, sql,
 };
+use rows::Rows;
 
 /// A webhook on its way into the database.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ pub enum Receipt {
     },
 }
 
-/// Commits a batch and says what became of each, in the order of `batch`.
+/// Commits a batch and says what became of each, in the order of `batch`. All of it is committed, or nothing.
 ///
 /// `due_in` is when the outbox hands a new id to whoever sweeps it, if the relay has not published it
 /// by then. A repeated call with the same ids answers as the first would have.
@@ -44,11 +46,20 @@ pub async fn receive(
 ) -> Result<Vec<Receipt>, DbErr> {
     // One order for everybody: two processes that write the same ids wait for each other instead of
     // deadlocking. The sort is stable, so of equals in one batch the first stands.
-    let mut sorted: Vec<&Received> = batch.iter().collect();
-    sorted.sort_by(|a, b| a.webhook.transaction_id.cmp(&b.webhook.transaction_id));
+    let mut sorted: Vec<(Uuid, &Webhook)> = batch.iter().map(|r| (r.id, &r.webhook)).collect();
+    sorted.sort_by(|(_, a), (_, b)| key(a).cmp(&key(b)));
+    let rows = Rows::new(sorted);
     let inserted = match db.get_database_backend() {
-        DbBackend::Postgres => insert_postgres(db, &sorted, due_in).await?,
-        _ => insert_sqlite(db, &sorted, due_in).await?,
+        DbBackend::Postgres => match insert_postgres(db, &rows, due_in).await {
+            Err(error)
+                if is_check(&error)
+                    && partition::make_for(db, batch.iter().map(|r| r.id)).await? =>
+            {
+                insert_postgres(db, &rows, due_in).await?
+            }
+            inserted => inserted?,
+        },
+        _ => insert_sqlite(db, &rows, due_in).await?,
     };
     if inserted == batch.len() as u64 {
         return Ok(vec![Receipt::New; batch.len()]);
@@ -56,67 +67,47 @@ pub async fn receive(
     compare_with_what_stands(db, batch).await
 }
 
-/// The columns that a webhook fills, in `transactions` and in `conflicts`.
-const COLUMNS: &str = "id, transaction_id, source_account, destination_account, amount, currency";
-
-/// `rows` as a query for [`COLUMNS`] over `$1 …`, and the values to bind.
-fn select<'a>(
-    db: &DatabaseConnection,
-    rows: impl Iterator<Item = (Uuid, &'a Webhook)> + Clone,
-) -> (&'static str, Vec<Value>) {
-    if db.get_database_backend() == DbBackend::Postgres {
-        let column = |text: fn(&Webhook) -> &str| {
-            sql::texts(db, rows.clone().map(|(_, webhook)| text(webhook)))
-        };
-        let amounts: Vec<String> = rows.clone().map(|(_, w)| w.amount.to_string()).collect();
-        let values = vec![
-            sql::ids(db, rows.clone().map(|(id, _)| id)),
-            column(|w| w.transaction_id.as_ref()),
-            column(|w| w.source_account.as_ref()),
-            column(|w| w.destination_account.as_ref()),
-            amounts.into(),
-            column(|w| w.currency.as_ref()),
-        ];
-        return (
-            "SELECT id, t, s, d, a::numeric, c FROM \
-               unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) \
-               AS batch (id, t, s, d, a, c)",
-            values,
-        );
-    }
-    let rows = rows.map(|(id, webhook)| {
-        serde_json::Value::from(vec![
-            serde_json::Value::from(id.simple().to_string()),
-            webhook.transaction_id.as_ref().into(),
-            webhook.source_account.as_ref().into(),
-            webhook.destination_account.as_ref().into(),
-            webhook.amount.to_string().into(),
-            webhook.currency.as_ref().into(),
-        ])
-    });
-    (
-        // `WHERE true` keeps SQLite from reading ON CONFLICT as part of a join.
-        "SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
-         FROM json_each($1) WHERE true",
-        vec![sql::json(rows)],
-    )
+/// What an event is known by.
+fn key(webhook: &Webhook) -> (&str, &str) {
+    (webhook.source.as_ref(), webhook.transaction_id.as_ref())
 }
 
-/// Inserts those whose `transaction_id` is new, each with its outbox entry. Returns how many.
+/// check_violation. PostgreSQL's code for a row without a partition, too.
+fn is_check(error: &DbErr) -> bool {
+    code(error).is_some_and(|code| code == "23514")
+}
+
+/// Inserts those whose id is new, each with its outbox entry. Returns how many.
 async fn insert_postgres(
     db: &DatabaseConnection,
-    sorted: &[&Received],
+    rows: &Rows<'_>,
     due_in: Duration,
 ) -> Result<u64, DbErr> {
     let insert = || {
-        let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
+        let (batch, mut values) = rows.select(db);
         values.push(millis(due_in).into());
-        let now = sql::now_millis(db);
+        let (due_in, now) = (values.len(), sql::now_millis(db));
+        let content = rows.content();
+        let stored = match rows.has_payloads() {
+            false => String::new(),
+            true => {
+                let payload = rows.payload();
+                format!(
+                    "stored AS (INSERT INTO payloads ({payload}) SELECT {payload} \
+                       FROM batch JOIN claimed USING (id) WHERE source <> 'transactions'), "
+                )
+            }
+        };
         let insert = format!(
-            "WITH inserted AS (INSERT INTO transactions ({COLUMNS}) {select} \
-               ON CONFLICT (transaction_id) DO NOTHING RETURNING id), \
-             due AS (INSERT INTO outbox (id, due_at) SELECT id, {now} + $7 FROM inserted) \
-             SELECT count(*) FROM inserted"
+            "WITH batch AS ({batch}), \
+             claimed AS (INSERT INTO keys (source, transaction_id, id, fingerprint) \
+               SELECT source, transaction_id, id, fingerprint FROM batch \
+               ON CONFLICT (source, transaction_id) DO NOTHING RETURNING id), \
+             inserted AS (INSERT INTO transactions ({content}) SELECT {content} \
+               FROM batch JOIN claimed USING (id)), \
+             {stored}\
+             due AS (INSERT INTO outbox (id, due_at) SELECT id, {now} + ${due_in} FROM claimed) \
+             SELECT count(*) FROM claimed"
         );
         sql::statement(db, insert, values)
     };
@@ -127,16 +118,37 @@ async fn insert_postgres(
 /// gets no second entry.
 async fn insert_sqlite(
     db: &DatabaseConnection,
-    sorted: &[&Received],
+    rows: &Rows<'_>,
     due_in: Duration,
 ) -> Result<u64, DbErr> {
-    let (select, mut values) = select(db, sorted.iter().map(|r| (r.id, &r.webhook)));
+    let (batch, mut values) = rows.select(db);
     values.push(millis(due_in).into());
+    values.push((rows.len() as i64).into());
     let now = sql::now_millis(db);
+    let content = rows.content();
+    let stored = match rows.has_payloads() {
+        false => String::new(),
+        true => {
+            let payload = rows.payload();
+            format!(
+                "INSERT INTO payloads ({payload}) SELECT {payload} FROM ({batch}) AS batch \
+                   WHERE source <> 'transactions' AND EXISTS (SELECT 1 FROM keys WHERE keys.source = batch.source \
+                     AND keys.transaction_id = batch.transaction_id AND keys.id = batch.id) \
+                   ON CONFLICT (id) DO NOTHING; "
+            )
+        }
+    };
     let insert = format!(
         "BEGIN IMMEDIATE; \
-         INSERT INTO transactions ({COLUMNS}) {select} ON CONFLICT (transaction_id) DO NOTHING; \
+         INSERT INTO keys (source, transaction_id, id, fingerprint) \
+           SELECT source, transaction_id, id, fingerprint FROM ({batch}) WHERE true \
+           ON CONFLICT (source, transaction_id) DO NOTHING; \
          SELECT changes(); \
+         INSERT INTO transactions ({content}) SELECT {content} FROM ({batch}) AS batch \
+           WHERE changes() = $3 OR EXISTS (SELECT 1 FROM keys WHERE keys.source = batch.source \
+             AND keys.transaction_id = batch.transaction_id AND keys.id = batch.id) \
+           ON CONFLICT (id) DO NOTHING; \
+         {stored}\
          INSERT INTO outbox (id, due_at) SELECT id, {now} + $2 FROM transactions \
            WHERE id IN (SELECT unhex(value ->> 0) FROM json_each($1)) AND status = 'PROCESSING' \
            ON CONFLICT (id) DO NOTHING; \
@@ -145,64 +157,89 @@ async fn insert_sqlite(
     count_of(db, sql::statement(db, insert, values)).await
 }
 
-/// Looks up the row that stands for each webhook; keeps those that say something else.
+/// What stands under a key.
+struct Standing {
+    id: Uuid,
+    fingerprint: Uuid,
+    status: Status,
+}
+
+/// Looks up what stands for each webhook; keeps those that say something else.
 async fn compare_with_what_stands(
     db: &DatabaseConnection,
     batch: &[Received],
 ) -> Result<Vec<Receipt>, DbErr> {
-    let standing: HashMap<TransactionId, transaction::Model> = standing(db, batch)
-        .await?
-        .into_iter()
-        .map(|row| (row.transaction_id.clone(), row))
-        .collect();
+    let standing = standing(db, batch).await?;
     let mut conflicts = Vec::new();
     let mut receipts = Vec::with_capacity(batch.len());
     for Received { id, webhook } in batch {
-        let row = standing
-            .get(&webhook.transaction_id)
-            .ok_or_else(|| DbErr::RecordNotFound("a row that was just seen is gone".into()))?;
+        let (source, transaction_id) = key(webhook);
+        let stands = standing.get(&(source.to_owned(), transaction_id.to_owned()));
+        let stands = stands
+            .ok_or_else(|| DbErr::RecordNotFound("a key that was just seen is gone".into()))?;
         // A row with our own id was made by this call, or by an earlier try of it.
-        receipts.push(if row.id == *id {
+        receipts.push(if stands.id == *id {
             Receipt::New
         } else {
-            let conflict = !row.matches(webhook);
+            let conflict = stands.fingerprint != webhook.fingerprint();
             if conflict {
-                conflicts.push(webhook);
+                conflicts.push((conflict::id(webhook), webhook));
             }
             Receipt::Duplicate {
-                status: row.status,
+                status: stands.status,
                 conflict,
             }
         });
     }
     if !conflicts.is_empty() {
-        let (select, values) = select(db, conflicts.iter().map(|w| (conflict::id(w), *w)));
-        let insert =
-            format!("INSERT INTO conflicts ({COLUMNS}) {select} ON CONFLICT (id) DO NOTHING");
-        execute(db, sql::statement(db, insert, values)).await?;
+        keep(db, &Rows::new(conflicts)).await?;
     }
     Ok(receipts)
 }
 
+/// Keeps what came under a known id with other content, once per content.
+async fn keep(db: &DatabaseConnection, rows: &Rows<'_>) -> Result<(), DbErr> {
+    let (batch, values) = rows.select(db);
+    let columns = match rows.has_payloads() {
+        true => format!("{}, body", rows.content()),
+        false => rows.content(),
+    };
+    let insert = format!(
+        "INSERT INTO conflicts ({columns}) SELECT {columns} FROM ({batch}) AS batch WHERE true \
+         ON CONFLICT (id) DO NOTHING"
+    );
+    execute(db, sql::statement(db, insert, values)).await?;
+    Ok(())
+}
+
+/// A key outlives its row: what has been deleted had been finished.
 async fn standing(
     db: &DatabaseConnection,
     batch: &[Received],
-) -> Result<Vec<transaction::Model>, DbErr> {
+) -> Result<HashMap<(String, String), Standing>, DbErr> {
+    let keys = batch.iter().map(|received| key(&received.webhook));
     let statement = sql::statement(
         db,
         format!(
-            "SELECT id, transaction_id, source_account, destination_account, \
-                    CAST(amount AS text) AS amount, currency, status, created_at, processed_at \
-             FROM transactions WHERE {}",
-            sql::is_one_of_the_texts(db, "transaction_id")
+            "SELECT keys.source, keys.transaction_id, keys.id, fingerprint, \
+                    coalesce(status, CASE WHEN failures.id IS NULL THEN 'PROCESSED' ELSE 'FAILED' END) AS status \
+             FROM keys LEFT JOIN transactions ON transactions.id = keys.id \
+             LEFT JOIN failures ON failures.id = keys.id \
+             WHERE {}",
+            sql::is_one_of_the_keys(db, "keys")
         ),
-        [sql::texts(
-            db,
-            batch.iter().map(|r| r.webhook.transaction_id.as_ref()),
-        )],
+        sql::keys(db, keys),
     );
     let rows = query(db, statement).await?;
     rows.iter()
-        .map(|row| transaction::Model::from_query_result(row, ""))
+        .map(|row| {
+            let key = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            let standing = Standing {
+                id: row.try_get_by_index(2)?,
+                fingerprint: row.try_get_by_index(3)?,
+                status: row.try_get_by_index(4)?,
+            };
+            Ok((key, standing))
+        })
         .collect()
 }
