@@ -4,6 +4,7 @@
 
 mod receive;
 mod record;
+mod refusals;
 mod relay;
 mod take;
 mod values;
