@@ -120,6 +120,11 @@ impl Source {
         !matches!(self.prover, Prover::Nothing)
     }
 
+    /// Whether a header of this name holds what proves a request: a signature, or the secret itself.
+    pub fn proves_by(&self, header: &str) -> bool {
+        self.prover.reads(header)
+    }
+
     /// With what a request would have fitted that was refused for [`Reason::Mismatch`].
     pub fn hint(&self, request: &Request<'_>) -> Option<Hint> {
         hint::find(&self.proving, &self.prover, &self.credentials, request)
