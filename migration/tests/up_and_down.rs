@@ -14,7 +14,7 @@ const TABLES: [&str; 9] = [
     "failures",
     "retries",
     "queues",
-    "write_probe",
+    "probe",
 ];
 
 async fn open(url: &str) -> DatabaseConnection {
