@@ -33,7 +33,7 @@ const DOWN: &str = "DROP TRIGGER keys_of_former ON transactions; DROP FUNCTION h
 /// What the version before needs to serve on: a trigger that makes keys of what it receives, and no row beyond the first
 /// partition's end. A constraint that is not valid yet holds for what is new, and costs no look at what is there.
 const FORMER: &str = r"ALTER TABLE transactions ADD CONSTRAINT transactions_first CHECK (id < 'BOUND') NOT VALID;
-     CREATE FUNCTION hookline_keys_of_former() RETURNS trigger LANGUAGE plpgsql
+     CREATE OR REPLACE FUNCTION hookline_keys_of_former() RETURNS trigger LANGUAGE plpgsql
        SECURITY DEFINER SET search_path FROM CURRENT AS $$ BEGIN
        INSERT INTO keys (source, transaction_id, id, fingerprint)
          VALUES ('transactions', NEW.transaction_id, NEW.id, FINGERPRINT)
@@ -84,7 +84,9 @@ pub(crate) async fn let_former_serve(db: &SchemaManagerConnection<'_>) -> Result
         None => return Err(DbErr::RecordNotFound("a month".into())),
     };
     let fingerprint = FINGERPRINT.replace("ROW", "NEW");
-    let former = FORMER.replace("BOUND", &bound).replace("FINGERPRINT", &fingerprint);
+    let former = FORMER
+        .replace("BOUND", &bound)
+        .replace("FINGERPRINT", &fingerprint);
     db.execute_unprepared(&former).await?;
     Ok(())
 }

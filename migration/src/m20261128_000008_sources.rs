@@ -33,7 +33,9 @@ impl MigrationTrait for Migration {
         let db = manager.get_connection();
         let backend = manager.get_database_backend();
         let others = "SELECT count(*) FROM keys WHERE source <> 'transactions'";
-        let others = db.query_one_raw(Statement::from_string(backend, others)).await?;
+        let others = db
+            .query_one_raw(Statement::from_string(backend, others))
+            .await?;
         let others: i64 = match others {
             Some(row) => row.try_get_by_index(0)?,
             None => 0,

@@ -5,7 +5,7 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 12] = [
     "transactions",
     "outbox",
     "conflicts",
@@ -15,6 +15,9 @@ const TABLES: [&str; 9] = [
     "retries",
     "queues",
     "probe",
+    "keys",
+    "payloads",
+    "refusals",
 ];
 
 async fn open(url: &str) -> DatabaseConnection {

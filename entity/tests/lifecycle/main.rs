@@ -13,7 +13,8 @@ mod values;
 use std::time::Duration;
 
 use entity::{
-    Amount, Content, Event, Fields, Payload, Payment, SourceName, Status, TransactionId, Webhook, conflict,
+    Amount, Content, Event, Fields, Payload, Payment, SourceName, Status, TransactionId, Webhook,
+    conflict,
     lifecycle::{self, Holder, Look, Range, Receipt, Received, Record, Taken, due, lease},
     outbox, retry, transaction,
 };

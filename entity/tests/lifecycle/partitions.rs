@@ -26,7 +26,9 @@ async fn partitions(db: &DatabaseConnection) -> BTreeSet<String> {
         .query_all_raw(Statement::from_string(DbBackend::Postgres, query))
         .await
         .unwrap();
-    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect()
 }
 
 /// An id of a clock that shows this time.
@@ -48,15 +50,25 @@ async fn a_webhook_of_any_month_finds_a_partition() {
         ("next", "2099-06-01T00:00:00Z"),
     ] {
         let received = [
-            Received { id: made_at(time), webhook: webhook(id) },
-            Received { id: Uuid::now_v7(), webhook: event("stripe", id, |_| ()) },
+            Received {
+                id: made_at(time),
+                webhook: webhook(id),
+            },
+            Received {
+                id: Uuid::now_v7(),
+                webhook: event("stripe", id, |_| ()),
+            },
         ];
         let receipts = lifecycle::receive(&db, &received, LATER).await.unwrap();
         assert_eq!(receipts, [Receipt::New, Receipt::New], "{id}");
         assert_eq!(find(&db, id).await.unwrap().id, made_at(time));
     }
     let made = partitions(&db).await;
-    for name in ["transactions_2099_05", "transactions_2099_06", "payloads_2099_05"] {
+    for name in [
+        "transactions_2099_05",
+        "transactions_2099_06",
+        "payloads_2099_05",
+    ] {
         assert!(made.contains(name), "{name} of {made:?}");
     }
     assert_eq!(made.len(), 6);
@@ -71,11 +83,17 @@ async fn partitions_are_made_ahead_once_whoever_asks() {
     assert!(!partition::make_ahead(&db).await.unwrap());
     let make = || async {
         let make = "SELECT hookline_make_partitions('2040-02-29T23:00:00-02')";
-        db.query_one_raw(Statement::from_string(DbBackend::Postgres, make)).await
+        db.query_one_raw(Statement::from_string(DbBackend::Postgres, make))
+            .await
     };
     let made = futures::future::join_all((0..8).map(|_| make())).await;
     let made = made.into_iter().filter(|made| {
-        made.as_ref().unwrap().as_ref().unwrap().try_get_by_index(0).unwrap()
+        made.as_ref()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .try_get_by_index(0)
+            .unwrap()
     });
     assert_eq!(made.count(), 1);
     assert!(partitions(&db).await.contains("transactions_2040_03"));

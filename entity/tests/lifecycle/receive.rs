@@ -44,7 +44,9 @@ async fn a_repeated_webhook_changes_nothing(db: DatabaseConnection) {
 
 async fn other_content_under_a_known_id_is_kept_apart_once(db: DatabaseConnection) {
     receive_one(&db, &received(webhook("t1"))).await;
-    let other = with("t1", |payment| payment.amount = "1500.0001".parse().unwrap());
+    let other = with("t1", |payment| {
+        payment.amount = "1500.0001".parse().unwrap()
+    });
     for _ in 0..2 {
         let receipt = receive_one(&db, &received(other.clone())).await;
         assert_eq!(receipt, CONFLICT);

@@ -63,7 +63,10 @@ async fn two_sources_may_use_the_same_id(db: DatabaseConnection) {
         let receipt = receive_one(&db, &received(event(source, "evt_1", |_| ()))).await;
         assert_eq!(receipt, Receipt::New);
     }
-    assert_eq!(receive_one(&db, &received(webhook("evt_1"))).await, Receipt::New);
+    assert_eq!(
+        receive_one(&db, &received(webhook("evt_1"))).await,
+        Receipt::New
+    );
     assert_eq!(outbox_count(&db).await, 3);
     assert!(find_of(&db, "github", "evt_1").await.is_none());
     assert_eq!(find(&db, "evt_1").await.unwrap().kind, None);
@@ -155,7 +158,9 @@ async fn an_id_whose_row_is_gone_is_still_known(db: DatabaseConnection) {
         },
     };
     record_all(&db, holder, &[given_up]).await;
-    db.execute_unprepared("DELETE FROM transactions").await.unwrap();
+    db.execute_unprepared("DELETE FROM transactions")
+        .await
+        .unwrap();
     for (id, status) in [("t1", Status::Processed), ("t2", Status::Failed)] {
         for (sent, conflict) in [
             (webhook(id), false),
@@ -185,6 +190,9 @@ async fn a_fingerprint_is_what_it_always_was() {
     let of_payment = payment.fingerprint().simple().to_string();
     let text = "\u{1f}acc_user_1\u{1f}acc_merchant_1\u{1f}10.5000\u{1f}INR";
     let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let expected: String = hash.as_ref()[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let expected: String = hash.as_ref()[..16]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     assert_eq!(of_payment, expected);
 }

@@ -33,7 +33,8 @@ async fn every_amount_comes_back_equal(db: DatabaseConnection) {
             for Received { webhook, .. } in &batch {
                 let row = find(&db, webhook.transaction_id.as_ref()).await.unwrap();
                 prop_assert_eq!(row.amount, webhook.amount());
-                let texts = [row.amount, webhook.amount()].map(|amount| amount.unwrap().to_string());
+                let texts =
+                    [row.amount, webhook.amount()].map(|amount| amount.unwrap().to_string());
                 prop_assert_eq!(&texts[0], &texts[1]);
             }
             Ok(())
@@ -60,7 +61,9 @@ async fn texts_come_back_as_they_were(db: DatabaseConnection) {
         &"ü".repeat(255),
         "a,b",
     ] {
-        let webhook = with(text, |payment| payment.source_account = text.parse().unwrap());
+        let webhook = with(text, |payment| {
+            payment.source_account = text.parse().unwrap()
+        });
         receive_one(&db, &received(webhook.clone())).await;
         let row = find(&db, text).await.unwrap();
         let account = row.source_account.as_ref().map(AsRef::as_ref);

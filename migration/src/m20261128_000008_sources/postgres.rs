@@ -59,7 +59,7 @@ const SWITCH: &str = r#"LOCK TABLE transactions IN ACCESS EXCLUSIVE MODE;
 /// Makes the partitions of a month, if they are not there. Made apart and attached, so that nobody waits for a lock on the whole
 /// table; as the owner, so that whoever may write to the tables need not own them. A month that the first partition covers,
 /// or one that somebody has made otherwise, has all it needs.
-const MAKE_PARTITIONS: &str = r"CREATE FUNCTION hookline_make_partitions(at timestamptz) RETURNS boolean
+const MAKE_PARTITIONS: &str = r"CREATE OR REPLACE FUNCTION hookline_make_partitions(at timestamptz) RETURNS boolean
      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '300ms' AS $$
      DECLARE
        month timestamp := date_trunc('month', at AT TIME ZONE 'UTC');
@@ -125,14 +125,16 @@ pub(super) async fn up(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     let switch = SWITCH.replace("BOUND", &bound).replace("NEXT", &next);
     db.execute_unprepared(&switch).await?;
     let first = format!("transactions_before_{next}");
-    db.execute_unprepared(&GRANT.replace("FORMER", &first)).await?;
+    db.execute_unprepared(&GRANT.replace("FORMER", &first))
+        .await?;
     db.execute_unprepared(MAKE_PARTITIONS).await?;
     Ok(())
 }
 
 pub(super) async fn down(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     db.execute_unprepared(BACK).await?;
-    db.execute_unprepared(&GRANT.replace("FORMER", "partitioned")).await?;
+    db.execute_unprepared(&GRANT.replace("FORMER", "partitioned"))
+        .await?;
     db.execute_unprepared("DROP TABLE partitioned").await?;
     let_former_serve(db).await?;
     Ok(())
