@@ -29,9 +29,9 @@ pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbE
         "SELECT transactions.id, source, transaction_id, type, source_account, destination_account, \
                 CAST(amount AS text) AS amount, currency, extra, content_type, headers, body, sent_at, \
                 attempts + crashes + 1 AS attempt, failures, attempts - failures AS deferrals \
-         FROM transactions JOIN outbox ON outbox.id = transactions.id \
-         LEFT JOIN payloads ON payloads.id = transactions.id WHERE {}",
-        sql::is_one_of_the_ids(db, "transactions.id")
+         FROM outbox JOIN transactions ON transactions.id = outbox.id \
+         LEFT JOIN payloads ON payloads.id = outbox.id WHERE {}",
+        sql::is_one_of_the_ids(db, "outbox.id")
     );
     let values = [sql::ids(db, ids)];
     let rows = query(db, sql::statement(db, jobs, values)).await?;
