@@ -79,11 +79,7 @@ impl Door {
 
     /// Whether anybody is there
     #[oai(path = "/v1/webhooks/:source", method = "head", hidden)]
-    async fn probe(
-        &self,
-        request: &Request,
-        source: Path<String>,
-    ) -> poem::Result<Answer<true>> {
+    async fn probe(&self, request: &Request, source: Path<String>) -> poem::Result<Answer<true>> {
         self.enter(request, &source.0, None).await
     }
 }
@@ -110,9 +106,7 @@ impl Door {
         let mut place = self.space.place(Lane::of(&sender.name));
         let bytes = match body {
             Some(body) => match body::check_coding(request.headers()) {
-                Ok(()) => {
-                    body::read(body, sender.body_bytes_max, |bytes| place.grow(bytes)).await
-                }
+                Ok(()) => body::read(body, sender.body_bytes_max, |bytes| place.grow(bytes)).await,
                 Err(error) => Err(error),
             },
             None => Ok(Vec::new()),

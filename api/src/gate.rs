@@ -7,10 +7,7 @@ use source::Verdict;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::{
-    Sender, Sources,
-    refusals::Ledger,
-};
+use crate::{Sender, Sources, refusals::Ledger};
 
 /// Who may come in: the sources as they are configured now; and who was refused.
 #[derive(Clone)]

@@ -131,7 +131,10 @@ impl Health {
             missing.push(FieldError::new("queue", reason));
         }
         let sources = self.gate.sources();
-        let faults = sources.faults().iter().map(|fault| FieldError::new("sources", fault));
+        let faults = sources
+            .faults()
+            .iter()
+            .map(|fault| FieldError::new("sources", fault));
         if missing.is_empty() {
             return ReadyAnswer::Ready(Json(Ready::but(faults.collect())));
         }

@@ -106,7 +106,12 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
         admission.beside(serve::run(
-            listener, settings, shedder, endpoint, drain, stop.clone()
+            listener,
+            settings,
+            shedder,
+            endpoint,
+            drain,
+            stop.clone()
         )),
         refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),

@@ -79,7 +79,9 @@ impl Ledger {
         let line = Refusal::new(source.clone(), reason, skew, request.body);
         if self.lines.try_send(line).is_err() {
             // The database is slow, or gone.
-            with(&self.counts, |counts| counts.not_written(sender.name.as_ref()));
+            with(&self.counts, |counts| {
+                counts.not_written(sender.name.as_ref())
+            });
         }
     }
 }
@@ -100,7 +102,10 @@ fn hint(
     let other = others
         .take(HINT_SOURCES_MAX)
         .find(|other| sender.source.fits_secrets_of(&other.source, request))?;
-    Some(format!("it fits with a secret of the source {}", other.name))
+    Some(format!(
+        "it fits with a secret of the source {}",
+        other.name
+    ))
 }
 
 #[cfg(test)]

@@ -40,9 +40,7 @@ pub(crate) fn webhook(transaction_id: &str) -> Webhook {
 }
 
 /// What never changes.
-pub(crate) fn sources(
-    senders: impl IntoIterator<Item = Sender>,
-) -> watch::Receiver<Arc<Sources>> {
+pub(crate) fn sources(senders: impl IntoIterator<Item = Sender>) -> watch::Receiver<Arc<Sources>> {
     let sources = Sources::new(senders.into_iter().collect(), Vec::new());
     watch::channel(Arc::new(sources)).1
 }

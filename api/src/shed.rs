@@ -5,13 +5,13 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use entity::name::BUILT_IN;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{
     Method, Request, Response,
     body::{Body, Bytes},
     header::{self, HeaderValue},
 };
-use entity::name::BUILT_IN;
 use poem::http::StatusCode;
 use tokio::sync::watch;
 

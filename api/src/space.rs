@@ -98,7 +98,9 @@ mod tests {
     fn one_source_cannot_take_what_is_for_others() {
         let space = Space::default();
         let mut long: Vec<_> = (0..200).map(|_| space.place(Lane::UNKNOWN)).collect();
-        let have = long.iter_mut().filter_map(|place| place.grow(1 << 20).then_some(()));
+        let have = long
+            .iter_mut()
+            .filter_map(|place| place.grow(1 << 20).then_some(()));
         assert_eq!(have.count(), 68);
         let mut other = space.place(Lane::BUILT_IN);
         assert!(other.grow(1 << 20));

@@ -1,10 +1,7 @@
 //! Which webhooks a part of them is made of: each source has the same share, and what one does not need the others get
 //! (max-min fairness). So whoever floods is turned away, and not those beside it.
 
-use std::{
-    collections::BTreeMap,
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use super::minimum::WINDOW;
 use crate::lane::Lane;

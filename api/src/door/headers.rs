@@ -146,11 +146,16 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
-        let many: Vec<_> = (0..100).map(|n| (format!("x-{n}"), "v".to_owned())).collect();
+        let many: Vec<_> = (0..100)
+            .map(|n| (format!("x-{n}"), "v".to_owned()))
+            .collect();
         let long = [("x-a".to_owned(), "v".repeat(BYTES_MAX))];
         let quotes = [("x-a".to_owned(), "\"".repeat(BYTES_MAX / 2 + 1))];
         for (headers, most) in [(&many[..], HEADERS_MAX), (&long, 0), (&quotes, 0)] {
-            let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()))
+                .collect();
             let kept = of(Verify::Bearer, &headers);
             assert!(kept.len() <= BYTES_MAX);
             assert_eq!(kept.matches("\":\"").count(), most);

@@ -52,7 +52,9 @@ fn fields(fields: source::Fields) -> Fields {
         source_account: account(fields.source_account),
         destination_account: account(fields.destination_account),
         amount: fields.amount.and_then(|text| text.parse::<Amount>().ok()),
-        currency: fields.currency.and_then(|text| Currency::try_from(text).ok()),
+        currency: fields
+            .currency
+            .and_then(|text| Currency::try_from(text).ok()),
     }
 }
 

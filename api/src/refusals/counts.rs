@@ -72,10 +72,14 @@ impl Counts {
         let counts = counts.map(|(source, count)| {
             let not_written = std::mem::take(&mut count.not_written);
             let reasons = count.reasons.iter();
-            let reasons: Vec<_> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
+            let reasons: Vec<_> = reasons
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
             (source.clone(), not_written, reasons.join(", "))
         });
-        counts.filter(|(_, not_written, _)| *not_written > 0).collect()
+        counts
+            .filter(|(_, not_written, _)| *not_written > 0)
+            .collect()
     }
 }
 

@@ -75,7 +75,9 @@ impl<'de> Deserialize<'de> for Name<'de> {
                     return Ok(name);
                 }
                 let json = serde_json::to_string(name).map_err(E::custom)?;
-                let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+                let json = json
+                    .strip_prefix('"')
+                    .and_then(|json| json.strip_suffix('"'));
                 Ok(Name::Other(json.unwrap_or_default().to_owned().into()))
             }
         }

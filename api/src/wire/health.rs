@@ -41,16 +41,16 @@ pub(crate) struct Ready {
     #[oai(read_only)]
     status: &'static str,
     /// What somebody should look at all the same; only there if there is anything.
-    #[oai(skip_serializing_if_is_empty)]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldError>,
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<FieldError>>,
 }
 
 impl Ready {
     pub(crate) fn but(warnings: Vec<FieldError>) -> Self {
         Self {
             status: "READY",
-            warnings,
+            warnings: (!warnings.is_empty()).then_some(warnings),
         }
     }
 }

@@ -136,7 +136,12 @@ mod tests {
 
     #[test]
     fn what_is_json_is_shown_as_it_was_sent_and_all_else_in_base64() {
-        for json in [r#"{"a":1.10,"b":"\/"}"#, "null", "[ 1e400 ]", "12345678901234567890.10"] {
+        for json in [
+            r#"{"a":1.10,"b":"\/"}"#,
+            "null",
+            "[ 1e400 ]",
+            "12345678901234567890.10",
+        ] {
             let (raw, base64) = either(json.as_bytes());
             assert_eq!(serde_json::to_string(&raw).unwrap(), json);
             assert_eq!(base64, None);

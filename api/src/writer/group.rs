@@ -71,7 +71,8 @@ fn bytes(webhook: &Webhook) -> usize {
         Content::Payment(payment) => length(payment.extra.as_deref()),
         Content::Event(event) => {
             let payload = &event.payload;
-            let texts = length(payload.headers.as_deref()) + length(payload.content_type.as_deref());
+            let texts =
+                length(payload.headers.as_deref()) + length(payload.content_type.as_deref());
             payload.body.len() + texts + length(webhook.kind())
         }
     };

@@ -114,7 +114,10 @@ impl Room {
         let load = Load::of(&waiting);
         let mut state = self.state();
         let State {
-            lanes, turns, load: all, ..
+            lanes,
+            turns,
+            load: all,
+            ..
         } = &mut *state;
         let queue = lanes.entry(waiting.lane).or_default();
         if !all.has_room(load, ALL_MAX) || !queue.load.has_room(load, LANE_MAX) {
@@ -178,17 +181,21 @@ impl Room {
 }
 
 impl State {
-    /// One request of each lane in turn, until the batch is full.
+    /// One request of each lane in turn, until the batch is full. Where the next one does not fit, the lane is the first to
+    /// have its turn in the next batch, and the others go on.
     fn take(&mut self, batch: &mut Vec<Waiting>) {
         let mut taken = Load::default();
-        while let Some(lane) = self.turns.pop_front() {
+        let mut passed = VecDeque::new();
+        while taken.webhooks < BATCH.webhooks
+            && let Some(lane) = self.turns.pop_front()
+        {
             let Some(queue) = self.lanes.get_mut(&lane) else {
                 continue;
             };
             let next = queue.waiting.front();
             if next.is_some_and(|(_, load)| !taken.has_room(*load, BATCH)) {
-                self.turns.push_front(lane);
-                return;
+                passed.push_back(lane);
+                continue;
             }
             if let Some((waiting, load)) = queue.waiting.pop_front() {
                 taken.add(load);
@@ -200,6 +207,8 @@ impl State {
                 self.turns.push_back(lane);
             }
         }
+        passed.append(&mut self.turns);
+        self.turns = passed;
     }
 }
 
