@@ -1,5 +1,7 @@
 //! What the tests of the writer and of the relay begin with: a database without a server, and what is in it.
 
+pub(crate) mod service;
+
 use std::{sync::Arc, time::Duration};
 
 use entity::{
