@@ -7,6 +7,7 @@ use crate::{
     presets::{self, Preset},
     prover::Proving,
     scheme::{Algorithm, Hash, PublicKey, Scheme, Verify},
+    secret::KeyForm,
     settings::MissingId,
 };
 
@@ -93,7 +94,7 @@ fn ways(proving: &Proving) -> Vec<Way> {
         }
         Proving::Adyen => vec![Way::new(
             "additionalData.hmacSignature of each item",
-            "HMAC-SHA256, base64, the key in hex",
+            "HMAC-SHA256, base64, key in hex",
             "eight fields of each item",
         )],
         Proving::Twilio => vec![Way::new(
@@ -141,6 +142,12 @@ fn signature(scheme: &Scheme) -> Way {
         Encoding::Base64 => "base64",
         Encoding::Base64Url => "base64url",
     };
-    let proof = format!("{algorithm}, {encoding}");
+    let key = match scheme.key {
+        KeyForm::Utf8 => "",
+        KeyForm::Base64 => ", key in base64",
+        KeyForm::Hex => ", key in hex",
+        KeyForm::Whsec => ", key in whsec_",
+    };
+    let proof = format!("{algorithm}, {encoding}{key}");
     Way::new(&scheme.signature, &proof, &scheme.signed)
 }

@@ -134,6 +134,11 @@ impl Source {
         self.prover.is_public()
     }
 
+    /// Whether what proves a request is the secret itself.
+    pub fn sends_secret(&self) -> bool {
+        matches!(self.prover, Prover::Equality(_))
+    }
+
     /// Whether its sender asks with a token whether the address is ours, so that it must be given one.
     pub fn asks_with_token(&self) -> bool {
         self.handshaker.asks_with_token()

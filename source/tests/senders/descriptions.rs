@@ -39,7 +39,10 @@ fn several_ways_stand_beside_each_other() {
     let standard = described("svix");
     assert_eq!(standard.names[0], "standard-webhooks");
     assert_eq!(standard.place, "webhook-signature or svix-signature");
-    assert_eq!(standard.proof, "HMAC-SHA256, base64 or Ed25519, base64");
+    assert_eq!(
+        standard.proof,
+        "HMAC-SHA256, base64, key in whsec_ or Ed25519, base64"
+    );
     let gitlab = described("gitlab");
     assert_eq!(gitlab.place, "X-Gitlab-Token or webhook-signature");
     assert_eq!(described("adyen").body, "[accepted]");
