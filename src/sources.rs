@@ -13,6 +13,8 @@ mod declaration;
 mod document;
 mod files;
 mod name;
+#[cfg(test)]
+mod scene;
 mod secret;
 mod told;
 mod variables;

@@ -222,3 +222,6 @@ fn self_test(source: &Source, public_url: Option<&str>) -> Option<SelfTest> {
     };
     source.prove(&signed).is_ok().then_some(SelfTest::Passed)
 }
+
+#[cfg(test)]
+mod tests;

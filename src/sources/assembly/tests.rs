@@ -2,33 +2,10 @@
 
 use std::fs;
 
-use tempfile::TempDir;
-
-use super::*;
-use crate::sources::build::{SelfTest, Warning};
-
-/// What `SOURCES_FILE` holds, beside these files, and these variables.
-fn scene(document: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> (TempDir, Given) {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        fs::write(folder.path().join(name), content).unwrap();
-    }
-    let file = folder.path().join("sources.toml");
-    fs::write(&file, document).unwrap();
-    let given = Given {
-        file: (!document.is_empty()).then_some(file),
-        variables: Variables::of(variables),
-    };
-    (folder, given)
-}
-
-fn assembled(given: &Given) -> Result<Vec<Built>, String> {
-    let (mut files, mut faults) = (Files::default(), Faults::new());
-    let declarations = given.declarations(&mut files, &mut faults)?;
-    let built = given.build(&declarations, &mut files, &mut faults);
-    assert!(faults.is_empty());
-    built.into_iter().map(|(_, built)| built).collect()
-}
+use crate::sources::{
+    build::{SelfTest, Warning},
+    scene::{assembled, scene},
+};
 
 /// What is said of a document beside a file `secret` that holds `s3cret` and more.
 fn refused(document: &str) -> String {
@@ -227,69 +204,4 @@ fn what_variables_lack_is_named_by_the_variable() {
         assert!(sentence.starts_with(told), "{sentence}");
         assert!(!sentence.contains("s3cret"), "{sentence}");
     }
-}
-
-#[test]
-fn the_built_in_source_takes_any_presets_scheme_and_its_own_limit() {
-    let secret = ("SECRET", "a secret of some bytes");
-    for table in [
-        "preset = 'github'",
-        "preset = 'gocardless'",
-        "verify = 'bearer'",
-    ] {
-        let document = format!("[sources.transactions]\nsecrets = 'env:SECRET'\n{table}");
-        let (_folder, given) = scene(&document, &[], &[secret]);
-        let built = assembled(&given).unwrap().remove(0);
-        assert_eq!(built.sender.body_bytes_max, 64 * 1024);
-        assert!(built.test == SelfTest::Passed);
-    }
-    let secret = (
-        "SOURCE_TRANSACTIONS_SECRET",
-        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-    );
-    let (_folder, given) = scene("", &[], &[secret]);
-    let built = assembled(&given).unwrap().remove(0);
-    assert_eq!(built.preset.as_deref(), Some("standard-webhooks"));
-}
-
-#[test]
-fn what_is_odd_is_a_warning() {
-    let document = "[sources.a]\nverify = 'none'\nid = 'json:/id'\n\
-                    [sources.b]\npreset = 'stripe'\nsecret_literals = ['12345678', '1234567890123456']";
-    let (_folder, given) = scene(document, &[], &[]);
-    let built = assembled(&given).unwrap();
-    let warnings = built.iter().flat_map(|built| built.warnings.clone());
-    let unverified = Warning::Unverified { source: "a".into() };
-    let short = Warning::Short {
-        told: "SOURCES_FILE, source b: `secret_literals`[0]".into(),
-        bytes: 8,
-    };
-    assert!(warnings.eq([unverified, short]));
-}
-
-#[test]
-fn every_preset_that_can_be_signed_passes_its_self_test() {
-    let mut passed = 0;
-    for preset in source::presets() {
-        let secret = match preset {
-            "adyen" | "adyen-platforms" | "authorize-net" => "44782DEF547AAA0644782DEF547AAA06",
-            "standard-webhooks" | "airtable" => "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-            _ => "a secret of some bytes",
-        };
-        let document = format!(
-            "[sources.a]\npreset = '{preset}'\nsecret_literals = ['{secret}']\nverify_token = 'env:TOKEN'\n\
-             public_url = 'https://pay.example.com/a'"
-        );
-        let (_folder, given) = scene(&document, &[], &[("TOKEN", "a token")]);
-        match assembled(&given) {
-            Ok(built) if built[0].test == SelfTest::Passed => passed += 1,
-            Ok(_) => assert!(["adyen", "mailgun"].contains(&preset), "{preset}"),
-            // What is no key, and what has none.
-            Err(sentence) => {
-                let others = ["paypal", "plaid", "wise", "sendgrid", "mollie-classic"];
-                assert!(others.contains(&preset), "{sentence}");
-            }
-        }
-    }
-    assert!(passed > 55, "{passed}");
 }
