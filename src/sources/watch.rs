@@ -94,7 +94,7 @@ impl Watch {
             }
             // A network's file system may take its time.
             let looked = spawn_blocking(move || {
-                self.look(SETTLED_AFTER);
+                self.look(|| std::thread::sleep(SETTLED_AFTER));
                 self
             });
             tokio::select! {
@@ -104,13 +104,13 @@ impl Watch {
         }
     }
 
-    /// Reads everything again, and swaps in what has changed and `settled` since.
-    fn look(&mut self, settled: Duration) {
+    /// Reads everything again, and swaps in what has changed and is the same after `settle`.
+    fn look(&mut self, settle: impl FnOnce()) {
         let mut files = self.files.again();
         if files == self.files {
             return;
         }
-        std::thread::sleep(settled);
+        settle();
         if files.again() != files {
             return;
         }

@@ -12,8 +12,6 @@ use time::OffsetDateTime;
 
 use super::*;
 
-const NOT_AT_ALL: Duration = Duration::ZERO;
-
 fn watch(file: PathBuf) -> Watch {
     let given = Given {
         file: Some(file),
@@ -78,10 +76,10 @@ fn a_new_secret_is_swapped_in_and_the_snapshot_in_hand_stays() {
     let (folder, mut watch) = scene(GITHUB, OLD);
     let mut sources = watch.sources();
     let in_hand = sources.borrow_and_update().clone();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(!sources.has_changed().unwrap(), "nothing has changed");
     fs::write(folder.path().join("secret"), format!("{NEW}\n")).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(sources.has_changed().unwrap());
     assert!(takes(&watch, "github", NEW) && !takes(&watch, "github", OLD));
     assert!(!Arc::ptr_eq(&in_hand, &sources.borrow()));
@@ -108,7 +106,7 @@ fn a_symbolic_link_that_is_turned_is_followed() {
     assert!(takes(&watch, "github", OLD));
     mount(folder.path(), "..2026_11_28_11_00", NEW);
     fs::remove_dir_all(folder.path().join("..2026_11_28_10_00")).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", NEW) && !takes(&watch, "github", OLD));
 }
 
@@ -137,7 +135,7 @@ fn what_was_last_good_stays_whatever_becomes_of_a_file() {
     ];
     for (spoil, told) in spoilt {
         spoil();
-        watch.look(NOT_AT_ALL);
+        watch.look(|| {});
         assert!(takes(&watch, "github", OLD), "{told}");
         let faults = faults(&watch);
         assert_eq!(faults.len(), 1, "{faults:?}");
@@ -148,9 +146,36 @@ fn what_was_last_good_stays_whatever_becomes_of_a_file() {
         assert_eq!(watch.told.faults.len(), 1);
     }
     fs::write(&secret, NEW).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", NEW) && !takes(&watch, "github", OLD));
     assert_eq!(faults(&watch), [""; 0]);
+}
+
+#[test]
+fn a_file_that_vanishes_keeps_its_content_beside_one_that_changes() {
+    let document = "[sources.github]\nsecrets = ['file:secret', 'file:other']";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sources.toml");
+    fs::write(&file, document).unwrap();
+    fs::write(folder.path().join("secret"), OLD).unwrap();
+    fs::write(folder.path().join("other"), "another secret of github").unwrap();
+    let mut watch = watch(file);
+    fs::remove_file(folder.path().join("secret")).unwrap();
+    fs::write(folder.path().join("other"), NEW).unwrap();
+    watch.look(|| {});
+    assert!(takes(&watch, "github", NEW) && takes(&watch, "github", OLD));
+    assert_eq!(faults(&watch).len(), 1);
+}
+
+#[test]
+fn what_is_just_being_written_is_left_for_the_next_time() {
+    let (folder, mut watch) = scene(GITHUB, OLD);
+    let secret = folder.path().join("secret");
+    fs::write(&secret, &NEW[..10]).unwrap();
+    watch.look(|| fs::write(&secret, NEW).unwrap());
+    assert!(takes(&watch, "github", OLD) && !takes(&watch, "github", &NEW[..10]));
+    watch.look(|| {});
+    assert!(takes(&watch, "github", NEW));
 }
 
 #[test]
@@ -164,7 +189,7 @@ fn one_source_that_is_wrong_holds_up_no_other() {
     let mut watch = watch(file);
     fs::write(folder.path().join("secret"), NEW).unwrap();
     fs::remove_file(folder.path().join("other")).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", NEW) && takes(&watch, "other", OLD));
 }
 
@@ -183,11 +208,11 @@ fn an_old_secret_goes_with_its_optional_file_and_the_last_one_stays() {
     let mut watch = watch(file);
     assert!(takes(&watch, "github", NEW) && takes(&watch, "github", OLD));
     fs::remove_file(previous).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", NEW) && !takes(&watch, "github", OLD));
     assert_eq!(faults(&watch), [""; 0]);
     fs::remove_file(secret).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", NEW));
     assert_eq!(faults(&watch).len(), 1);
 }
@@ -199,11 +224,11 @@ fn the_document_is_read_again_and_a_wrong_one_changes_nothing() {
     fs::write(folder.path().join("other"), NEW).unwrap();
     let added = format!("{GITHUB}\n[sources.other]\npreset = 'github'\nsecrets = 'file:other'");
     fs::write(&file, &added).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "github", OLD) && takes(&watch, "other", NEW));
     for wrong in ["", "[sources", "[sources.github]\nsecretz = 1", "[sources]"] {
         fs::write(&file, wrong).unwrap();
-        watch.look(NOT_AT_ALL);
+        watch.look(|| {});
         assert!(
             takes(&watch, "github", OLD) && takes(&watch, "other", NEW),
             "{wrong}"
@@ -215,7 +240,7 @@ fn the_document_is_read_again_and_a_wrong_one_changes_nothing() {
     // A new one that cannot be made holds up nothing.
     let absent = format!("{GITHUB}\n[sources.absent]\npreset = 'github'\nsecrets = 'file:absent'");
     fs::write(&file, absent).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(watch.sources().borrow().get("absent").is_none());
     assert!(watch.sources().borrow().get("other").is_none());
     assert_eq!(
@@ -223,7 +248,7 @@ fn the_document_is_read_again_and_a_wrong_one_changes_nothing() {
         ["SOURCES_FILE, source absent: file:absent does not exist"]
     );
     fs::write(folder.path().join("absent"), NEW).unwrap();
-    watch.look(NOT_AT_ALL);
+    watch.look(|| {});
     assert!(takes(&watch, "absent", NEW));
     assert_eq!(faults(&watch), [""; 0]);
 }
