@@ -15,7 +15,7 @@ use poem_openapi::{OpenApi, param::Path};
 use source::{Reply, Verdict};
 
 use crate::{
-    Sender,
+    BUILT_IN, Sender,
     admission::Admission,
     body,
     gate::Gate,
@@ -100,7 +100,7 @@ impl Door {
     ) -> poem::Result<Answer<ASKED>> {
         let sources = self.gate.sources();
         let sender = sources.get(name);
-        let sender = sender.filter(|sender| !sender.name.is_built_in());
+        let sender = sender.filter(|sender| sender.name != BUILT_IN);
         let sender = sender.ok_or(Error::from_status(StatusCode::NOT_FOUND))?;
         let asked = Instant::now();
         let mut place = self.space.place(Lane::of(&sender.name));

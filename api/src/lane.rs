@@ -1,6 +1,6 @@
 //! A source's place wherever several wait for the same, so that a flood of one leaves the others what is theirs.
 
-use entity::SourceName;
+use entity::name::BUILT_IN;
 
 /// Tells the webhooks of one source from those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,12 +15,12 @@ impl Lane {
     /// Of all that come under names that are no source's: whoever makes names up gets no lane for each.
     pub(crate) const UNKNOWN: Self = Self(1);
 
-    pub(crate) fn of(source: &SourceName) -> Self {
-        if source.is_built_in() {
+    /// Of the source of this name.
+    pub(crate) fn of(source: &str) -> Self {
+        if source == BUILT_IN {
             return Self::BUILT_IN;
         }
-        let name = source.as_ref().bytes();
-        Self(name.fold(FNV_OFFSET, |hash, byte| {
+        Self(source.bytes().fold(FNV_OFFSET, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
         }))
     }

@@ -56,7 +56,7 @@ pub use routes::openapi;
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
-pub use sources::{Sender, Sources};
+pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 
 /// What the HTTP side works with.
@@ -70,7 +70,7 @@ pub struct Resources {
     pub drain: Drain,
     /// Where the relay is told what has just been committed.
     pub hints: HintSender,
-    /// Who may send, as it is configured now.
+    /// Who may send, as it is now.
     pub sources: watch::Receiver<Arc<Sources>>,
 }
 

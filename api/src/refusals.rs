@@ -64,7 +64,7 @@ impl Ledger {
     ) {
         let reason = refusal.reason;
         let is_written = with(&self.counts, |counts| {
-            counts.count(Instant::now(), sender.name.as_ref(), reason)
+            counts.count(Instant::now(), &sender.name, reason)
         });
         if !is_written {
             return;
@@ -75,13 +75,20 @@ impl Ledger {
         };
         let hint = hint((sources, sender), request, reason);
         let (source, reason, size) = (&sender.name, reason.name(), request.body.len());
-        tracing::warn!(event = "webhook_refused", %source, reason, skew, size, hint, "a webhook was refused");
-        let line = Refusal::new(source.clone(), reason, skew, request.body);
-        if self.lines.try_send(line).is_err() {
+        tracing::warn!(
+            event = "webhook_refused",
+            source,
+            reason,
+            skew,
+            size,
+            hint,
+            "a webhook was refused"
+        );
+        let line = source.parse().ok();
+        let line = line.map(|source| Refusal::new(source, reason, skew, request.body));
+        if line.is_none_or(|line| self.lines.try_send(line).is_err()) {
             // The database is slow, or gone.
-            with(&self.counts, |counts| {
-                counts.not_written(sender.name.as_ref())
-            });
+            with(&self.counts, |counts| counts.not_written(&sender.name));
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn webhook(transaction_id: &str) -> Webhook {
 
 /// What never changes.
 pub(crate) fn sources(senders: impl IntoIterator<Item = Sender>) -> watch::Receiver<Arc<Sources>> {
-    let sources = Sources::new(senders.into_iter().collect(), Vec::new());
+    let senders = senders.into_iter().map(Arc::new);
+    let sources = Sources::new(senders, Vec::new());
     watch::channel(Arc::new(sources)).1
 }
 

@@ -8,8 +8,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::{Request, http::StatusCode};
 use poem_openapi::{ApiResponse, OpenApi};
 
-use source::Verdict;
-
 use crate::{
     admission::Admission,
     body::BodyError,
@@ -87,7 +85,7 @@ impl Webhooks {
         operation_id = "sendWebhook"
     )]
     async fn receive(&self, request: &Request, body: Body<Webhook>) -> Answer {
-        if !self.is_proven(request, &body.bytes) {
+        if !self.gate.is_proven(request, &body.bytes) {
             let detail = "the request is not proven to be its sender's";
             return Answer::NotProven(Problem::new(StatusCode::UNAUTHORIZED, detail).json());
         }
@@ -101,21 +99,6 @@ impl Webhooks {
             Ok(receipts) => accepted(transaction_id, receipts.first),
             Err(why) => not_committed(why, self.admission.retry_after()),
         }
-    }
-}
-
-impl Webhooks {
-    /// Whether a request is its sender's, where that is to be proven. Which events the source would see in it does not
-    /// matter: the built-in one has fields of its own.
-    fn is_proven(&self, request: &Request, body: &[u8]) -> bool {
-        let Some(sources) = self.gate.guard() else {
-            return true;
-        };
-        sources.built_in().is_none_or(|sender| {
-            (self.gate).judge((&sources, sender), request, body, |verdict| {
-                matches!(verdict, Verdict::Genuine(_))
-            })
-        })
     }
 }
 

@@ -99,7 +99,7 @@ impl Writer {
         due: Instant,
     ) -> Result<Group<Receipt>, NotCommitted> {
         let (answer, answered) = oneshot::channel();
-        let lane = Lane::of(&webhooks.first.source);
+        let lane = Lane::of(webhooks.first.source.as_ref());
         let received = webhooks.map(|webhook| Received {
             id: Uuid::now_v7(),
             webhook,

@@ -1,7 +1,8 @@
 //! An event as a source has told it becomes a webhook as it is stored.
 
 use entity::{
-    Account, Amount, Content, Currency, Event, EventType, Fields, Payload, TransactionId, Webhook,
+    Account, Amount, Content, Currency, Event, EventType, Fields, Payload, SourceName,
+    TransactionId, Webhook,
 };
 use poem::http::{HeaderMap, header};
 use uuid::Uuid;
@@ -21,6 +22,7 @@ pub(super) fn webhooks(
     if events.is_empty() {
         return Some(Vec::new());
     }
+    let source: SourceName = sender.name.parse().ok()?;
     let content_type = content_type(headers);
     let kept = headers::kept(&sender.source, headers);
     let webhook = |event: source::Event<'_>| {
@@ -28,7 +30,7 @@ pub(super) fn webhooks(
         let id = event.id.unwrap_or_else(|| Uuid::now_v7().to_string());
         let event_type = event.kind.and_then(|text| EventType::try_from(text).ok());
         Some(Webhook {
-            source: sender.name.clone(),
+            source: source.clone(),
             transaction_id: TransactionId::try_from(id).ok()?,
             content: Content::Event(Box::new(Event {
                 kind: event_type,

@@ -44,7 +44,7 @@ pub(crate) fn built(name: &str, settings: &Settings) -> Sender {
         ..Credentials::default()
     };
     Sender {
-        name: name.parse().unwrap(),
+        name: name.to_owned(),
         source: Source::new(settings, &credentials).unwrap(),
         body_bytes_max: 256 * 1024,
         public_url: Some(PUBLIC_URL.to_owned()),

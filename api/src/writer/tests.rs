@@ -381,7 +381,7 @@ async fn of_a_request_that_the_database_refuses_nothing_is_stored_and_others_do_
 
 /// What becomes of a webhook at the door and behind it.
 async fn send(writer: Writer, admission: Admission, webhook: Webhook) -> Outcome {
-    let lane = Lane::of(&webhook.source);
+    let lane = Lane::of(webhook.source.as_ref());
     match admission.admits(lane, writer.ahead(lane)) {
         true => receive(&writer, webhook, in_ms(450)).await,
         false => Err(NotCommitted::TooMuch),

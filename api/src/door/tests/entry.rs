@@ -1,30 +1,25 @@
 //! The way to the verdict, and what a sender is answered.
 
 use super::*;
+use crate::lane::Lane;
+
+/// A body that never comes.
+fn never() -> Body {
+    Body::from_bytes_stream(futures::stream::pending::<std::io::Result<Vec<u8>>>())
+}
 
 #[tokio::test]
 async fn a_source_that_nobody_knows_is_not_found_and_its_body_not_read() {
     let service = stripe().await;
-    let never = Body::from_bytes_stream(futures::stream::pending::<std::io::Result<Vec<u8>>>());
-    for path in [
-        "/v1/webhooks/nobody",
-        "/v1/webhooks/%ff",
-        "/v1/webhooks/Stripe",
-    ] {
+    for path in ["nobody", "%ff", "Stripe"] {
         let headers = [("content-encoding", "gzip"), ("content-length", "5")];
-        let never = match path {
-            "/v1/webhooks/nobody" => {
-                Body::from_bytes_stream(futures::stream::pending::<std::io::Result<Vec<u8>>>())
-            }
-            _ => Body::empty(),
-        };
+        let path = format!("/v1/webhooks/{path}");
         let answer = service
-            .ask(request(Method::POST, path, &headers, never))
+            .ask(request(Method::POST, &path, &headers, never()))
             .await;
         answer.assert_problem(404);
         assert_eq!(answer.header("connection"), Some("close"));
     }
-    drop(never);
     service.get("/v1/webhooks/nobody").await.assert_problem(404);
     service.get("/v1/webhooks").await.assert_problem(404);
     service
@@ -71,13 +66,13 @@ async fn a_body_that_is_coded_or_too_long_is_refused_and_says_so() {
     service.assert_well("stripe").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let service = stripe().await;
-    let never = Body::from_bytes_stream(futures::stream::pending::<std::io::Result<Vec<u8>>>());
+    tokio::time::pause();
     let begun = tokio::time::Instant::now();
     let answer = service
-        .ask(request(Method::POST, "/v1/webhooks/stripe", &[], never))
+        .ask(request(Method::POST, "/v1/webhooks/stripe", &[], never()))
         .await;
     answer.assert_problem(408);
     assert_eq!(begun.elapsed().as_secs(), 10);
@@ -86,15 +81,14 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn long_bodies_have_no_more_memory_than_there_is() {
     let service = stripe().await;
-    let lane = crate::lane::Lane::of(&"stripe".parse().unwrap());
-    let mut others: Vec<_> = (0..65).map(|_| service.ways.space.place(lane)).collect();
-    let full = others
-        .iter_mut()
-        .filter_map(|place| place.grow(1 << 20).then_some(()));
-    full.count();
-    let mut rest = service.ways.space.place(lane);
-    while rest.grow(rest_bytes(&mut 0)) {
-        others.push(std::mem::replace(&mut rest, service.ways.space.place(lane)));
+    let lane = Lane::of("stripe");
+    let mut others = Vec::new();
+    for bytes in [1 << 20, 80 * 1024] {
+        let mut other = service.ways.space.place(lane);
+        while other.grow(bytes) {
+            others.push(other);
+            other = service.ways.space.place(lane);
+        }
     }
     let long = vec![b' '; 250 * 1024];
     let answer = service.post("stripe", &[], long.clone()).await;
@@ -104,10 +98,6 @@ async fn long_bodies_have_no_more_memory_than_there_is() {
     service.assert_well("stripe").await;
     drop(others);
     assert_eq!(service.post("stripe", &[], long).await.status, 401);
-}
-
-fn rest_bytes(_: &mut usize) -> usize {
-    100 * 1024
 }
 
 #[tokio::test]

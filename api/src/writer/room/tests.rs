@@ -33,7 +33,7 @@ fn event(source: &str, id: &str, bytes: usize) -> Received {
 fn waiting(received: impl IntoIterator<Item = Received>) -> Waiting {
     let received = Group::of(received).unwrap();
     Waiting {
-        lane: Lane::of(&received.first.webhook.source),
+        lane: Lane::of(received.first.webhook.source.as_ref()),
         received,
         since: Instant::now(),
         due: Instant::now(),
@@ -131,7 +131,7 @@ fn a_source_fills_no_more_than_its_share() {
 fn who_comes_next_waits_behind_its_own_and_as_many_of_each_other() {
     let room = Room::default();
     let ahead = |source: &str| {
-        let Ahead { all, own } = room.ahead(Lane::of(&source.parse().unwrap()));
+        let Ahead { all, own } = room.ahead(Lane::of(source));
         (all, own)
     };
     assert_eq!(ahead("stripe"), (0, 0));
