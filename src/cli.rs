@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, given, migrate};
+use crate::{config::Config, given, migrate, sources};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
@@ -32,6 +32,11 @@ pub enum Command {
     Migrate {
         #[command(subcommand)]
         command: migrate::Command,
+    },
+    /// Look at the configured sources, and send as they would
+    Sources {
+        #[command(subcommand)]
+        command: sources::command::Command,
     },
     /// Print the OpenAPI document
     Openapi,

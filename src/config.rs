@@ -91,6 +91,13 @@ pub struct Config {
     )]
     pub keep_alive: Duration,
 
+    /// A TOML file that says who else may send, and how each is verified [default: only what SOURCE_…
+    /// variables say]
+    ///
+    /// docs/SOURCES.md says what stands in it. SOURCE_STRIPE_SECRET=whsec_… needs no file.
+    #[arg(long, env, global = true, value_name = "SOURCES_FILE")]
+    pub sources_file: Option<PathBuf>,
+
     /// Your service: each transaction is posted there, and the answer decides; without it the call is
     /// simulated
     ///

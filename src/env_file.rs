@@ -23,9 +23,9 @@ pub struct EnvFile {
 
 /// Adds to the environment what `.env` says. No other thread may run yet.
 ///
-/// `settings` are the names of the variables that must be right. Otherwise, or if the file is there and cannot be read, the
-/// answer is a sentence that says so.
-pub fn load(settings: &[String]) -> Result<EnvFile, String> {
+/// Variables with a name that `is_ours` must be right. Otherwise, or if the file is there and cannot be read, the answer is a
+/// sentence that says so.
+pub fn load(is_ours: impl Fn(&str) -> bool) -> Result<EnvFile, String> {
     let unreadable = |path: &Path, why: &str| format!("{} {why}", path.display());
     let found =
         find().map_err(|(path, error)| unreadable(&path, &format!("cannot be read: {error}")))?;
@@ -43,8 +43,8 @@ pub fn load(settings: &[String]) -> Result<EnvFile, String> {
         variables,
         unreadable,
     } = read(&content);
-    let ours = |line: &&Unreadable| settings.contains(&line.name);
-    if let Some(Unreadable { line, name }) = unreadable.iter().find(ours) {
+    let ours = unreadable.iter().find(|line| is_ours(&line.name));
+    if let Some(Unreadable { line, name }) = ours {
         return Err(format!(
             "{}, line {line}: {name} must be written as {name}=VALUE, or {name}='VALUE' on one line or several",
             path.display()

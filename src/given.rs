@@ -82,7 +82,8 @@ fn flag<'a>(command: &'a Command, word: &'a str) -> Option<(&'a str, Option<&'a 
     Some((variable(argument)?, value))
 }
 
-fn check(variable: &str, value: &OsStr) -> Result<(), String> {
+/// Fails with a sentence about a value of which nothing can be made, whatever the variable is for.
+pub fn check(variable: &str, value: &OsStr) -> Result<(), String> {
     let Some(text) = value.to_str() else {
         return Err(format!("{variable} must be UTF-8"));
     };

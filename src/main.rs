@@ -20,6 +20,7 @@ mod role;
 mod serve;
 mod settings;
 mod signals;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -42,7 +43,10 @@ const SOCKETS_AT_ONCE_BUSY: usize = 8;
 fn main() -> ExitCode {
     let files = files::raise_limit();
     // Before any thread exists: reading the file changes this process's environment.
-    let env_file = match env_file::load(&Cli::variables()) {
+    let settings = Cli::variables();
+    let is_ours =
+        |name: &str| settings.iter().any(|setting| setting == name) || sources::is_variable(name);
+    let env_file = match env_file::load(is_ours) {
         Ok(env_file) => env_file,
         Err(sentence) => return fail(2, &sentence),
     };
@@ -70,20 +74,23 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    if matches!(cli.command, Some(Command::Openapi)) {
-        return output::print(&api::openapi());
-    }
+    let Cli { command, config } = cli;
+    let command = match command {
+        Some(Command::Openapi) => return output::print(&api::openapi()),
+        Some(Command::Sources { command }) => return sources::command::run(command, &config),
+        command => command,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_io_events_per_tick(SOCKETS_AT_ONCE)
         .max_io_events_per_busy_tick(SOCKETS_AT_ONCE_BUSY)
         .build()?;
     let outcome = runtime.block_on(async {
-        match cli.command {
-            Some(Command::Migrate { command }) => migrate::run(command, &cli.config).await,
-            Some(Command::Api) => serve::run(Role::Api, cli.config).await,
-            Some(Command::Consumer) => serve::run(Role::Consumer, cli.config).await,
-            Some(Command::Openapi) | None => serve::run(Role::Everything, cli.config).await,
+        match command {
+            Some(Command::Migrate { command }) => migrate::run(command, &config).await,
+            Some(Command::Api) => serve::run(Role::Api, config).await,
+            Some(Command::Consumer) => serve::run(Role::Consumer, config).await,
+            _ => serve::run(Role::Everything, config).await,
         }
     });
     // What is still running has had its grace period.

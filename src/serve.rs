@@ -1,14 +1,14 @@
 //! Start and stop: connects what a role needs, runs it until a signal, and takes it down in order.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use api::{Databases, Drain, relay};
+use api::{Databases, Drain, Sources, relay};
 use consumer::Tenancy;
 use entity::lifecycle;
 use migration::{Migrator, MigratorTrait};
 use queue::Queue;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     role::Role,
     settings,
     signals::{self, Signals},
+    sources,
 };
 
 /// Exit code after a second signal, as shells report a death by SIGINT.
@@ -63,6 +64,10 @@ async fn start(
     chosen::tell(&config);
     let queue = settings::queue(role, &config)?;
     let work = settings::work(&config)?;
+    let sources = match role.has_api() {
+        true => Some(sources::Watch::start(&config)?),
+        false => None,
+    };
     let addresses = listen::addresses(&config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
@@ -89,15 +94,17 @@ async fn start(
     let file = file.map(|claim| claim.guard(db.first().clone()));
 
     let mut parts = Parts::new();
-    if let Some(databases) = db.api {
+    if let (Some(databases), Some(sources)) = (db.api, sources) {
         let listener = listen::listen(&addresses)?;
         start_api(
             &mut parts,
             &config,
             (listener, databases),
             &queue,
+            sources.sources(),
             (drain, stop),
         );
+        parts.spawn(sources.run(sources::AGAIN_EVERY, stop.clone()));
     }
     if let Some(db) = db.consumer {
         let settings = settings::consumer(&config, work, tenancy);
@@ -118,6 +125,7 @@ fn start_api(
     config: &Config,
     (listener, databases): (TcpListener, Databases),
     queue: &Queue,
+    sources: watch::Receiver<Arc<Sources>>,
     (drain, stop): (&Drain, &CancellationToken),
 ) {
     let (sender, receiver) = relay::channel();
@@ -132,6 +140,7 @@ fn start_api(
         queue: queue.clone(),
         drain: drain.clone(),
         hints: sender,
+        sources,
     };
     let http = api::run(settings::api(config), http, stop.clone());
     let relay = relay::run(relay::Settings::default(), relay, stop.clone());

@@ -26,13 +26,16 @@ mod scene;
 mod serve;
 mod shed;
 mod slots;
+mod sources;
 mod transactions;
 mod webhooks;
 mod wire;
 mod writer;
 
+use std::sync::Arc;
+
 use queue::Queue;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use admission::Admission;
@@ -44,6 +47,7 @@ pub use routes::openapi;
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
+pub use sources::{BUILT_IN, Sender, Sources};
 
 /// What the HTTP side works with.
 pub struct Resources {
@@ -56,6 +60,8 @@ pub struct Resources {
     pub drain: Drain,
     /// Where the relay is told what has just been committed.
     pub hints: HintSender,
+    /// Who may send, as it is now.
+    pub sources: watch::Receiver<Arc<Sources>>,
 }
 
 /// Serves HTTP, and commits what is received, until `stop`.
@@ -69,6 +75,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         queue,
         drain,
         hints,
+        sources: _,
     } = resources;
     let (writer, inbox) = writer::channel();
     let admission = Admission::new(databases.slots);

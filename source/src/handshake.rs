@@ -64,6 +64,11 @@ impl Handshaker {
         }
     }
 
+    /// Whether its sender asks with a token that was agreed upon.
+    pub(crate) fn asks_with_token(&self) -> bool {
+        self.kind == Handshake::Meta
+    }
+
     /// The answer to a request that is no POST, which nothing proves.
     pub(crate) fn ask(&self, request: &Request<'_>) -> Result<Reply, Refusal> {
         let value = |name| form_value(request.query.as_bytes(), name).ok().flatten();

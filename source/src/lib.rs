@@ -7,6 +7,7 @@
 //! A scheme is data ([`Scheme`]), and a preset is a row of it; what no row can say is in `own/`.
 
 mod build;
+mod description;
 mod encoding;
 mod engine;
 mod event;
@@ -27,6 +28,7 @@ mod source;
 mod verdict;
 
 pub use build::BuildError;
+pub use description::{Description, descriptions};
 pub use encoding::Encoding;
 pub use fields::{AmountUnit, FieldSettings};
 pub use hint::Hint;

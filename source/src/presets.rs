@@ -16,6 +16,11 @@ pub(crate) fn find(name: &str) -> Option<Preset> {
     Some((row.preset)())
 }
 
+/// All presets, each with its names, the first of which is its own.
+pub(crate) fn all() -> impl Iterator<Item = (&'static [&'static str], Preset)> {
+    rows().map(|row| (row.names, (row.preset)()))
+}
+
 /// The names of all presets, other names of the same ones aside.
 pub fn names() -> impl Iterator<Item = &'static str> {
     rows().filter_map(|row| row.names.first().copied())

@@ -195,6 +195,16 @@ impl Prover {
         }
     }
 
+    /// Whether what proves a request may be known to everybody.
+    pub(crate) fn is_public(&self) -> bool {
+        match self {
+            Self::FirstOf(schemes) => schemes.iter().all(Signed::has_public_keys),
+            Self::Either(one, other) => one.is_public() && other.is_public(),
+            Self::PayPal(_) | Self::Plaid(_) => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn signs_url(&self) -> bool {
         match self {
             Self::FirstOf(schemes) => schemes.iter().any(Signed::signs_url),

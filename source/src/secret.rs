@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{build::BuildError, encoding::Encoding};
+use crate::{build::BuildError, encoding::Encoding, place::sha256};
 
 /// A secret as somebody has pasted it. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,14 +13,29 @@ impl Secret {
         &self.0
     }
 
+    /// How long it is, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first four hex digits of its SHA-256: by them two copies are compared, and neither is shown.
+    pub fn fingerprint(&self) -> String {
+        let digits = sha256(self.0.as_bytes());
+        digits.chars().take(FINGERPRINT_DIGITS).collect()
+    }
+
+    /// Whether there is white space before or after it.
+    pub fn is_padded(&self) -> bool {
+        self.0.trim() != self.0
+    }
+
     /// Refuses what is no secret: an empty one proves everything to everybody.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let text = self.0.trim();
         if text.is_empty() {
             return Err(BuildError::EmptySecret);
         }
-        let is_masked = |c: char| text.chars().all(|other| other.eq_ignore_ascii_case(&c));
-        if is_masked('*') || is_masked('x') || text.eq_ignore_ascii_case("changeme") {
+        if is_placeholder(text) {
             return Err(BuildError::Secret(
                 "is a placeholder, not the secret itself",
             ));
@@ -32,6 +47,23 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+/// Few enough to tell nothing of a secret that could be guessed.
+const FINGERPRINT_DIGITS: usize = 4;
+
+/// Whether somebody has still to put the secret there: `***`, `xxxx`, `changeme`, `<secret>`, `${SECRET}`, `whsec_…`.
+fn is_placeholder(text: &str) -> bool {
+    let is_masked = |c: char| text.chars().all(|other| other.eq_ignore_ascii_case(&c));
+    let is_between = |start, end| text.starts_with(start) && text.ends_with(end);
+    is_masked('*')
+        || is_masked('x')
+        || text.eq_ignore_ascii_case("changeme")
+        || is_between("<", ">")
+        || is_between("${", "}")
+        || is_between("{{", "}}")
+        || text.ends_with("...")
+        || text.ends_with('…')
 }
 
 impl From<String> for Secret {

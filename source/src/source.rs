@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::{
     build::BuildError,
+    engine::proof::Proof,
     event::Identity,
     handshake::Handshaker,
     hint::{self, Hint},
@@ -68,6 +69,12 @@ impl Source {
         })
     }
 
+    /// Whether a request is proven, whatever its body says and whoever asks: what the self-test and the built-in source need,
+    /// which has fields of its own. What comes out is the refusal that [`judge`](Self::judge) would give.
+    pub fn prove(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        self.proof(request).map(|_| ())
+    }
+
     /// What a request is.
     pub fn judge<'a>(&self, request: &Request<'a>) -> Verdict<'a> {
         if request.method != "POST" {
@@ -76,17 +83,9 @@ impl Source {
                 Err(refusal) => Verdict::Refused(refusal),
             };
         }
-        let proof = match self.prover.prove(request) {
+        let proof = match self.proof(request) {
             Ok(proof) => proof,
-            Err(denial) => {
-                let status = if denial.is_early {
-                    TOO_EARLY
-                } else {
-                    self.refused
-                };
-                let reason = denial.reason;
-                return Verdict::Refused(Refusal { reason, status });
-            }
+            Err(refusal) => return Verdict::Refused(refusal),
         };
         if let Some(reply) = self.handshaker.answer(request, proof.secret) {
             return Verdict::Handshake(reply);
@@ -105,6 +104,16 @@ impl Source {
         }
     }
 
+    fn proof<'a>(&'a self, request: &'a Request<'a>) -> Result<Proof<'a>, Refusal> {
+        self.prover.prove(request).map_err(|denial| Refusal {
+            reason: denial.reason,
+            status: match denial.is_early {
+                true => TOO_EARLY,
+                false => self.refused,
+            },
+        })
+    }
+
     /// What a genuine request is answered after its events are committed, the first time and each time after.
     pub fn answer(&self) -> &Reply {
         &self.answer
@@ -118,6 +127,21 @@ impl Source {
     /// Whether anything is proven at all.
     pub fn is_verified(&self) -> bool {
         !matches!(self.prover, Prover::Nothing)
+    }
+
+    /// Whether what it was given as secrets is none: public keys, or the id by which PayPal knows a webhook.
+    pub fn has_public_secrets(&self) -> bool {
+        self.prover.is_public()
+    }
+
+    /// Whether what proves a request is the secret itself.
+    pub fn sends_secret(&self) -> bool {
+        matches!(self.prover, Prover::Equality(_))
+    }
+
+    /// Whether its sender asks with a token whether the address is ours, so that it must be given one.
+    pub fn asks_with_token(&self) -> bool {
+        self.handshaker.asks_with_token()
     }
 
     /// With what a request would have fitted that was refused for [`Reason::Mismatch`].

@@ -36,6 +36,10 @@ mod receive;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod sources_commands;
+#[cfg(test)]
+mod sources_settings;
+#[cfg(test)]
 mod state_machine;
 #[cfg(test)]
 mod structure;

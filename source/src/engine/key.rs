@@ -79,6 +79,10 @@ impl Key {
         Self::Public(signature::UnparsedPublicKey::new(algorithm, key))
     }
 
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self, Self::Public(_))
+    }
+
     /// Whether one of the signatures was made of this message with this key. All are tried, so that the time tells nothing
     /// of which it was; that a comparison ends early with another length tells nothing that is secret.
     pub(crate) fn has_made(&self, message: &[Cow<'_, [u8]>], signatures: &[Vec<u8>]) -> bool {

@@ -147,6 +147,11 @@ impl Signed {
         self.parts.contains(&Part::Url)
     }
 
+    /// Whether its keys are those of a sender who signs with a private one.
+    pub(crate) fn has_public_keys(&self) -> bool {
+        self.keys.iter().all(Key::is_public)
+    }
+
     /// Whether the header in which it stands is there, with or without a signature of this kind.
     pub(crate) fn is_named(&self, request: &Request<'_>) -> bool {
         match &self.signature {

@@ -49,6 +49,31 @@ const FAULTS: &[(&str, &[&str], &str)] = &[
     ),
     (
         r#"{"preset":"stripe"}"#,
+        &["<your secret>"],
+        "a secret is a placeholder, not the secret itself",
+    ),
+    (
+        r#"{"preset":"stripe"}"#,
+        &["${STRIPE_SECRET}"],
+        "a secret is a placeholder, not the secret itself",
+    ),
+    (
+        r#"{"preset":"stripe"}"#,
+        &["{{ secret }}"],
+        "a secret is a placeholder, not the secret itself",
+    ),
+    (
+        r#"{"preset":"stripe"}"#,
+        &["whsec_..."],
+        "a secret is a placeholder, not the secret itself",
+    ),
+    (
+        r#"{"preset":"stripe"}"#,
+        &["whsec_…"],
+        "a secret is a placeholder, not the secret itself",
+    ),
+    (
+        r#"{"preset":"stripe"}"#,
         &["env:STRIPE"],
         "a secret is a reference (env: or file:) and not what it refers to",
     ),

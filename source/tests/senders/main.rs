@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod corpus;
+mod descriptions;
 mod faults;
 mod handshakes;
 mod own;
