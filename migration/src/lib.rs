@@ -14,6 +14,9 @@ mod m20261123_000002_leases;
 mod m20261123_000003_attempts;
 mod m20261127_000004_retries;
 mod m20261127_000005_byte_order;
+mod m20261128_000006_keys;
+mod m20261128_000007_keys_of_what_is_there;
+mod m20261128_000008_sources;
 mod migrator;
 
 pub use migrator::{Migrator, needed, pending};
@@ -30,6 +33,9 @@ impl MigratorTrait for History {
             Box::new(m20261123_000003_attempts::Migration),
             Box::new(m20261127_000004_retries::Migration),
             Box::new(m20261127_000005_byte_order::Migration),
+            Box::new(m20261128_000006_keys::Migration),
+            Box::new(m20261128_000007_keys_of_what_is_there::Migration),
+            Box::new(m20261128_000008_sources::Migration),
         ]
     }
 }

@@ -31,9 +31,10 @@ const TRY_FOR: Duration = Duration::from_secs(300);
 
 /// Every migration, in the order of time.
 ///
-/// A change happens in one transaction, so that a death in the middle of it leaves what was there. On PostgreSQL several
-/// processes may make it at once: behind an advisory lock one does, and the others find nothing left to do. While others
-/// use what it needs, it gives up soon and tries again, for five minutes.
+/// Each migration is one transaction, so that a death in the middle of it leaves what was there, and what one has locked is free
+/// before the next begins; going back is one transaction as a whole. On PostgreSQL several processes may migrate at once:
+/// behind an advisory lock one does, and the others find nothing left to do. While others use what it needs, it gives up soon
+/// and tries again, for five minutes.
 pub struct Migrator;
 
 #[async_trait::async_trait]
@@ -46,35 +47,45 @@ impl MigratorTrait for Migrator {
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        make(Change::Fresh, &db.into_database_executor()).await
+        make(Change::Fresh, &db.into_database_executor()).await?;
+        Ok(())
     }
 
     async fn refresh<'c, C>(db: C) -> Result<(), DbErr>
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        make(Change::Refresh, &db.into_database_executor()).await
+        make(Change::Refresh, &db.into_database_executor()).await?;
+        Ok(())
     }
 
     async fn reset<'c, C>(db: C) -> Result<(), DbErr>
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        make(Change::Reset, &db.into_database_executor()).await
+        make(Change::Reset, &db.into_database_executor()).await?;
+        Ok(())
     }
 
     async fn up<'c, C>(db: C, steps: Option<u32>) -> Result<(), DbErr>
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        make(Change::Up(steps), &db.into_database_executor()).await
+        let db = db.into_database_executor();
+        for _ in 0..steps.unwrap_or(u32::MAX) {
+            if make(Change::UpOne, &db).await? == Made::Nothing {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn down<'c, C>(db: C, steps: Option<u32>) -> Result<(), DbErr>
     where
         C: IntoSchemaManagerConnection<'c>,
     {
-        make(Change::Down(steps), &db.into_database_executor()).await
+        make(Change::Down(steps), &db.into_database_executor()).await?;
+        Ok(())
     }
 }
 
@@ -83,11 +94,18 @@ enum Change {
     Fresh,
     Refresh,
     Reset,
-    Up(Option<u32>),
+    UpOne,
     Down(Option<u32>),
 }
 
-async fn make(change: Change, db: &DatabaseExecutor<'_>) -> Result<(), DbErr> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Something,
+    /// There was nothing to do.
+    Nothing,
+}
+
+async fn make(change: Change, db: &DatabaseExecutor<'_>) -> Result<Made, DbErr> {
     let began = Instant::now();
     let mut tries = 0;
     loop {
@@ -114,7 +132,7 @@ async fn try_to_make(
     change: Change,
     db: &DatabaseExecutor<'_>,
     lock_within: Duration,
-) -> Result<(), DbErr> {
+) -> Result<Made, DbErr> {
     let transaction = db
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -130,18 +148,23 @@ async fn try_to_make(
         );
         transaction.execute_unprepared(&first).await?;
     }
-    apply(change, &transaction).await?;
-    transaction.commit().await
+    let made = apply(change, &transaction).await?;
+    transaction.commit().await?;
+    Ok(made)
 }
 
-async fn apply(change: Change, db: &DatabaseTransaction) -> Result<(), DbErr> {
+async fn apply(change: Change, db: &DatabaseTransaction) -> Result<Made, DbErr> {
     match change {
         Change::Fresh => History::fresh(db).await,
         Change::Refresh => History::refresh(db).await,
         Change::Reset => History::reset(db).await,
-        Change::Up(steps) => History::up(db, steps).await,
+        Change::UpOne if History::get_pending_migrations(db).await?.is_empty() => {
+            return Ok(Made::Nothing);
+        }
+        Change::UpOne => History::up(db, Some(1)).await,
         Change::Down(steps) => History::down(db, steps).await,
-    }
+    }?;
+    Ok(Made::Something)
 }
 
 /// Whether others hold a lock, which passes: lock_not_available and deadlock_detected on PostgreSQL (its appendix A), and

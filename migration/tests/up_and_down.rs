@@ -5,7 +5,7 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 12] = [
     "transactions",
     "outbox",
     "conflicts",
@@ -14,7 +14,10 @@ const TABLES: [&str; 9] = [
     "failures",
     "retries",
     "queues",
-    "write_probe",
+    "probe",
+    "keys",
+    "payloads",
+    "refusals",
 ];
 
 async fn open(url: &str) -> DatabaseConnection {

@@ -91,12 +91,29 @@ async fn is_whole(db: &DatabaseConnection, steps: u32) {
         let tried = "SELECT count(*) FROM retries WHERE attempts = 2 AND failures = 2 AND waits";
         assert_eq!(count(db, tried).await, 1);
     }
-    let again = format!(
-        "INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, currency) \
-         VALUES ({}, 'txn_{FAILED}', 'a', 'b', '10.5', 'INR')",
-        id(db, 8)
+    let known = format!(
+        "SELECT count(*) FROM keys WHERE source = 'transactions' AND fingerprint = {FINGERPRINT} \
+         AND id = (SELECT id FROM transactions t WHERE t.transaction_id = keys.transaction_id)",
+        FINGERPRINT = fingerprint(db)
     );
-    assert!(db.execute_unprepared(&again).await.is_err());
+    assert_eq!(count(db, &known).await, 4);
+    let others =
+        "SELECT count(*) FROM transactions WHERE source <> 'transactions' OR type IS NOT NULL";
+    assert_eq!(count(db, others).await, 0);
+}
+
+/// Of what is filled in: the first 16 bytes of the SHA-256 of U+001F, `a`, U+001F, `b`, U+001F, `10.5000`, U+001F, `INR`.
+fn fingerprint(db: &DatabaseConnection) -> String {
+    let text = "\u{1f}a\u{1f}b\u{1f}10.5000\u{1f}INR";
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let hex: String = digest.as_ref()[..16]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("'{hex}'"),
+        _ => format!("X'{hex}'"),
+    }
 }
 
 fn all() -> u32 {
@@ -149,6 +166,150 @@ async fn postgres_orders_every_key_by_its_bytes() {
     assert_eq!(count(&db, otherwise).await, 0);
     let by_bytes = otherwise.replace("<> 'C'", "= 'C'");
     assert!(count(&db, &by_bytes).await >= 3);
+    db.close().await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
+}
+
+/// The version that needed five migrations.
+const FORMER: u32 = 5;
+
+/// What it may do while the schema changes under it, until the last of the three that belong together.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn the_version_before_serves_while_keys_are_filled() {
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    Migrator::up(&db, Some(FORMER)).await.unwrap();
+    fill(&db, FORMER).await;
+    for number in 20..22 {
+        Migrator::up(&db, Some(1)).await.unwrap();
+        for _ in 0..2 {
+            let receive = format!(
+                "INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, currency) \
+                 VALUES ({}, 'txn_{number}', 'a', 'b', 10.5, 'INR') ON CONFLICT (transaction_id) DO NOTHING",
+                id(&db, number)
+            );
+            run(&db, &receive).await;
+        }
+    }
+    Migrator::up(&db, None).await.unwrap();
+    let known = format!(
+        "SELECT count(*) FROM keys JOIN transactions USING (id, transaction_id) WHERE fingerprint = {}",
+        fingerprint(&db)
+    );
+    assert_eq!(count(&db, &known).await, 6);
+    db.close().await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
+}
+
+/// Going back needs a place for everything.
+async fn back_and_forth(db: &DatabaseConnection) {
+    Migrator::up(db, Some(FORMER)).await.unwrap();
+    fill(db, FORMER).await;
+    Migrator::up(db, None).await.unwrap();
+    let other = format!(
+        "INSERT INTO keys (source, transaction_id, id, fingerprint) VALUES ('stripe', 'evt_1', {0}, {0})",
+        id(db, 30)
+    );
+    run(db, &other).await;
+    let back = Some(all() - FORMER);
+    let error = Migrator::down(db, back).await.unwrap_err().to_string();
+    assert!(
+        error.contains("1 transactions are of other sources"),
+        "{error}"
+    );
+    is_whole(db, FORMER).await;
+    run(db, "DELETE FROM keys WHERE source = 'stripe'").await;
+    Migrator::down(db, back).await.unwrap();
+    assert_eq!(count(db, "SELECT count(*) FROM transactions").await, 4);
+    assert_eq!(count(db, "SELECT count(*) FROM conflicts").await, 1);
+    let again = format!(
+        "INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, currency) \
+         VALUES ({}, 'txn_{FAILED}', 'a', 'b', '10.5', 'INR')",
+        id(db, 8)
+    );
+    assert!(db.execute_unprepared(&again).await.is_err());
+    Migrator::up(db, None).await.unwrap();
+    is_whole(db, FORMER).await;
+}
+
+#[tokio::test]
+async fn sqlite_goes_back_to_the_version_before_and_forth_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.db");
+    let db = open(&format!("sqlite:{}?mode=rwc", file.display())).await;
+    back_and_forth(&db).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn postgres_goes_back_to_the_version_before_and_forth_again() {
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    back_and_forth(&db).await;
+    db.close().await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
+}
+
+const MILLION: i64 = 1_000_000;
+
+/// All of them finished, each a millisecond after the one before.
+async fn fill_a_million(db: &DatabaseConnection) {
+    let columns = "id, transaction_id, source_account, destination_account, amount, currency, status, processed_at";
+    let insert = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "INSERT INTO transactions ({columns}) \
+             SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000000000000001')::uuid, 'txn_' || n, 'a', 'b', \
+               10.5, 'INR', 'PROCESSED', now() FROM generate_series(1, {MILLION}) AS n"
+        ),
+        _ => format!(
+            "INSERT INTO transactions ({columns}) \
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MILLION}) \
+             SELECT unhex(printf('%012x', 1700000000000 + n) || '70008000000000000001'), 'txn_' || n, 'a', 'b', \
+               '10.5', 'INR', 'PROCESSED', CURRENT_TIMESTAMP FROM numbers"
+        ),
+    };
+    run(db, &insert).await;
+}
+
+async fn a_million_go_forth_and_back(db: &DatabaseConnection) {
+    Migrator::up(db, Some(FORMER)).await.unwrap();
+    fill_a_million(db).await;
+    let began = std::time::Instant::now();
+    Migrator::up(db, None).await.unwrap();
+    let forth = began.elapsed();
+    let known = format!(
+        "SELECT count(*) FROM keys JOIN transactions ON transactions.id = keys.id \
+           AND transactions.transaction_id = keys.transaction_id WHERE fingerprint = {}",
+        fingerprint(db)
+    );
+    assert_eq!(count(db, &known).await, MILLION);
+    let began = std::time::Instant::now();
+    Migrator::down(db, Some(all() - FORMER)).await.unwrap();
+    println!("forth in {forth:?}, back in {:?}", began.elapsed());
+    assert_eq!(
+        count(db, "SELECT count(*) FROM transactions").await,
+        MILLION
+    );
+}
+
+#[tokio::test]
+async fn sqlite_with_a_million_rows_goes_forth_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.db");
+    let db = open(&format!("sqlite:{}?mode=rwc", file.display())).await;
+    a_million_go_forth_and_back(&db).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn postgres_with_a_million_rows_goes_forth_and_back() {
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    a_million_go_forth_and_back(&db).await;
     db.close().await.unwrap();
     testbed::postgres::drop_database(&url).await.unwrap();
 }

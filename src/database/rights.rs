@@ -9,7 +9,9 @@ type Needs = &'static [(&'static str, &'static [&'static str])];
 /// Without these no webhook is answered with 202.
 const RECEIVE: Needs = &[
     ("seaql_migrations", &["SELECT"]),
+    ("keys", &["SELECT", "INSERT"]),
     ("transactions", &["SELECT", "INSERT"]),
+    ("payloads", &["INSERT"]),
     ("outbox", &["INSERT"]),
 ];
 /// The rest of what the API and its relay do.
@@ -19,7 +21,9 @@ const API: Needs = &[
     ("retries", &["SELECT", "INSERT", "UPDATE"]),
     ("consumers", &["SELECT"]),
     ("queues", &["SELECT", "INSERT", "UPDATE"]),
-    ("write_probe", &["SELECT", "INSERT", "UPDATE"]),
+    ("probe", &["SELECT", "INSERT", "UPDATE"]),
+    ("payloads", &["SELECT"]),
+    ("refusals", &["SELECT", "INSERT", "DELETE"]),
     ("attempts", &["SELECT"]),
     ("failures", &["SELECT"]),
 ];
@@ -27,6 +31,7 @@ const API: Needs = &[
 const CONSUMER: Needs = &[
     ("seaql_migrations", &["SELECT"]),
     ("transactions", &["SELECT", "UPDATE"]),
+    ("payloads", &["SELECT"]),
     ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("retries", &["SELECT", "INSERT", "DELETE"]),
     ("consumers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),

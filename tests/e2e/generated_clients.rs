@@ -99,7 +99,7 @@ async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
     let db = harness.database().await;
     let locked = db.begin().await.unwrap();
     locked
-        .execute_unprepared("LOCK TABLE transactions, write_probe IN ACCESS EXCLUSIVE MODE")
+        .execute_unprepared("LOCK TABLE transactions, probe IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
     client(&api, "ill").await;

@@ -65,7 +65,7 @@ pub async fn migrations(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 pub async fn try_write(db: &DatabaseConnection) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let write = format!(
-        "INSERT INTO write_probe (id, written_at) VALUES (1, {now}) \
+        "INSERT INTO probe (id, written_at) VALUES (1, {now}) \
          ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at"
     );
     execute(db, sql::statement(db, write, [])).await?;

@@ -2,18 +2,21 @@
 
 #![cfg(test)]
 
+mod partitions;
 mod receive;
 mod record;
 mod relay;
+mod sources;
 mod take;
 mod values;
 
 use std::time::Duration;
 
 use entity::{
-    Amount, Status, TransactionId, Webhook, conflict,
+    Amount, Content, Event, Fields, Payload, Payment, SourceName, Status, TransactionId, Webhook,
+    conflict,
     lifecycle::{self, Holder, Look, Range, Receipt, Received, Record, Taken, due, lease},
-    outbox, retry,
+    outbox, retry, transaction,
 };
 use migration::{Migrator, MigratorTrait};
 use proptest::{
@@ -70,13 +73,51 @@ async fn open(url: &str) -> DatabaseConnection {
 }
 
 fn webhook(transaction_id: &str) -> Webhook {
-    Webhook {
-        transaction_id: named(transaction_id),
+    with(transaction_id, |_| ())
+}
+
+/// A payment that differs from the others in what `change` changes.
+fn with(transaction_id: &str, change: impl FnOnce(&mut Payment)) -> Webhook {
+    let mut payment = Payment {
         source_account: "acc_user_1".parse().unwrap(),
         destination_account: "acc_merchant_1".parse().unwrap(),
         amount: Amount::from(1500),
         currency: "INR".parse().unwrap(),
+        extra: None,
+    };
+    change(&mut payment);
+    Webhook {
+        source: SourceName::built_in(),
+        transaction_id: named(transaction_id),
+        content: Content::Payment(payment),
     }
+}
+
+/// An event of another source.
+fn event(source: &str, transaction_id: &str, change: impl FnOnce(&mut Event)) -> Webhook {
+    let mut event = Event {
+        kind: Some("charge.succeeded".parse().unwrap()),
+        fields: Fields::default(),
+        payload: Payload {
+            content_type: Some("application/json".into()),
+            headers: None,
+            body: br#"{"n":1.10}"#.to_vec(),
+            sent_at: None,
+        },
+    };
+    change(&mut event);
+    Webhook {
+        source: source.parse().unwrap(),
+        transaction_id: named(transaction_id),
+        content: Content::Event(Box::new(event)),
+    }
+}
+
+/// The built-in source's transaction.
+async fn find(db: &DatabaseConnection, transaction_id: &str) -> Option<transaction::Model> {
+    lifecycle::find(db, &SourceName::built_in(), &named(transaction_id))
+        .await
+        .unwrap()
 }
 
 fn named(text: &str) -> TransactionId {

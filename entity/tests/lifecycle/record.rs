@@ -57,7 +57,7 @@ async fn one_taken(db: &DatabaseConnection) -> (Uuid, Holder) {
 
 async fn a_job_says_what_the_sender_said(db: DatabaseConnection) {
     let mut batch = ["t1", "t2"].map(|id| received(webhook(id)));
-    batch[0].webhook.amount = "-0.0001".parse().unwrap();
+    batch[0].webhook = with("t1", |payment| payment.amount = "-0.0001".parse().unwrap());
     lifecycle::receive(&db, &batch, LATER).await.unwrap();
     let finished = batch[1].id;
     finish(&db, Holder::Sole, &[finished]).await;
@@ -77,7 +77,7 @@ async fn work_that_is_done_is_processed_with_its_attempt(db: DatabaseConnection)
         record(&db, holder, outcome(done.clone(), Transition::Processed)).await,
         1
     );
-    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
+    let row = find(&db, "t1").await.unwrap();
     assert_eq!(row.status, Status::Processed);
     assert!(row.processed_at.is_some());
     let [kept] = &attempts(&db, id).await.unwrap()[..] else {
@@ -98,7 +98,7 @@ async fn work_that_is_refused_is_failed_with_its_reason(db: DatabaseConnection) 
     };
     let refused = attempt(id, 1, Outcome::Refused);
     assert_eq!(record(&db, holder, outcome(refused, next)).await, 1);
-    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
+    let row = find(&db, "t1").await.unwrap();
     assert_eq!((row.status, row.processed_at), (Status::Failed, None));
     let failure = failure(&db, id).await.unwrap().unwrap();
     assert_eq!(failure.verdict, Verdict::Permanent);
@@ -197,9 +197,9 @@ async fn a_record_that_is_repeated_changes_nothing(db: DatabaseConnection) {
     assert_eq!(job.attempt, 2);
     let done = || outcome(attempt(id, 2, Outcome::Succeeded), Transition::Processed);
     assert_eq!(record(&db, Holder::Sole, done()).await, 1);
-    let before = lifecycle::find(&db, &named("t1")).await.unwrap();
+    let before = find(&db, "t1").await;
     assert_eq!(record(&db, Holder::Sole, done()).await, 0);
-    assert_eq!(lifecycle::find(&db, &named("t1")).await.unwrap(), before);
+    assert_eq!(find(&db, "t1").await, before);
     assert_eq!(attempts(&db, id).await.unwrap().len(), 2);
 }
 

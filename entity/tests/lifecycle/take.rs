@@ -23,14 +23,10 @@ async fn an_id_is_finished_once(db: DatabaseConnection) {
     let [one, two] = [batch[0].id, batch[1].id];
     let finish = async |ids: &[Uuid]| finish(&db, Holder::Sole, ids).await;
     assert_eq!(finish(&[one]).await, 1);
-    let processed_at = lifecycle::find(&db, &named("t1"))
-        .await
-        .unwrap()
-        .unwrap()
-        .processed_at;
+    let processed_at = find(&db, "t1").await.unwrap().processed_at;
     assert!(processed_at.is_some());
     assert_eq!(finish(&[one, two]).await, 1);
-    let row = lifecycle::find(&db, &named("t1")).await.unwrap().unwrap();
+    let row = find(&db, "t1").await.unwrap();
     assert_eq!(row.processed_at, processed_at);
     assert_eq!(status(&db, two).await, Some(Status::Processed));
     assert_eq!(outbox_count(&db).await, 0);
