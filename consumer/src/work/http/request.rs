@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{
     Request,
     body::Bytes,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
     http::request::Builder,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -57,6 +57,8 @@ pub(super) fn build(
             .header("webhook-timestamp", now.unix_timestamp())
             .header("webhook-signature", secret.sign(job.id, now, &body));
     }
+    // Of an empty one it would not be said.
+    request = request.header(CONTENT_LENGTH, body.len());
     Ok(request.body(Full::new(body))?)
 }
 
@@ -77,6 +79,7 @@ fn key(webhook: &Webhook) -> String {
 /// What its sender has said about an event beside the body.
 fn about_event(request: Builder, source: &SourceName, event: &Event) -> Builder {
     let content_type = event.payload.content_type.as_deref();
+    let content_type = content_type.filter(|text| text.is_ascii());
     let content_type = content_type.and_then(|text| HeaderValue::from_str(text).ok());
     let sent_at = event.payload.sent_at;
     let sent_at = sent_at.and_then(|time| time.format(&Rfc3339).ok());
