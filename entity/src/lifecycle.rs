@@ -36,7 +36,7 @@ mod take;
 
 pub use job::{BODY_BYTES_READ, Job, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{attempts, failure, find, payload};
+pub use read::{attempts, failure, find, payload, statuses};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, release, take};
@@ -65,19 +65,6 @@ impl Holder {
             Self::Sole => None,
         }
     }
-}
-
-/// Where each of these transactions is in its life. An id that names no row is not in the answer.
-pub async fn load(db: &DatabaseConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Status>, DbErr> {
-    let statement = sql::statement(
-        db,
-        format!(
-            "SELECT id, status FROM transactions WHERE {}",
-            sql::is_one_of_the_ids(db, "id")
-        ),
-        [sql::ids(db, ids)],
-    );
-    pairs(db, statement).await
 }
 
 /// Whether the database refuses the data itself, so that trying again is no use: SQLSTATE class 22

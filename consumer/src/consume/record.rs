@@ -44,7 +44,7 @@ impl Consumer {
 /// Fewer were ours than we thought: they were final already (an answer of the database was lost, and we have repeated
 /// ourselves), or somebody else has taken them.
 async fn standing(db: &DatabaseConnection, ids: Vec<Uuid>) -> Result<Recorded, DbErr> {
-    let standing = persist("look up", || lifecycle::load(db, &ids)).await?;
+    let standing = persist("look up", || lifecycle::statuses(db, &ids)).await?;
     let others = standing
         .values()
         .filter(|status| **status == Status::Processing)

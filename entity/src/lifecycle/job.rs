@@ -37,9 +37,9 @@ pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbE
                 CAST(amount AS text) AS amount, currency, extra, content_type, headers, sent_at, \
                 length(body) AS body_bytes, CASE WHEN length(body) <= {BODY_BYTES_READ} THEN body END AS body, \
                 attempts + crashes + 1 AS attempt, failures, attempts - failures AS deferrals \
-         FROM transactions JOIN outbox ON outbox.id = transactions.id \
-         LEFT JOIN payloads ON payloads.id = transactions.id WHERE {}",
-        sql::is_one_of_the_ids(db, "transactions.id")
+         FROM outbox JOIN transactions ON transactions.id = outbox.id \
+         LEFT JOIN payloads ON payloads.id = outbox.id WHERE {}",
+        sql::is_one_of_the_ids(db, "outbox.id")
     );
     let values = [sql::ids(db, ids)];
     let rows = query(db, sql::statement(db, jobs, values)).await?;

@@ -1,12 +1,14 @@
 //! Reads, for whoever asks: they change nothing. And the one write that finds out whether writes succeed.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QueryTrait, Select,
 };
 use uuid::Uuid;
 
-use super::execute;
+use super::{Status, execute, pairs};
 use crate::{SourceName, TransactionId, attempt, failure, payload, sql, statement, transaction};
 
 /// The transaction that a source's sender calls `transaction_id`.
@@ -34,6 +36,22 @@ pub async fn find(
 /// The bytes of an event, if they are still kept. The built-in source has none.
 pub async fn payload(db: &DatabaseConnection, id: Uuid) -> Result<Option<payload::Model>, DbErr> {
     Ok(all(db, &payload::Entity::find_by_id(id)).await?.pop())
+}
+
+/// Where each of these transactions is in its life. An id that names no row is not in the answer.
+pub async fn statuses(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Status>, DbErr> {
+    let statement = sql::statement(
+        db,
+        format!(
+            "SELECT id, status FROM transactions WHERE {}",
+            sql::is_one_of_the_ids(db, "id")
+        ),
+        [sql::ids(db, ids)],
+    );
+    pairs(db, statement).await
 }
 
 /// The attempts at a transaction whose outcome is known, in their order.

@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 use super::{
-    Holder, Status, count_of, execute, lease, load, millis, pairs, retrying, returned_ids, sql,
+    Holder, Status, count_of, execute, lease, millis, pairs, retrying, returned_ids, sql, statuses,
 };
 
 /// What a consumer gets of the ids that it wants to work on.
@@ -59,7 +59,7 @@ pub async fn take(
         Holder::Sole => HashMap::new(),
         Holder::Consumer(consumer) => put_off(db, consumer, &ids, crashes_max, again_in).await?,
     };
-    let mut others = load(db, &ids).await?;
+    let mut others = statuses(db, &ids).await?;
     let mine_set: HashSet<Uuid> = mine.iter().copied().collect();
     others.retain(|id, _| !mine_set.contains(id) && !suspects.contains_key(id));
     Ok(Taken {

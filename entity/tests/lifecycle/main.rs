@@ -138,7 +138,7 @@ async fn receive_one(db: &DatabaseConnection, received: &Received) -> Receipt {
 }
 
 async fn status(db: &DatabaseConnection, id: Uuid) -> Option<Status> {
-    lifecycle::load(db, &[id]).await.unwrap().remove(&id)
+    lifecycle::statuses(db, &[id]).await.unwrap().remove(&id)
 }
 
 async fn outbox_count(db: &DatabaseConnection) -> u64 {

@@ -108,7 +108,7 @@ impl Scene {
     }
 
     pub(super) async fn status(&self, id: Uuid) -> Status {
-        lifecycle::load(&self.db, &[id]).await.unwrap()[&id]
+        lifecycle::statuses(&self.db, &[id]).await.unwrap()[&id]
     }
 
     /// So many consumers have died with it.
