@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::chaos::{
     check::Row,
     history::{By, Seen},
-    webhook::{Content, Webhooks},
+    webhook::{Content, Payment, Said, Webhooks, hash},
 };
 
 /// Connections for looking and for faults.
@@ -37,24 +37,40 @@ const WATCH_REWRITES: &str = "
     $$;
     CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
         WHEN (OLD.status <> 'PROCESSING'
-            OR (OLD.id, OLD.transaction_id, OLD.source_account, OLD.destination_account, OLD.amount, OLD.currency,
-                OLD.created_at)
+            OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
+                OLD.currency, OLD.extra, OLD.created_at)
             IS DISTINCT FROM
-               (NEW.id, NEW.transaction_id, NEW.source_account, NEW.destination_account, NEW.amount, NEW.currency,
-                NEW.created_at))
+               (NEW.id, NEW.source, NEW.transaction_id, NEW.type, NEW.source_account, NEW.destination_account, NEW.amount,
+                NEW.currency, NEW.extra, NEW.created_at))
         EXECUTE FUNCTION chaos_note();
-    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();";
+    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_keys AFTER UPDATE OR DELETE ON keys FOR EACH ROW EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_payloads AFTER UPDATE OR DELETE ON payloads FOR EACH ROW EXECUTE FUNCTION chaos_note();";
 
 /// The same on SQLite.
 const WATCH_REWRITES_SQLITE: &str = "
     CREATE TABLE chaos_rewrites (what text NOT NULL);
     CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
-        WHEN OLD.status <> 'PROCESSING' OR OLD.id <> NEW.id OR OLD.transaction_id <> NEW.transaction_id
-            OR OLD.source_account <> NEW.source_account OR OLD.destination_account <> NEW.destination_account
-            OR OLD.amount <> NEW.amount OR OLD.currency <> NEW.currency OR OLD.created_at <> NEW.created_at
+        WHEN OLD.status <> 'PROCESSING'
+            OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
+                OLD.currency, OLD.extra, OLD.created_at)
+            IS NOT
+               (NEW.id, NEW.source, NEW.transaction_id, NEW.type, NEW.source_account, NEW.destination_account, NEW.amount,
+                NEW.currency, NEW.extra, NEW.created_at)
         BEGIN INSERT INTO chaos_rewrites VALUES ('UPDATE ' || OLD.transaction_id || ' ' || OLD.status); END;
     CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW
-        BEGIN INSERT INTO chaos_rewrites VALUES ('DELETE ' || OLD.transaction_id || ' ' || OLD.status); END;";
+        BEGIN INSERT INTO chaos_rewrites VALUES ('DELETE ' || OLD.transaction_id || ' ' || OLD.status); END;
+    CREATE TRIGGER chaos_keys_update AFTER UPDATE ON keys BEGIN INSERT INTO chaos_rewrites VALUES ('a key'); END;
+    CREATE TRIGGER chaos_keys_delete AFTER DELETE ON keys BEGIN INSERT INTO chaos_rewrites VALUES ('a key'); END;
+    CREATE TRIGGER chaos_payloads_update AFTER UPDATE ON payloads BEGIN INSERT INTO chaos_rewrites VALUES ('bytes'); END;
+    CREATE TRIGGER chaos_payloads_delete AFTER DELETE ON payloads BEGIN INSERT INTO chaos_rewrites VALUES ('bytes'); END;";
+
+/// A row's key, as downstream knows it, as an SQL expression.
+const KEY: &str =
+    "CASE source WHEN 'transactions' THEN transaction_id ELSE source || ':' || transaction_id END";
+/// What a sender has said, as columns.
+const CONTENT: &str = "source, type, source_account, destination_account, CAST(amount AS text) AS amount, \
+                       CAST(currency AS text) AS currency, body";
 
 /// The run's database.
 #[derive(Clone)]
@@ -163,16 +179,16 @@ impl Db {
 
     /// Every row.
     pub(crate) async fn rows(&self) -> Result<Vec<Row>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
-                   CAST(currency AS text) AS currency, CAST(status AS text) AS status, \
-                   CAST(processed_at AS text) AS processed_at, {took_ms} AS took_ms FROM transactions";
         let took_ms = match self.is_sqlite() {
             true => {
                 "CAST(round((julianday(processed_at) - julianday(created_at)) * 86400000) AS integer)"
             }
             false => "CAST(extract(epoch FROM processed_at - created_at) * 1000 AS bigint)",
         };
-        let sql = sql.replace("{took_ms}", took_ms);
+        let sql = format!(
+            "SELECT {KEY} AS key, {CONTENT}, CAST(status AS text) AS status, CAST(processed_at AS text) AS processed_at, \
+             {took_ms} AS took_ms FROM transactions LEFT JOIN payloads USING (id)"
+        );
         let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         rows.iter()
             .map(|row| {
@@ -189,16 +205,24 @@ impl Db {
 
     /// The contents that contradicted what stood.
     pub(crate) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
-                   CAST(currency AS text) AS currency FROM conflicts";
-        let rows = self.0.query_all_raw(self.statement(sql)).await?;
+        let sql = format!("SELECT {KEY} AS key, {CONTENT} FROM conflicts");
+        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         rows.iter().map(content).collect()
     }
 
     /// The transactions of which it is told why they have failed.
     pub(crate) async fn failures(&self) -> Result<BTreeSet<String>> {
-        let sql = "SELECT transaction_id FROM failures JOIN transactions USING (id)";
-        Ok(self.column(sql).await?.into_iter().collect())
+        let sql = format!("SELECT {KEY} FROM failures JOIN transactions USING (id)");
+        Ok(self.column(&sql).await?.into_iter().collect())
+    }
+
+    /// How many keys have no row, and rows no key; and how many bytes have no event, and events no bytes.
+    pub(crate) async fn strays(&self) -> Result<i64> {
+        let sql = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM transactions) \
+                   - 2 * (SELECT count(*) FROM keys JOIN transactions USING (id, source, transaction_id)) \
+                   + (SELECT count(*) FROM payloads) + (SELECT count(*) FROM transactions WHERE source <> 'transactions') \
+                   - 2 * (SELECT count(*) FROM payloads JOIN transactions USING (id) WHERE source <> 'transactions')";
+        self.one(sql).await
     }
 
     /// What [`Self::watch_rewrites`] has caught.
@@ -213,13 +237,13 @@ impl Db {
             false => "TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING'",
         };
         let sql = format!(
-            "SELECT transaction_id, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
+            "SELECT {KEY}, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
         );
         let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         let mut finals = Vec::new();
         for row in rows {
-            let id: String = row.try_get_by_index(0)?;
-            if let Some(number) = webhooks.number(&id) {
+            let key: String = row.try_get_by_index(0)?;
+            if let Some(number) = webhooks.number(&key) {
                 finals.push(Seen {
                     number,
                     by: By::Sql,
@@ -263,13 +287,25 @@ impl Db {
 }
 
 fn content(row: &sea_orm::QueryResult) -> Result<Content> {
-    Ok(Content {
-        transaction_id: row.try_get("", "transaction_id")?,
-        source_account: row.try_get("", "source_account")?,
-        destination_account: row.try_get("", "destination_account")?,
-        amount: four_decimals(row.try_get("", "amount")?),
-        currency: row.try_get("", "currency")?,
-    })
+    let source: String = row.try_get("", "source")?;
+    let said = match source.as_str() {
+        "transactions" => Said::Payment(Payment {
+            source_account: row.try_get("", "source_account")?,
+            destination_account: row.try_get("", "destination_account")?,
+            amount: four_decimals(row.try_get("", "amount")?),
+            currency: row.try_get("", "currency")?,
+        }),
+        _ => {
+            let kind: Option<String> = row.try_get("", "type")?;
+            let body: Option<Vec<u8>> = row.try_get("", "body")?;
+            Said::Event {
+                kind: kind.unwrap_or_default(),
+                bytes: body.map_or(0, |body| hash(&body)),
+            }
+        }
+    };
+    let key = row.try_get("", "key")?;
+    Ok(Content { key, said })
 }
 
 /// SQLite keeps an amount as text, without the zeros at its end.
