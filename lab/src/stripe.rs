@@ -48,10 +48,10 @@ impl Signer {
     }
 }
 
-/// The body of an event. Id and type say everything that differs.
+/// The body of an event. Id and type say everything that differs; whoever writes the rest anew changes its bytes.
 pub(crate) fn event(id: &str, kind: &str) -> String {
     let start = format!(
-        r#"{{"id":"{id}","object":"event","api_version":"2026-06-30","created":1790000000,"type":"{kind}","livemode":false,"pending_webhooks":1,"data":{{"object":{{"object":"charge","amount":1500,"currency":"inr","paid":true,"description":""#
+        r#"{{"id":"{id}","object":"event","api_version":"2026-06-30","created":1790000000,"type":"{kind}","livemode":false,"pending_webhooks":1,"data":{{"object":{{"object":"charge","amount":1500,"currency":"inr","rate": 1.10, "paid":true,"note":"ü\u00fc","description":""#
     );
     let end = r#""}}}"#;
     let fill = EVENT_BYTES.saturating_sub(start.len() + end.len());

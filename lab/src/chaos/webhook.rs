@@ -1,74 +1,21 @@
 //! What is sent: a content that follows from the run and a number, so that the check can tell it again. Every fourth number is
 //! a signed event of Stripe's; its id is what the built-in source calls the webhook before it, for an id is its source's own.
 
+mod content;
+
 use std::{
-    hash::{DefaultHasher, Hasher as _},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use self::content::Sent;
+pub(super) use self::content::{Content, Payment, Said, Variant, hash, key};
 use crate::stripe::{self, Signer};
 
 /// One number in so many is an event of Stripe's.
 const SIGNED: u32 = 4;
 /// Longer than a signature is believed.
 const LONG_AGO: Duration = Duration::from_secs(3600);
-
-/// What stands in a row, and what a sender said.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Content {
-    /// What downstream knows it by: the built-in source's id, or that of another one after its name.
-    pub(super) key: String,
-    pub(super) said: Said,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Said {
-    Payment(Payment),
-    /// The bytes are known by their [`hash`].
-    Event {
-        kind: String,
-        bytes: u64,
-    },
-}
-
-/// The amount has four decimals, as the table keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Payment {
-    pub(super) source_account: String,
-    pub(super) destination_account: String,
-    pub(super) amount: String,
-    pub(super) currency: String,
-}
-
-/// Tells bytes from others.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
-}
-
-/// What `source` calls `id`, as a key.
-pub(super) fn key(source: &str, id: &str) -> String {
-    format!("{source}:{id}")
-}
-
-/// Which of the contents that are sent under one id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
-    /// The one that belongs there.
-    Original,
-    /// Another one, which contradicts it.
-    Other,
-}
-
-/// A request.
-pub(super) struct Sent {
-    pub(super) source: &'static str,
-    pub(super) body: String,
-    /// The signature's header, if there is one.
-    pub(super) signature: Option<String>,
-}
 
 /// The webhooks of one run.
 #[derive(Clone)]
@@ -200,45 +147,6 @@ fn kind(variant: Variant) -> &'static str {
     match variant {
         Variant::Original => "charge.succeeded",
         Variant::Other => "charge.refunded",
-    }
-}
-
-impl Payment {
-    /// Amounts of every kind are among them: refunds, nothing, cents, and the largest.
-    fn new(number: u32, variant: Variant) -> Self {
-        let whole: i64 = match number % 7 {
-            0 => 0,
-            1 => -i64::from(number) - 1,
-            2 => 999_999_999_999_999 - i64::from(number),
-            _ => i64::from(number) + 1,
-        };
-        let decimals = match variant {
-            Variant::Original => number % 100,
-            Variant::Other => 5000 + number % 100,
-        };
-        Self {
-            source_account: format!("acc_user_{}", number % 97),
-            destination_account: format!("acc_märchant_{}", number % 13),
-            amount: format!("{whole}.{decimals:04}"),
-            currency: ["INR", "EUR", "JPY"][number as usize % 3].to_owned(),
-        }
-    }
-
-    fn sent(&self, id: &str) -> Sent {
-        let text = |text: &str| serde_json::Value::from(text).to_string();
-        let body = format!(
-            r#"{{"transaction_id":{},"source_account":{},"destination_account":{},"amount":{},"currency":{}}}"#,
-            text(id),
-            text(&self.source_account),
-            text(&self.destination_account),
-            self.amount,
-            text(&self.currency),
-        );
-        Sent {
-            source: "transactions",
-            body,
-            signature: None,
-        }
     }
 }
 
