@@ -10,9 +10,9 @@ use crate::{claim::Claim, config::Config, database, role::Role};
 const WRITE_CONNECTIONS: u32 = Slots::POSTGRES.most as u32 + 4;
 /// Connections for look-ups.
 const READ_CONNECTIONS: u32 = 4;
-/// The consumer's: one takes while another commits and a third gives back, and neither the lease nor the look for dead
-/// consumers waits for them.
-const CONSUMER_CONNECTIONS: u32 = 5;
+/// The consumer's: one takes while another commits, a third gives back and a fourth reads a long body, and neither the lease
+/// nor the look for dead consumers waits for them.
+const CONSUMER_CONNECTIONS: u32 = 6;
 /// The pools that a role needs.
 pub struct Pools {
     pub api: Option<Databases>,

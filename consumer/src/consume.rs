@@ -1,6 +1,7 @@
 //! From a delivery to its settlement: one loop ([`run`](mod@run)), which owns everything that is in flight. Here is what that
 //! is; the files below are the loop and its steps.
 
+mod large;
 mod persist;
 mod record;
 mod run;
@@ -11,6 +12,7 @@ mod work;
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,6 +29,7 @@ use crate::{
     Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, suspects::Suspects,
     work::Running,
 };
+use large::Large;
 pub(crate) use run::run;
 
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
@@ -51,10 +54,11 @@ struct Consumer {
     suspects: Suspects,
     /// Whether calls may begin, and how many.
     circuit: Circuit,
-    /// Taken, and not begun because of the circuit.
-    jobs: VecDeque<Job>,
+    /// Taken, and not begun because of the circuit, or for want of room.
+    jobs: VecDeque<Arc<Job>>,
+    large: Large,
     /// Jobs that stay here for another attempt, until the one before is recorded.
-    held: HashMap<Uuid, Job>,
+    held: HashMap<Uuid, Arc<Job>>,
     /// Then they rest until it is time.
     resting: FuturesUnordered<Running>,
     /// One small future for each call, or for all that is simulated together.
@@ -102,6 +106,7 @@ impl Consumer {
             suspects: Suspects::default(),
             circuit: Circuit::new(),
             jobs: VecDeque::new(),
+            large: Large::new(),
             held: HashMap::new(),
             resting: FuturesUnordered::new(),
             working: FuturesUnordered::new(),

@@ -7,6 +7,7 @@ use std::{
     any::Any,
     panic::AssertUnwindSafe,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,7 +18,10 @@ use entity::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use time::OffsetDateTime;
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep},
+};
 use uuid::Uuid;
 
 use http::{Called, Downstream};
@@ -46,34 +50,50 @@ impl Work {
         Running::Simulated(ids, Box::pin(tokio::time::sleep(delay)))
     }
 
-    /// Starts an attempt at a job. A panic is an outcome, too.
-    pub(crate) fn call(downstream: &Downstream, job: Job) -> Running {
+    /// Starts an attempt at a job, as soon as `whole` has come; an error says why it cannot be had. A panic is an outcome,
+    /// too.
+    pub(crate) fn call(
+        downstream: &Downstream,
+        job: Arc<Job>,
+        whole: impl Future<Output = Result<Whole, String>> + Send + 'static,
+    ) -> Running {
         let (id, number) = (job.id, job.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
-        let call = AssertUnwindSafe(downstream.call(job.clone())).catch_unwind();
-        let called = call.map(move |outcome| {
-            outcome.unwrap_or_else(|panic| Called {
-                attempt: Attempt {
-                    id,
-                    number,
-                    started_at,
-                    took: began.elapsed(),
-                    outcome: Outcome::Panicked,
-                    status: None,
-                    error: Some(format!("panicked: {}", message(&*panic))),
-                    retry_after: None,
-                },
-                signal: Signal::Panicked,
+        let not_made = move |outcome, signal, error| Called {
+            attempt: Attempt {
+                id,
+                number,
+                started_at,
+                took: began.elapsed(),
+                outcome,
+                status: None,
+                error: Some(error),
+                retry_after: None,
+            },
+            signal,
+        };
+        let downstream = downstream.clone();
+        let call = async move {
+            match whole.await {
+                Ok(Whole { job, room: _room }) => downstream.call(job).await,
+                Err(why) => not_made(Outcome::Failed, Signal::Here, why),
+            }
+        };
+        let called = AssertUnwindSafe(call).catch_unwind().map(move |outcome| {
+            outcome.unwrap_or_else(|panic| {
+                let error = format!("panicked: {}", message(&*panic));
+                not_made(Outcome::Panicked, Signal::Panicked, error)
             })
         });
         Running::Called(called.boxed(), Some(job))
     }
 
     /// Lets a job wait here for its next attempt. The one before has counted for nothing.
-    pub(crate) fn rest(mut job: Job, wait: Duration) -> Running {
+    pub(crate) fn rest(job: Arc<Job>, wait: Duration) -> Running {
+        let mut job = Arc::unwrap_or_clone(job);
         job.attempt += 1;
         job.deferrals += 1;
-        Running::Resting(Box::pin(tokio::time::sleep(wait)), Some(job))
+        Running::Resting(Box::pin(tokio::time::sleep(wait)), Some(job.into()))
     }
 }
 
@@ -85,16 +105,23 @@ fn message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("(see the log)")
 }
 
+/// A job with everything that downstream is to receive.
+pub(crate) struct Whole {
+    pub(crate) job: Arc<Job>,
+    /// What it keeps from others until its call has ended.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
 /// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.
 pub(crate) enum Running {
     Simulated(Vec<Uuid>, Pin<Box<Sleep>>),
-    Called(BoxFuture<'static, Called>, Option<Job>),
-    Resting(Pin<Box<Sleep>>, Option<Job>),
+    Called(BoxFuture<'static, Called>, Option<Arc<Job>>),
+    Resting(Pin<Box<Sleep>>, Option<Arc<Job>>),
 }
 
 impl Running {
     /// The job of a call that has not ended.
-    pub(crate) fn into_job(self) -> Option<Job> {
+    pub(crate) fn into_job(self) -> Option<Arc<Job>> {
         match self {
             Self::Simulated(..) => None,
             Self::Called(_, job) | Self::Resting(_, job) => job,
@@ -105,8 +132,8 @@ impl Running {
 /// Work that has ended.
 pub(crate) enum Ended {
     Simulated(Vec<Uuid>),
-    Called(Box<Called>, Job),
-    Rested(Job),
+    Called(Box<Called>, Arc<Job>),
+    Rested(Arc<Job>),
 }
 
 impl Future for Running {

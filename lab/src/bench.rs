@@ -19,7 +19,7 @@ mod yardstick;
 
 use std::{path::Path, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum as _;
 
 pub use self::args::Args;
@@ -35,6 +35,15 @@ pub async fn run(args: Args) -> Result<()> {
     let Some(mode) = args.mode else {
         return page::write(Path::new("docs"));
     };
+    let takes_source = match mode {
+        Mode::Ingest | Mode::Embedded | Mode::All => true,
+        Mode::Pipeline => args.delay.is_zero(),
+        _ => false,
+    };
+    ensure!(
+        args.source.is_none() || takes_source,
+        "--source goes with ingest, embedded, and pipeline without delay"
+    );
     let binary = binary::find(args.smoke)?;
     let servers = match (mode, args.smoke) {
         (Mode::Embedded, true) => None,

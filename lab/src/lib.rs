@@ -16,5 +16,6 @@ mod hookline;
 mod machine;
 mod median;
 mod servers;
+mod stripe;
 
 use testbed::queues;

@@ -21,6 +21,7 @@ const AT_ONCE: Duration = Duration::ZERO;
 
 on_both! {
     downstream_is_told_what_the_sender_said
+    downstream_is_told_what_else_the_sender_said_and_it_changes_none_of_the_five
     what_fails_is_tried_again_until_it_succeeds
     what_downstream_refuses_is_failed_with_its_reason
     what_fails_at_every_attempt_is_failed_in_the_end
@@ -89,6 +90,22 @@ async fn downstream_is_told_what_the_sender_said(harness: &mut Harness) {
         (&1.into(), &200.into())
     );
     assert_eq!(attempt["error"], Value::Null);
+}
+
+async fn downstream_is_told_what_else_the_sender_said_and_it_changes_none_of_the_five(
+    harness: &mut Harness,
+) {
+    let downstream = Downstream::start(ok).await;
+    let api = start(harness, &downstream, "1s").await;
+    let sent = r#"{"order":{"n":1.10,"e":1e400},"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","Amount":1,"note":"\u00fc"}"#;
+    assert_eq!(harness.post(&api, sent).await.status(), 202);
+    harness.processed(&api, "t1").await;
+    let [call] = &downstream.calls()[..] else {
+        panic!("{:?}", downstream.calls())
+    };
+    let told = r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","order":{"n":1.10,"e":1e400},"note":"\u00fc"}"#;
+    assert_eq!(call.body, told);
+    assert_eq!(call.header("idempotency-key"), "t1");
 }
 
 async fn what_fails_is_tried_again_until_it_succeeds(harness: &mut Harness) {

@@ -81,6 +81,11 @@ impl Consumer {
             .mine
             .iter()
             .partition(|id| self.suspects.is_poison(**id));
+        if self.settings.work.needs_content() && jobs.len() < taken.mine.len() {
+            let read: HashSet<Uuid> = jobs.iter().map(|job| job.id).collect();
+            let unread = mine.iter().filter(|id| !read.contains(id));
+            self.records.extend(unread.copied().map(gone));
+        }
         let jobs = jobs.into_iter().filter(|job| !poisonous.contains(&job.id));
         self.begin(mine, jobs);
         self.records.extend(poisonous.into_iter().map(poison));
@@ -119,12 +124,20 @@ impl Consumer {
 
 /// The end of what has killed its consumer again and again.
 fn poison(id: Uuid) -> Record {
+    let reason = format!("{CRASHES_MAX} consumers died while they worked on it");
+    failed(id, Verdict::Poison, reason)
+}
+
+/// The end of what nobody can be told about any more. If it has only been finished meanwhile, nothing is recorded.
+fn gone(id: Uuid) -> Record {
+    let reason = "its content is no longer stored".to_owned();
+    failed(id, Verdict::Permanent, reason)
+}
+
+fn failed(id: Uuid, verdict: Verdict, reason: String) -> Record {
     Record {
         id,
         attempt: None,
-        next: Transition::Failed {
-            verdict: Verdict::Poison,
-            reason: format!("{CRASHES_MAX} consumers died while they worked on it"),
-        },
+        next: Transition::Failed { verdict, reason },
     }
 }

@@ -1,6 +1,9 @@
 //! A consumer, step by step, on SQLite and the queue inside the process.
 
+mod bodies;
 mod scene;
+
+use std::net::SocketAddr;
 
 use entity::{
     Outcome, Verdict,
@@ -35,12 +38,17 @@ const FOR_EVER: Work = Work::Simulate {
 fn unreachable() -> (TcpSocket, Work) {
     let port = TcpSocket::new_v4().unwrap();
     port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let work = call(port.local_addr().unwrap());
+    (port, work)
+}
+
+fn call(address: SocketAddr) -> Work {
     let downstream = Downstream::new(http::Settings {
-        url: format!("http://{}/", port.local_addr().unwrap()),
+        url: format!("http://{address}/"),
         secret: None,
         timeout: Duration::from_secs(5),
     });
-    (port, Work::Http(downstream.unwrap()))
+    Work::Http(downstream.unwrap())
 }
 
 #[tokio::test]

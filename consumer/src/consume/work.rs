@@ -1,9 +1,11 @@
 //! The work on what is taken: calls begin as far as the circuit lets them, and what they end with is noted.
 
+use std::sync::Arc;
+
 use entity::lifecycle::{Job, Record, Transition};
 use failpoint::Point;
 use futures::{FutureExt, StreamExt};
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use uuid::Uuid;
 
 use super::Consumer;
@@ -19,7 +21,7 @@ impl Consumer {
         match &self.settings.work {
             Work::Simulate { .. } if ids.is_empty() => {}
             Work::Simulate { delay } => self.working.push(Work::simulate(*delay, ids)),
-            Work::Http(_) => self.jobs.extend(jobs),
+            Work::Http(_) => self.jobs.extend(jobs.map(Arc::new)),
         }
     }
 
@@ -28,17 +30,29 @@ impl Consumer {
         let Work::Http(downstream) = &self.settings.work else {
             return Allowed::Calls(usize::MAX);
         };
+        let downstream = downstream.clone();
         loop {
             let allowed = self.circuit.allowed(now, self.working.len());
             if !matches!(allowed, Allowed::Calls(_)) || self.lease.holder().is_none() {
                 return allowed;
             }
-            let Some(job) = self.jobs.pop_front() else {
+            let Some((job, room)) = self.next_job() else {
                 return allowed;
             };
             self.circuit.started(job.id);
-            self.working.push(Work::call(downstream, job));
+            let whole = self.large.whole(&self.db, job.clone(), room);
+            self.working.push(Work::call(&downstream, job, whole));
         }
+    }
+
+    /// The first for which there is room.
+    fn next_job(&mut self) -> Option<(Arc<Job>, Option<OwnedSemaphorePermit>)> {
+        let room = self.large.room();
+        let may = |job: &Arc<Job>| room.is_some() || !job.body_is_left;
+        let at = self.jobs.iter().position(may)?;
+        let job = self.jobs.remove(at)?;
+        let room = room.filter(|_| job.body_is_left);
+        Some((job, room))
     }
 
     /// Notes what has ended: this one, and the others that have too.
@@ -57,8 +71,8 @@ impl Consumer {
         }
     }
 
-    fn on_called(&mut self, called: Called, job: Job, now: Instant) {
-        let progress = Progress::from(&job);
+    fn on_called(&mut self, called: Called, job: Arc<Job>, now: Instant) {
+        let progress = Progress::from(&*job);
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
         let schedule = &self.settings.retries;
         let record = schedule.decide(called.attempt, progress, charge);

@@ -97,7 +97,7 @@ impl Downstream {
     ///
     /// It runs as a task of its own: setting up TLS takes time, and whoever waits for many calls at once has
     /// other things to do meanwhile.
-    pub(crate) fn call(&self, job: Job) -> impl Future<Output = Called> + Send + 'static + use<> {
+    pub(crate) fn call(&self, job: Arc<Job>) -> impl Future<Output = Called> + Send + use<> {
         let downstream = self.0.clone();
         async move {
             let call = tokio::spawn(async move { downstream.attempt(job).await });
@@ -121,7 +121,7 @@ impl fmt::Debug for Downstream {
 }
 
 impl Inner {
-    async fn attempt(&self, job: Job) -> Called {
+    async fn attempt(&self, job: Arc<Job>) -> Called {
         let started_at = OffsetDateTime::now_utc();
         let began = Instant::now();
         let verdict = match self.ask(&job, started_at).await {
@@ -143,7 +143,7 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, job: &Job, now: OffsetDateTime) -> Result<Answer, Silence> {
+    async fn ask(&self, job: &Arc<Job>, now: OffsetDateTime) -> Result<Answer, Silence> {
         let request = request::build(&self.address, self.secret.as_ref(), job, now)?;
         let mut progress = Progress::default();
         let exchange = self.client.exchange(&request, &mut progress);

@@ -6,6 +6,10 @@ use uuid::Uuid;
 use super::{Webhook, query, sql};
 use crate::{Content, Event, Fields, Payload, Payment, SourceName};
 
+/// Bytes of an event's body that [`jobs`] reads. Many jobs are in hand at once, and a longer body is needed only while its
+/// call is made.
+pub const BODY_BYTES_READ: usize = 64 * 1024;
+
 /// One transaction to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -13,6 +17,9 @@ pub struct Job {
     pub id: Uuid,
     /// What the sender said.
     pub webhook: Webhook,
+    /// Whether the event's body is longer than [`BODY_BYTES_READ`], and so is not in `webhook` yet:
+    /// [`payload`](super::payload) reads it.
+    pub body_is_left: bool,
     /// Which attempt this is, 1 for the first. An attempt whose end nobody has recorded (a consumer died
     /// with it) counts too.
     pub attempt: u32,
@@ -27,7 +34,8 @@ pub struct Job {
 pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbErr> {
     let jobs = format!(
         "SELECT transactions.id, source, transaction_id, type, source_account, destination_account, \
-                CAST(amount AS text) AS amount, currency, extra, content_type, headers, body, sent_at, \
+                CAST(amount AS text) AS amount, currency, extra, content_type, headers, sent_at, \
+                length(body) AS body_bytes, CASE WHEN length(body) <= {BODY_BYTES_READ} THEN body END AS body, \
                 attempts + crashes + 1 AS attempt, failures, attempts - failures AS deferrals \
          FROM outbox JOIN transactions ON transactions.id = outbox.id \
          LEFT JOIN payloads ON payloads.id = outbox.id WHERE {}",
@@ -46,6 +54,7 @@ pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbE
 fn job(row: &QueryResult, webhook: Webhook) -> Result<Job, DbErr> {
     Ok(Job {
         id: row.try_get_by("id")?,
+        body_is_left: body_bytes(row)?.is_some_and(|bytes| bytes > BODY_BYTES_READ),
         webhook,
         attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
         failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),
@@ -74,9 +83,10 @@ fn webhook(row: &QueryResult) -> Result<Option<Webhook>, DbErr> {
 }
 
 fn event(row: &QueryResult) -> Result<Option<Event>, DbErr> {
-    let Some(body) = row.try_get_by("body")? else {
+    if body_bytes(row)?.is_none() {
         return Ok(None);
-    };
+    }
+    let body: Option<Vec<u8>> = row.try_get_by("body")?;
     Ok(Some(Event {
         kind: row.try_get_by("type")?,
         fields: Fields {
@@ -88,8 +98,14 @@ fn event(row: &QueryResult) -> Result<Option<Event>, DbErr> {
         payload: Payload {
             content_type: row.try_get_by("content_type")?,
             headers: row.try_get_by("headers")?,
-            body,
+            body: body.unwrap_or_default(),
             sent_at: row.try_get_by("sent_at")?,
         },
     }))
+}
+
+/// `None` if it is gone, or there never was one.
+fn body_bytes(row: &QueryResult) -> Result<Option<usize>, DbErr> {
+    let bytes: Option<i32> = row.try_get_by("body_bytes")?;
+    Ok(bytes.map(|bytes| bytes.unsigned_abs() as usize))
 }

@@ -114,48 +114,52 @@ async fn insert_postgres(
     retrying(|| count_of(db, insert())).await
 }
 
-/// The same. A row that this call did not make, but an earlier try of it, may be finished already: it
-/// gets no second entry.
+/// The same. The batch is read once, into a table of the connection's own. A row that this call did not make, but an earlier
+/// try of it, may be finished already: it gets no second entry.
 async fn insert_sqlite(
     db: &DatabaseConnection,
     rows: &Rows<'_>,
     due_in: Duration,
 ) -> Result<u64, DbErr> {
-    let (batch, mut values) = rows.select(db);
+    let (select, mut values) = rows.select(db);
     values.push(millis(due_in).into());
     values.push((rows.len() as i64).into());
-    let now = sql::now_millis(db);
-    let content = rows.content();
+    let (batch, content, now) = (rows.all(), rows.content(), sql::now_millis(db));
     let stored = match rows.has_payloads() {
         false => String::new(),
         true => {
             let payload = rows.payload();
             format!(
-                "INSERT INTO payloads ({payload}) SELECT {payload} FROM ({batch}) AS batch \
-                   WHERE source <> 'transactions' AND EXISTS (SELECT 1 FROM keys WHERE keys.source = batch.source \
-                     AND keys.transaction_id = batch.transaction_id AND keys.id = batch.id) \
-                   ON CONFLICT (id) DO NOTHING; "
+                "INSERT INTO payloads ({payload}) SELECT {payload} FROM batch \
+                   WHERE source <> 'transactions' AND {IS_OURS} ON CONFLICT (id) DO NOTHING; "
             )
         }
     };
+    // Where all are new there is no need to look whose each is.
     let insert = format!(
-        "BEGIN IMMEDIATE; \
+        "CREATE TEMPORARY TABLE IF NOT EXISTS batch ({}); \
+         BEGIN IMMEDIATE; \
+         INSERT INTO batch ({batch}) {select}; \
          INSERT INTO keys (source, transaction_id, id, fingerprint) \
-           SELECT source, transaction_id, id, fingerprint FROM ({batch}) WHERE true \
+           SELECT source, transaction_id, id, fingerprint FROM batch WHERE true \
            ON CONFLICT (source, transaction_id) DO NOTHING; \
          SELECT changes(); \
-         INSERT INTO transactions ({content}) SELECT {content} FROM ({batch}) AS batch \
-           WHERE changes() = $3 OR EXISTS (SELECT 1 FROM keys WHERE keys.source = batch.source \
-             AND keys.transaction_id = batch.transaction_id AND keys.id = batch.id) \
-           ON CONFLICT (id) DO NOTHING; \
+         INSERT INTO transactions ({content}) SELECT {content} FROM batch \
+           WHERE changes() = $3 OR {IS_OURS} ON CONFLICT (id) DO NOTHING; \
+         INSERT INTO outbox (id, due_at) SELECT id, {now} + $2 FROM batch \
+           WHERE changes() = $3 OR EXISTS (SELECT 1 FROM transactions \
+             WHERE transactions.id = batch.id AND status = 'PROCESSING') ON CONFLICT (id) DO NOTHING; \
          {stored}\
-         INSERT INTO outbox (id, due_at) SELECT id, {now} + $2 FROM transactions \
-           WHERE id IN (SELECT unhex(value ->> 0) FROM json_each($1)) AND status = 'PROCESSING' \
-           ON CONFLICT (id) DO NOTHING; \
-         COMMIT"
+         DELETE FROM batch; \
+         COMMIT",
+        Rows::columns_of_all()
     );
     count_of(db, sql::statement(db, insert, values)).await
 }
+
+/// Whether the key is the batch's, and not one that stood before.
+const IS_OURS: &str = "EXISTS (SELECT 1 FROM keys WHERE keys.source = batch.source \
+     AND keys.transaction_id = batch.transaction_id AND keys.id = batch.id)";
 
 /// What stands under a key.
 struct Standing {

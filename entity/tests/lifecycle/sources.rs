@@ -1,6 +1,6 @@
 //! Events of any source.
 
-use entity::payload;
+use entity::{lifecycle::BODY_BYTES_READ, payload};
 use sea_orm::ConnectionTrait as _;
 use time::OffsetDateTime;
 
@@ -13,6 +13,8 @@ on_both! {
     a_batch_of_payments_and_events_is_stored_together
     receiving_an_event_again_after_an_unknown_outcome_keeps_its_payload_once
     what_is_to_be_done_has_the_bytes
+    a_long_body_is_left_until_somebody_asks_for_it
+    what_has_lost_its_bytes_is_not_to_be_done
     an_id_whose_row_is_gone_is_still_known
     extra_members_are_kept_and_make_no_conflict
 }
@@ -140,6 +142,31 @@ async fn what_is_to_be_done_has_the_bytes(db: DatabaseConnection) {
         let sent = batch.iter().find(|received| received.id == job.id).unwrap();
         assert_eq!(job.webhook, sent.webhook);
     }
+}
+
+async fn a_long_body_is_left_until_somebody_asks_for_it(db: DatabaseConnection) {
+    for (id, length) in [("e1", BODY_BYTES_READ), ("e2", BODY_BYTES_READ + 1)] {
+        let sent = received(event("stripe", id, |event| {
+            event.payload.body = vec![b'x'; length];
+        }));
+        receive_one(&db, &sent).await;
+        let [job] = &lifecycle::jobs(&db, &[sent.id]).await.unwrap()[..] else {
+            panic!("one job")
+        };
+        let is_long = length > BODY_BYTES_READ;
+        assert_eq!(job.body_is_left, is_long);
+        let read = job.webhook.payload().unwrap().body.len();
+        assert_eq!(read, if is_long { 0 } else { length });
+        let kept = lifecycle::payload(&db, sent.id).await.unwrap().unwrap();
+        assert_eq!(kept.body.len(), length);
+    }
+}
+
+async fn what_has_lost_its_bytes_is_not_to_be_done(db: DatabaseConnection) {
+    let sent = received(event("stripe", "e1", |_| {}));
+    receive_one(&db, &sent).await;
+    db.execute_unprepared("DELETE FROM payloads").await.unwrap();
+    assert!(lifecycle::jobs(&db, &[sent.id]).await.unwrap().is_empty());
 }
 
 async fn an_id_whose_row_is_gone_is_still_known(db: DatabaseConnection) {

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
+use super::load::Sender;
+
 /// What to measure, and how long.
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,6 +50,11 @@ pub struct Args {
     /// are 8,000, and what finds none free counts as late; with --cpus, 1,000
     #[arg(long)]
     pub(super) senders: Option<usize>,
+
+    /// Measure this source's webhooks, too, beside those of the built-in one: with ingest, embedded, and pipeline without
+    /// delay
+    #[arg(long, value_enum)]
+    pub(super) source: Option<Sender>,
 
     /// Send head and body of a request apart, as some clients do
     #[arg(long)]

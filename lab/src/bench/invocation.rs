@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     args::Args,
-    load::{Load, Pace},
+    load::{Load, Pace, Sender},
     processor::Named,
     report::Report,
     site::Site,
@@ -46,6 +46,13 @@ impl Bench {
         Site::on_servers(servers, &self.binary).await
     }
 
+    /// The same for what the service is held against.
+    pub(super) async fn bare_site(&self) -> Result<Site> {
+        let mut site = self.site().await?;
+        site.keep_one_table().await?;
+        Ok(site)
+    }
+
     /// The runs to do, counted from 1.
     pub(super) fn runs(&self) -> RangeInclusive<u32> {
         1..=if self.args.smoke { 1 } else { self.args.runs }
@@ -63,6 +70,7 @@ impl Bench {
 
     fn closed(&self, count: u64, time: Duration) -> Load {
         Load {
+            sender: Sender::Transactions,
             connections: self.args.connections,
             pace: Pace::Closed,
             count,

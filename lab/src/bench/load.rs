@@ -15,17 +15,17 @@ use anyhow::{Result, ensure};
 pub(crate) use self::{
     amount::{Load, Pace},
     answers::Answers,
-    webhook::Ids,
+    webhook::{Ids, Sender},
 };
 
 impl Load {
-    /// Applies the load from a thread of its own. Any answer but 202, and 503 with `Retry-After`, is an error.
+    /// Applies the load from a thread of its own. Any answer but acceptance, and 503 with `Retry-After`, is an error.
     pub(crate) async fn apply(self, to: SocketAddr) -> Result<Answers> {
         ensure!(to.ip().is_loopback(), "load goes to this machine only");
         tokio::task::spawn_blocking(move || generator::run(self, to)).await?
     }
 
-    /// The same, when nothing but 202 will do.
+    /// The same, when nothing but acceptance will do.
     pub(crate) async fn apply_all_accepted(self, to: SocketAddr) -> Result<Answers> {
         let answers = self.apply(to).await?;
         ensure!(

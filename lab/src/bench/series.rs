@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::{
     invocation::Bench,
+    load::Sender,
     report::Report,
     site::Site,
     trial::{self, Plan, Trial},
@@ -42,6 +43,15 @@ impl Series {
         }
     }
 
+    /// The same with the webhooks of another source, if one is asked for.
+    pub(super) fn of_source(&self, bench: &Bench) -> Option<Self> {
+        let sender = bench.args.source?;
+        let what = format!("{}, {}", sender.source(), self.what);
+        let mut plan = self.plan;
+        plan.load.sender = sender;
+        Some(Self::new(self.place, what, plan))
+    }
+
     /// Makes the next run.
     pub(super) async fn run(&mut self, bench: &mut Bench) -> Result<()> {
         let mut site = match (self.site.take(), self.place) {
@@ -61,7 +71,7 @@ impl Series {
             Place::Servers | Place::Embedded => site.clear().await?,
         }
         bench.say(&format!(
-            "{}: {:.0} 202s/s, {:.0} PROCESSED/s, p50 {:.2} ms, p99 {:.2} ms",
+            "{}: {:.0} accepted/s, {:.0} PROCESSED/s, p50 {:.2} ms, p99 {:.2} ms",
             self.what,
             trial.answers.rate(),
             trial.rate,
@@ -72,7 +82,7 @@ impl Series {
         Ok(())
     }
 
-    /// Notes how many webhooks per second were answered with 202, and what that took; returns the median.
+    /// Notes how many webhooks per second were accepted, and what that took; returns the median.
     pub(super) fn note_accepted(&self, report: &mut Report) -> f64 {
         note(report, &self.what, &self.trials)
     }
@@ -81,6 +91,10 @@ impl Series {
     pub(super) fn note_processed(&self, report: &mut Report) -> f64 {
         let rates = self.trials.iter().map(|trial| trial.rate).collect();
         report.figure(format!("{}: PROCESSED", self.what), "webhooks/s", rates)
+    }
+
+    pub(super) fn sender(&self) -> Sender {
+        self.plan.load.sender
     }
 
     /// After the last run.
@@ -102,10 +116,12 @@ pub(super) async fn in_turn(bench: &mut Bench, series: &mut [Series]) -> Result<
     Ok(())
 }
 
-/// Notes the 202s of trials of one kind, and what they took; returns the median rate.
+/// Notes the acceptances of trials of one kind, and what they took; returns the median rate.
 pub(super) fn note(report: &mut Report, what: &str, trials: &[Trial]) -> f64 {
     let rates = trials.iter().map(|trial| trial.answers.rate()).collect();
-    let rate = report.figure(format!("{what}: 202s"), "webhooks/s", rates);
+    let accepted = trials.first().map(|trial| trial.answers.sender.accepted());
+    let what_rate = format!("{what}: {}s", accepted.unwrap_or(202));
+    let rate = report.figure(what_rate, "webhooks/s", rates);
     report.measures(what, trials.iter().map(|trial| &trial.measures));
     rate
 }

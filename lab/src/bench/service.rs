@@ -10,7 +10,7 @@ use anyhow::Result;
 use testbed::ports;
 
 use super::{cpu_limit::CpuLimit, processor::Named, site::Site};
-use crate::hookline::Hookline;
+use crate::{hookline::Hookline, stripe};
 
 /// Enough for 20,000 webhooks a second that are each at work for 30 s.
 const PREFETCH: &str = "600000";
@@ -36,6 +36,7 @@ impl Service {
             ("PROCESSING_DELAY", delay),
             ("PREFETCH", PREFETCH.into()),
             ("RUST_LOG", "warn".into()),
+            (stripe::VARIABLE.0, stripe::VARIABLE.1.into()),
         ]);
         let start = |role| Hookline::start(binary, role, &variables);
         let (consumer, api) = match site.is_embedded() {

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::calls::{brushed_off, unexplained};
+use self::calls::{brushed_off, misdelivered, unexplained};
 pub(super) use self::{
     bounds::{Bounds, longest_refusal, slowest},
     calls::{overlaps, refused, repeats},
@@ -46,6 +46,11 @@ pub(super) fn check(
             "PROCESSING without an outbox entry",
         ),
         (
+            Violation::Strayed,
+            state.strays,
+            "keys, rows or bytes are alone",
+        ),
+        (
             Violation::IdleInTransaction,
             state.idle_in_transaction,
             "sessions",
@@ -72,7 +77,7 @@ fn index<'a>(
 ) -> BTreeMap<u32, &'a Row> {
     let mut rows = BTreeMap::new();
     for row in &state.rows {
-        let id = &row.content.transaction_id;
+        let id = &row.content.key;
         match webhooks.number(id) {
             None => findings.note(Violation::Unexpected, id),
             Some(number) => {
@@ -94,28 +99,37 @@ fn check_answers(
     findings: &mut Findings,
 ) {
     for request in requested {
-        let id = webhooks.id(request.number);
+        let id = webhooks.key(request.number);
+        let is_signed = Webhooks::is_signed(request.number);
         match (&request.outcome, request.poison) {
             (Outcome::Wrong(answer), _) => findings.note(Violation::WrongAnswer, answer),
-            (Outcome::Accepted { .. }, true) => {
-                findings.note(Violation::WrongAnswer, format!("poison beside {id}: 202"));
+            (Outcome::Accepted(_), true) => {
+                findings.note(
+                    Violation::WrongAnswer,
+                    format!("poison beside {id}: accepted"),
+                );
+            }
+            (Outcome::Refused(status), true) if is_signed && !matches!(status, 401 | 408) => {
+                findings.note(Violation::WrongAnswer, format!("{id}, forged: {status}"));
             }
             // A body that came too slowly is refused in good order.
             (Outcome::Refused(status), false) if *status != 408 => {
                 findings.note(Violation::WrongAnswer, format!("{id}: {status}"));
             }
-            (Outcome::Accepted { conflict, .. }, false) => {
+            (Outcome::Accepted(told), false) => {
                 let content = webhooks.content(request.number, request.variant);
                 let Some(row) = rows.get(&request.number) else {
                     findings.note(Violation::Lost, format!("{id}, sent at {:?}", request.sent));
                     continue;
                 };
-                if (row.content == content) == *conflict {
-                    let said = if *conflict { "another" } else { "this" };
+                let stands = row.content == content;
+                let conflict = told.map_or(!stands, |told| told.conflict);
+                if stands == conflict {
+                    let said = if conflict { "another" } else { "this" };
                     let what = format!("{content:?} was answered as if {said} stood; {row:?}");
                     findings.note(Violation::Altered, what);
                 }
-                if *conflict && !state.conflicts.contains(&content) {
+                if conflict && !state.conflicts.contains(&content) {
                     findings.note(Violation::ConflictLost, id);
                 }
             }
@@ -139,7 +153,7 @@ fn check_rows(
     for (number, row) in rows {
         let is_original = row.content == webhooks.content(*number, Variant::Original);
         let is_other = row.content == webhooks.content(*number, Variant::Other);
-        let id = &row.content.transaction_id;
+        let id = &row.content.key;
         if !is_original && !is_other {
             findings.note(Violation::Altered, format!("{row:?}"));
         } else if !sent.contains(&(*number, is_original)) {
@@ -151,8 +165,11 @@ fn check_rows(
     }
 }
 
-/// No two calls of one key at once, and none again without a reason that can be seen.
+/// No two calls of one key at once, and none again without a reason that can be seen; each with what belongs to it.
 fn check_calls(state: &State, bounds: &Bounds, findings: &mut Findings) {
+    for what in misdelivered(&state.calls, &state.rows) {
+        findings.note(Violation::Misdelivered, what);
+    }
     if !bounds.may_overlap {
         let what = "runs of one id overlapped";
         findings.add(Violation::Overlap, overlaps(&state.calls), what);
@@ -167,7 +184,7 @@ fn check_calls(state: &State, bounds: &Bounds, findings: &mut Findings) {
 /// What downstream refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
 fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
     let failed = state.rows.iter().filter(|row| row.status == "FAILED");
-    let failed: BTreeSet<&String> = failed.map(|row| &row.content.transaction_id).collect();
+    let failed: BTreeSet<&String> = failed.map(|row| &row.content.key).collect();
     let (refused, brushed_off) = (refused(&state.calls), brushed_off(&state.calls));
     let mut refused: BTreeSet<&String> = refused.iter().collect();
     let told: BTreeSet<&String> = state.failures.iter().collect();

@@ -31,7 +31,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::locked::locked;
+use super::{
+    locked::locked,
+    webhook::{hash, key},
+};
 
 /// What a call is answered with that is refused for good; any other refusal is one for a moment.
 pub(super) const REFUSED: u16 = 400;
@@ -85,8 +88,10 @@ impl Manners {
 pub(super) struct Call {
     /// The idempotency key.
     pub(super) key: String,
-    /// The transaction that the body names.
+    /// The key of the transaction that the body names, by our own reckoning.
     pub(super) transaction: Option<String>,
+    /// The [`hash`] of its body.
+    pub(super) bytes: u64,
     /// Which attempt the caller says it is.
     pub(super) attempt: Option<String>,
     pub(super) began: Duration,
@@ -201,7 +206,7 @@ async fn answer(
         found.and_then(|(_, value)| value.to_str().ok().map(str::to_owned))
     };
     let key = header("idempotency-key").unwrap_or_default();
-    let attempt = header("attempt");
+    let (attempt, source) = (header("attempt"), header("hookline-source"));
     let manners = *locked(&shared.manners);
     let (part, answer) = manners.for_some_keys;
     let for_this_key = is_chosen(&key, part).then_some(answer);
@@ -211,7 +216,7 @@ async fn answer(
     }
     // What breaks off, or goes too far, names nothing.
     if let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await {
-        call.names(&body.to_bytes());
+        call.brings(source.as_deref(), &body.to_bytes());
     }
     let luck = locked(&shared.random).random();
     let status = match shared.answers_at_once(&manners) {
@@ -275,6 +280,7 @@ impl<'a> UnderWay<'a> {
         calls.push(Call {
             key,
             transaction: None,
+            bytes: 0,
             attempt,
             began: shared.began.elapsed(),
             ended: None,
@@ -286,10 +292,15 @@ impl<'a> UnderWay<'a> {
         }
     }
 
-    fn names(&self, body: &[u8]) {
-        let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let named = body.get("transaction_id").and_then(|id| id.as_str());
-        locked(&self.shared.calls)[self.at].transaction = named.map(Into::into);
+    fn brings(&self, source: Option<&str>, body: &[u8]) {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = |member: &str| json.get(member).and_then(|id| id.as_str());
+        let transaction = match source {
+            Some(source) => id("id").map(|id| key(source, id)),
+            None => id("transaction_id").map(Into::into),
+        };
+        let call = &mut locked(&self.shared.calls)[self.at];
+        (call.transaction, call.bytes) = (transaction, hash(body));
     }
 
     fn answered(&self, status: u16) {

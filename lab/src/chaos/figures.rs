@@ -49,13 +49,15 @@ impl Figures {
         for request in requests {
             figures.count("requests", 1);
             match &request.outcome {
-                Outcome::Accepted {
-                    duplicate,
-                    conflict,
-                } => {
+                Outcome::Accepted(told) => {
                     figures.count("accepted", 1);
-                    figures.count("duplicates", u64::from(*duplicate));
-                    figures.count("conflicts", u64::from(*conflict));
+                    match told {
+                        Some(told) => {
+                            figures.count("duplicates", u64::from(told.duplicate));
+                            figures.count("conflicts", u64::from(told.conflict));
+                        }
+                        None => figures.count("signed", 1),
+                    }
                     slowest_ms = slowest_ms.max(request.took.as_millis());
                     accepted.insert(request.number);
                 }
@@ -66,7 +68,7 @@ impl Figures {
             }
         }
         let numbers = state.rows.iter();
-        let numbers = numbers.filter_map(|row| webhooks.number(&row.content.transaction_id));
+        let numbers = numbers.filter_map(|row| webhooks.number(&row.content.key));
         // Nobody ever got a 202 for these.
         let recovered = numbers.filter(|number| !accepted.contains(number));
         figures.count("recovered", recovered.count() as u64);

@@ -27,8 +27,8 @@ pub(super) struct Request {
 /// What a sender knows afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// 202
-    Accepted { duplicate: bool, conflict: bool },
+    /// 202, with what it told; a signed sender is told nothing more than 200.
+    Accepted(Option<Told>),
     /// 503 as the contract has it.
     Later,
     /// 4xx as the contract has it.
@@ -41,9 +41,16 @@ pub(super) enum Outcome {
     Left,
 }
 
+/// What was known of an accepted webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) duplicate: bool,
+    pub(super) conflict: bool,
+}
+
 impl Outcome {
     pub(super) fn is_accepted(&self) -> bool {
-        matches!(self, Self::Accepted { .. })
+        matches!(self, Self::Accepted(_))
     }
 }
 

@@ -1,5 +1,5 @@
 //! The senders: an open loop of so many webhooks per second, whatever becomes of them. New ones, repeats, repeats with
-//! another content, bodies that must be refused; senders that wait, that leave early, and that try again at once.
+//! another content, what must be refused; signed ones among them; senders that wait, that leave early, and that try again at once.
 
 mod answer;
 
@@ -23,6 +23,7 @@ use super::{
     history::{History, Outcome, Request},
     webhook::{Variant, Webhooks},
 };
+use crate::stripe;
 
 /// Tasks that send.
 const CLIENTS: u32 = 8;
@@ -169,17 +170,24 @@ impl Senders {
     }
 
     async fn send(&self, http: &reqwest::Client, plan: &Plan, habits: Habits) -> Outcome {
-        let body = match plan.poison {
+        let webhook = match plan.poison {
             true => self.webhooks.poison(plan.number),
-            false => self.webhooks.content(plan.number, plan.variant).body(),
+            false => self.webhooks.sent(plan.number, plan.variant),
         };
-        let request = http
-            .post(format!("http://{}/v1/webhooks/transactions", plan.target))
+        let mut request = http
+            .post(format!(
+                "http://{}/v1/webhooks/{}",
+                plan.target, webhook.source
+            ))
             .header("content-type", "application/json")
-            .body(body);
+            .body(webhook.body);
+        if let Some(signature) = webhook.signature {
+            request = request.header(stripe::SIGNATURE, signature);
+        }
         let sent = Instant::now();
         let id = self.webhooks.id(plan.number);
-        let exchange = answer::of(request, &id);
+        let is_signed = Webhooks::is_signed(plan.number);
+        let exchange = answer::of(request, (!is_signed).then_some(&id));
         let outcome = match plan.leaves_after {
             // A dropped request closes its connection.
             Some(after) => tokio::time::timeout(after, exchange)

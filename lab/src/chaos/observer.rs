@@ -13,6 +13,7 @@ use super::{
     webhook::Webhooks,
     world::Db,
 };
+use crate::stripe;
 
 /// Between two looks by `GET`.
 const GET_EVERY: Duration = Duration::from_millis(50);
@@ -80,8 +81,12 @@ impl Observer {
 
     /// One look; `None` if there was no answer, or a 503.
     async fn look(&self, http: &reqwest::Client, api: SocketAddr, number: u32) -> Option<Seen> {
+        let source = match Webhooks::is_signed(number) {
+            true => format!("/sources/{}", stripe::SOURCE),
+            false => String::new(),
+        };
         let id = self.webhooks.id(number);
-        let url = format!("http://{api}/v1/transactions/{id}");
+        let url = format!("http://{api}/v1{source}/transactions/{id}");
         let response = http.get(url).send().await.ok()?;
         let (status, processed_at) = match response.status() {
             StatusCode::OK => {

@@ -52,7 +52,7 @@ pub(super) async fn run(
 ) -> Result<Run> {
     let began = Instant::now();
     let run = format!("{}-{}", job.name, job.seed);
-    let webhooks = Webhooks { run };
+    let webhooks = Webhooks::new(run);
     let mut world = World::start(servers, plan).await?;
     if job.traits.dead_letters {
         world.dead_letters = DeadLetters::Any;
@@ -227,6 +227,7 @@ async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
         deaths: world.deaths_since_downstream(),
         lost_leases: world.lost_leases(),
         failures: world.db.failures().await?,
+        strays: world.db.strays().await?.unsigned_abs(),
         idle_in_transaction: worst.idle_in_transaction,
     })
 }

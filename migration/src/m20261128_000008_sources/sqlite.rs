@@ -1,4 +1,5 @@
-//! The change on SQLite, which cannot alter tables like this: they are made anew.
+//! The change on SQLite, which cannot alter tables like this: they are made anew. Without rows' numbers of SQLite's own each row
+//! is found in one tree and not in two, which makes up for the tree of `keys`.
 
 use ring::digest::{SHA256, digest};
 use sea_orm_migration::{
@@ -34,7 +35,7 @@ const UP: &str = "CREATE TABLE keys ( \
        CHECK ((status = 'PROCESSED') = (processed_at IS NOT NULL)), \
        CHECK (source <> 'transactions' OR (source_account IS NOT NULL AND destination_account IS NOT NULL \
          AND amount IS NOT NULL AND currency IS NOT NULL)) \
-     ); \
+     ) WITHOUT ROWID; \
      INSERT INTO new (id, transaction_id, source_account, destination_account, amount, currency, status, created_at, processed_at) \
        SELECT id, transaction_id, source_account, destination_account, amount, currency, status, created_at, processed_at \
        FROM transactions; \
@@ -50,7 +51,14 @@ const UP: &str = "CREATE TABLE keys ( \
        SELECT id, transaction_id, source_account, destination_account, amount, currency, received_at FROM conflicts; \
      DROP TABLE conflicts; \
      ALTER TABLE new RENAME TO conflicts; \
-     CREATE INDEX conflicts_transaction_id ON conflicts (transaction_id);";
+     CREATE INDEX conflicts_transaction_id ON conflicts (transaction_id); \
+     CREATE TABLE new ( \
+       id uuid_text NOT NULL PRIMARY KEY, due_at bigint NOT NULL, holder uuid_text, crashes integer NOT NULL DEFAULT 0, \
+       attempts integer NOT NULL DEFAULT 0, waits boolean NOT NULL DEFAULT FALSE, failures integer NOT NULL DEFAULT 0 \
+     ) WITHOUT ROWID; \
+     INSERT INTO new SELECT id, due_at, holder, crashes, attempts, waits, failures FROM outbox; \
+     DROP TABLE outbox; \
+     ALTER TABLE new RENAME TO outbox;";
 
 const DOWN: &str = "DROP TABLE keys; DROP TABLE payloads; DROP TABLE refusals; \
      ALTER TABLE probe RENAME TO write_probe; \

@@ -66,7 +66,11 @@ impl Scene {
 
     /// Commits so many webhooks and publishes their ids.
     pub(super) async fn publish(&mut self, count: usize) -> Vec<Uuid> {
-        let received: Vec<Received> = (0..count).map(|_| received()).collect();
+        self.publish_these((0..count).map(|_| received()).collect())
+            .await
+    }
+
+    pub(super) async fn publish_these(&mut self, received: Vec<Received>) -> Vec<Uuid> {
         lifecycle::receive(&self.db, &received, LATER)
             .await
             .unwrap();

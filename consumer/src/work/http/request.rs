@@ -1,39 +1,53 @@
 //! What downstream receives.
 
-use entity::{Webhook, lifecycle::Job};
+mod body;
+
+use std::{borrow::Cow, sync::Arc};
+
+use entity::{Content, Event, SourceName, Webhook, lifecycle::Job};
 use http_body_util::Full;
 use hyper::{
     Request,
     body::Bytes,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+    http::request::Builder,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{address::Address, signature::Secret, silence::Silence};
 
 const HOOKLINE: &str = concat!("hookline/", env!("CARGO_PKG_VERSION"));
-/// What is encoded in a key, beside everything beyond ASCII. The value of a header is trimmed on its way
-/// and is not UTF-8, so `a` and `a ` would become one key; and `%` itself, or `a ` and `a%20` would. Two
-/// ids must never become one key: the second would be taken for a repetition, and never be done.
-const NOT_IN_A_KEY: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Bytes of which their sender has not said what they are, or not so that it can be said again.
+const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// What is encoded in a header, beside everything beyond ASCII. The value of a header is trimmed on its way and is not
+/// UTF-8, so `a` and `a ` would become one key; and `%` itself, or `a ` and `a%20` would.
+const NOT_IN_A_HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
+/// The request of one attempt. Its body borrows from `job` what it need not make.
 pub(super) fn build(
     address: &Address,
     secret: Option<&Secret>,
-    job: &Job,
+    job: &Arc<Job>,
     now: OffsetDateTime,
 ) -> Result<Request<Full<Bytes>>, Silence> {
-    let body = body(&job.webhook)?;
-    let key = utf8_percent_encode(job.webhook.transaction_id.as_ref(), NOT_IN_A_KEY).to_string();
+    let webhook = &job.webhook;
     let mut request = Request::post(address.target())
         .header(HOST, address.host_header())
-        .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, HOOKLINE)
-        .header("idempotency-key", key)
+        .header("idempotency-key", key(webhook))
         .header("hookline-attempt", job.attempt);
+    let body = match &webhook.content {
+        Content::Payment(payment) => {
+            request = request.header(CONTENT_TYPE, JSON);
+            body::of_payment(&webhook.transaction_id, payment)?
+        }
+        Content::Event(event) => {
+            request = about_event(request, &webhook.source, event);
+            body::of_event(job)
+        }
+    };
     if let Some(authorization) = &address.authorization {
         request = request.header(AUTHORIZATION, authorization);
     }
@@ -43,24 +57,45 @@ pub(super) fn build(
             .header("webhook-timestamp", now.unix_timestamp())
             .header("webhook-signature", secret.sign(job.id, now, &body));
     }
-    Ok(request.body(Full::new(Bytes::from(body)))?)
+    // Of an empty one it would not be said.
+    request = request.header(CONTENT_LENGTH, body.len());
+    Ok(request.body(Full::new(body))?)
 }
 
-fn body(webhook: &Webhook) -> Result<Vec<u8>, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        transaction_id: &'a str,
-        source_account: &'a str,
-        destination_account: &'a str,
-        /// Digit by digit: a number of JSON's own would pass through binary floating point.
-        amount: Box<RawValue>,
-        currency: &'a str,
+/// Two transactions must never have one key: the second would be taken for a repetition, and never be done. No source's
+/// name contains a colon, so the first one ends it; and a built-in id that begins like a key of another source has it
+/// encoded.
+fn key(webhook: &Webhook) -> String {
+    let id = visible(webhook.transaction_id.as_ref());
+    if !webhook.source.is_built_in() {
+        return format!("{}:{id}", webhook.source);
     }
-    serde_json::to_vec(&Body {
-        transaction_id: webhook.transaction_id.as_ref(),
-        source_account: webhook.source_account.as_ref(),
-        destination_account: webhook.destination_account.as_ref(),
-        amount: RawValue::from_string(webhook.amount.to_string())?,
-        currency: webhook.currency.as_ref(),
-    })
+    match id.split_once(':') {
+        Some((name, rest)) if name.parse::<SourceName>().is_ok() => format!("{name}%3A{rest}"),
+        _ => id.into_owned(),
+    }
+}
+
+/// What its sender has said about an event beside the body.
+fn about_event(request: Builder, source: &SourceName, event: &Event) -> Builder {
+    let content_type = event.payload.content_type.as_deref();
+    let content_type = content_type.filter(|text| text.is_ascii());
+    let content_type = content_type.and_then(|text| HeaderValue::from_str(text).ok());
+    let sent_at = event.payload.sent_at;
+    let sent_at = sent_at.and_then(|time| time.format(&Rfc3339).ok());
+    let kind = event.kind.as_ref().map(|kind| visible(kind.as_ref()));
+    let mut request = request
+        .header(CONTENT_TYPE, content_type.unwrap_or(UNKNOWN))
+        .header("hookline-source", source.as_ref());
+    if let Some(kind) = kind {
+        request = request.header("hookline-type", kind.as_ref());
+    }
+    if let Some(sent_at) = sent_at {
+        request = request.header("hookline-sent-at", sent_at);
+    }
+    request
+}
+
+fn visible(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, NOT_IN_A_HEADER).into()
 }

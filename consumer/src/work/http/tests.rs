@@ -2,17 +2,19 @@
 
 mod answers;
 mod connections;
+mod events;
 mod few_files;
 mod heads;
 mod requests;
 mod server;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use entity::Webhook;
+use entity::{Content, Payment, SourceName, Webhook};
 use uuid::Uuid;
 
 use super::{Attempt, Downstream, Job, Settings};
+use crate::fixtures;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// No test that passes waits as long.
@@ -33,16 +35,30 @@ fn downstream(place: &str, timeout: Duration) -> Downstream {
     Downstream::new(settings(format!("http://{place}/hook"), timeout)).unwrap()
 }
 
-fn job(transaction_id: &str) -> Job {
+/// A job of the built-in source.
+fn job(transaction_id: &str) -> Arc<Job> {
+    payment(transaction_id, |_| {})
+}
+
+fn payment(transaction_id: &str, change: impl FnOnce(&mut Payment)) -> Arc<Job> {
+    let mut payment = Payment {
+        amount: "10.50".parse().unwrap(),
+        ..fixtures::payment()
+    };
+    change(&mut payment);
+    let content = Content::Payment(payment);
+    job_of(SourceName::built_in(), transaction_id, content).into()
+}
+
+fn job_of(source: SourceName, transaction_id: &str, content: Content) -> Job {
     Job {
         id: Uuid::now_v7(),
         webhook: Webhook {
+            source,
             transaction_id: transaction_id.parse().unwrap(),
-            source_account: "a".parse().unwrap(),
-            destination_account: "b".parse().unwrap(),
-            amount: "10.50".parse().unwrap(),
-            currency: "INR".parse().unwrap(),
+            content,
         },
+        body_is_left: false,
         attempt: 1,
         failures: 0,
         deferrals: 0,

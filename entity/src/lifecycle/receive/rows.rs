@@ -102,6 +102,21 @@ impl<'a> Rows<'a> {
         names("id, body", &self.payload)
     }
 
+    /// The names of the columns that [`select`](Self::select) has, in their order.
+    pub(super) fn all(&self) -> String {
+        let names = names("id, fingerprint", &self.columns().collect::<Vec<_>>());
+        match self.has_payloads() {
+            true => names + ", body",
+            false => names,
+        }
+    }
+
+    /// The names of all columns that there are.
+    pub(super) fn columns_of_all() -> String {
+        let columns: Vec<&Column> = CONTENT.iter().chain(PAYLOAD).collect();
+        names("id, fingerprint, body", &columns)
+    }
+
     /// A query for all of them over `$1 …`: `id`, `fingerprint`, the columns of [`content`](Self::content), and those of
     /// [`payload`](Self::payload) if there are any; and what to bind. The first parameter on SQLite is the batch.
     pub(super) fn select(&self, db: &DatabaseConnection) -> (String, Vec<Value>) {

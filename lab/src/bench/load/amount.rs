@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::webhook::Sender;
+
 /// When requests leave.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
@@ -19,6 +21,7 @@ pub(crate) enum Pace {
 /// the answers under way.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
+    pub(crate) sender: Sender,
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
     pub(crate) count: u64,

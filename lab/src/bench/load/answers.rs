@@ -5,22 +5,23 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 
-use super::webhook::Ids;
+use super::webhook::{Ids, Sender};
 
 /// The longest latency that is told apart, in microseconds: a minute.
 const LATENCY_MAX_US: u64 = 60_000_000;
 
 /// What came of it.
 pub(crate) struct Answers {
+    pub(crate) sender: Sender,
     /// Those of the webhooks that were sent.
     pub(crate) ids: Ids,
-    /// Answered with 202.
+    /// Answered with 202, or what else its sender takes for a success.
     pub(crate) accepted: u64,
     /// The webhooks that were answered with 503 and `Retry-After`.
     pub(crate) later: Vec<u64>,
     /// Microseconds from the scheduled time to the answer, whatever the answer.
     pub(crate) latency: Histogram<u64>,
-    /// 202s in each second from the start on.
+    /// Those in each second from the start on.
     pub(crate) per_second: Vec<u64>,
     /// The longest latency, in microseconds, among the requests of each second.
     pub(crate) slowest: Vec<u64>,
@@ -31,8 +32,9 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(ids: Ids) -> Result<Self> {
+    pub(super) fn new(sender: Sender, ids: Ids) -> Result<Self> {
         Ok(Self {
+            sender,
             ids,
             accepted: 0,
             later: Vec::new(),
@@ -44,7 +46,7 @@ impl Answers {
         })
     }
 
-    /// 202s per second over the whole run.
+    /// Acceptances per second over the whole run.
     pub(crate) fn rate(&self) -> f64 {
         self.accepted as f64 / self.took.as_secs_f64()
     }

@@ -20,7 +20,7 @@ const HEADERS_MAX: usize = 32;
 pub(super) enum News {
     /// Nothing, or only a part.
     Nothing,
-    /// `202`
+    /// The status that the sender takes for a success.
     Accepted,
     /// `503` with `Retry-After`: send it again later.
     Later,
@@ -32,6 +32,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     input: Box<[u8; ANSWER_MAX]>,
     filled: usize,
+    accepted: u16,
     /// The request under way.
     pub(super) under_way: Option<UnderWay>,
 }
@@ -46,7 +47,8 @@ pub(super) struct UnderWay {
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Result<Self> {
+    /// `accepted` is the status of success.
+    pub(super) fn open(address: SocketAddr, accepted: u16) -> Result<Self> {
         let stream = TcpStream::connect(address)
             .with_context(|| format!("cannot connect to http://{address}"))?;
         stream.set_nodelay(true)?;
@@ -55,6 +57,7 @@ impl Connection {
             stream,
             input: Box::new([0; ANSWER_MAX]),
             filled: 0,
+            accepted,
             under_way: None,
         })
     }
@@ -63,12 +66,12 @@ impl Connection {
     pub(super) fn send(&mut self, segments: &[String], under_way: UnderWay) -> io::Result<()> {
         self.under_way = Some(under_way);
         self.filled = 0;
-        // The socket's buffer is empty, so a few hundred bytes always fit.
+        // The socket's buffer is empty, so a kilobyte or two always fit.
         let mut segments = segments.iter();
         segments.try_for_each(|segment| self.stream.write_all(segment.as_bytes()))
     }
 
-    /// Reads what has come. Any answer but 202, and 503 with `Retry-After`, is an error.
+    /// Reads what has come. Any answer but acceptance, and 503 with `Retry-After`, is an error.
     pub(super) fn receive(&mut self) -> Result<News> {
         match self.stream.read(&mut self.input[self.filled..]) {
             Ok(0) => return Ok(News::Closed),
@@ -81,7 +84,7 @@ impl Connection {
             self.filled < ANSWER_MAX,
             "an answer of more than {ANSWER_MAX} bytes"
         );
-        parse(&self.input[..self.filled])
+        parse(&self.input[..self.filled], self.accepted)
     }
 }
 
@@ -92,7 +95,7 @@ impl AsFd for Connection {
 }
 
 /// The answer in `bytes`; nothing while it is incomplete.
-fn parse(bytes: &[u8]) -> Result<News> {
+fn parse(bytes: &[u8], accepted: u16) -> Result<News> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut head = Response::new(&mut headers);
     let Status::Complete(body) = head.parse(bytes).context("an answer that is not HTTP")? else {
@@ -110,7 +113,7 @@ fn parse(bytes: &[u8]) -> Result<News> {
         return Ok(News::Nothing);
     }
     match head.code.unwrap_or_default() {
-        202 => Ok(News::Accepted),
+        code if code == accepted => Ok(News::Accepted),
         503 if header("retry-after").is_some() => Ok(News::Later),
         503 => bail!("the service answered 503 without Retry-After"),
         code => bail!(
@@ -128,18 +131,20 @@ mod tests {
     fn an_answer_counts_once_it_is_complete() {
         let whole = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}";
         for part in 0..whole.len() {
-            assert_eq!(parse(&whole[..part]).unwrap(), News::Nothing, "{part}");
+            let news = parse(&whole[..part], 202).unwrap();
+            assert_eq!(news, News::Nothing, "{part}");
         }
-        assert_eq!(parse(whole).unwrap(), News::Accepted);
+        assert_eq!(parse(whole, 202).unwrap(), News::Accepted);
+        assert!(parse(whole, 200).is_err(), "another sender's success");
     }
 
     #[test]
     fn a_503_must_say_when_to_come_back() {
         let with =
             b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(parse(with).unwrap(), News::Later);
+        assert_eq!(parse(with, 202).unwrap(), News::Later);
         let without = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
-        let error = parse(without).unwrap_err().to_string();
+        let error = parse(without, 202).unwrap_err().to_string();
         assert!(error.contains("without Retry-After"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use super::{
     answers::Answers,
     connection::{Connection, News, UnderWay},
     events::Events,
-    webhook::{Ids, request},
+    webhook::{Ids, Requests, Sender},
 };
 
 /// How long the last answers may take after the last request.
@@ -26,6 +26,7 @@ const GROUP_EVERY: Duration = Duration::from_millis(1);
 struct Generator {
     address: SocketAddr,
     load: Load,
+    requests: Requests,
     events: Events,
     connections: Vec<Connection>,
     idle: Vec<usize>,
@@ -41,27 +42,28 @@ pub(super) fn run(load: Load, address: SocketAddr) -> Result<Answers> {
     let events = Events::new()?;
     let mut connections = Vec::with_capacity(load.connections);
     for number in 0..load.connections {
-        connections.push(open(address, &events, number)?);
+        connections.push(open(address, load.sender, &events, number)?);
     }
     let ids = load.distinct.map_or_else(Ids::unique, Ids::repeating);
     let mut generator = Generator {
         address,
         idle: (0..connections.len()).rev().collect(),
         load,
+        requests: Requests::new(load.sender),
         events,
         connections,
         sent: 0,
         began: Instant::now(),
         ended: None,
-        answers: Answers::new(ids)?,
+        answers: Answers::new(load.sender, ids)?,
     };
     generator.drive()?;
     generator.answers.took = generator.began.elapsed();
     Ok(generator.answers)
 }
 
-fn open(address: SocketAddr, events: &Events, number: usize) -> Result<Connection> {
-    let connection = Connection::open(address)?;
+fn open(address: SocketAddr, sender: Sender, events: &Events, number: usize) -> Result<Connection> {
+    let connection = Connection::open(address, sender.accepted())?;
     events.watch(&connection, number)?;
     Ok(connection)
 }
@@ -150,7 +152,8 @@ impl Generator {
     }
 
     fn send(&mut self, number: usize, under_way: UnderWay) -> std::io::Result<()> {
-        let [head, body] = request(&self.answers.ids.text(under_way.webhook));
+        let id = self.answers.ids.text(under_way.webhook);
+        let [head, body] = self.requests.request(&id);
         let segments = match self.load.apart {
             true => vec![head, body],
             false => vec![head + &body],
@@ -161,7 +164,8 @@ impl Generator {
     /// The server closes connections that rest for long. What was sent on one at that very moment is sent again, as any
     /// sender would.
     fn replace(&mut self, number: usize, under_way: Option<UnderWay>) -> Result<()> {
-        self.connections[number] = open(self.address, &self.events, number)?;
+        let connection = open(self.address, self.load.sender, &self.events, number)?;
+        self.connections[number] = connection;
         let sent = under_way.map(|under_way| self.send(number, under_way));
         sent.transpose()?;
         Ok(())

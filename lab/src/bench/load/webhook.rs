@@ -1,5 +1,37 @@
 //! The webhooks: ids that differ, and nothing else.
 
+use clap::ValueEnum;
+
+use crate::stripe::{self, Signer};
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sender {
+    /// The built-in source's.
+    #[value(skip)]
+    Transactions,
+    /// Stripe, which signs what it sends: 1 kB each
+    Stripe,
+}
+
+impl Sender {
+    /// The source's name.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::Transactions => "transactions",
+            Self::Stripe => stripe::SOURCE,
+        }
+    }
+
+    /// The status that it takes for a success.
+    pub(crate) fn accepted(self) -> u16 {
+        match self {
+            Self::Transactions => 202,
+            Self::Stripe => 200,
+        }
+    }
+}
+
 /// Which ids the webhooks of a run carry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ids {
@@ -30,24 +62,49 @@ impl Ids {
     }
 }
 
-/// Head and body of the request with this id.
-pub(super) fn request(id: &str) -> [String; 2] {
-    let body = format!(
-        r#"{{"transaction_id":"{id}","source_account":"acc_user_1","destination_account":"acc_merchant_1","amount":1500,"currency":"INR"}}"#
-    );
-    let head = format!(
-        "POST /v1/webhooks/transactions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    [head, body]
+/// Makes the requests of one sender.
+pub(super) struct Requests {
+    sender: Sender,
+    signer: Signer,
+}
+
+impl Requests {
+    pub(super) fn new(sender: Sender) -> Self {
+        Self {
+            sender,
+            signer: Signer::new(stripe::SECRET),
+        }
+    }
+
+    /// Head and body of the request with this id. It is signed as it leaves, which costs a microsecond or two: a part of what
+    /// everything else about a request costs.
+    pub(super) fn request(&self, id: &str) -> [String; 2] {
+        let body = match self.sender {
+            Sender::Transactions => format!(
+                r#"{{"transaction_id":"{id}","source_account":"acc_user_1","destination_account":"acc_merchant_1","amount":1500,"currency":"INR"}}"#
+            ),
+            Sender::Stripe => stripe::event(id, "charge.succeeded"),
+        };
+        let signed = match self.sender {
+            Sender::Transactions => String::new(),
+            Sender::Stripe => format!("{}: {}\r\n", stripe::SIGNATURE, self.signer.sign(&body)),
+        };
+        let head = format!(
+            "POST /v1/webhooks/{} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{signed}\
+             content-length: {}\r\n\r\n",
+            self.sender.source(),
+            body.len()
+        );
+        [head, body]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Ids, request};
+    use super::{Ids, Requests, Sender};
+    use crate::stripe;
 
     #[test]
     fn unique_ids_differ_and_repeating_ones_come_again() {
@@ -62,12 +119,19 @@ mod tests {
     #[test]
     fn a_request_carries_its_id_and_the_length_of_its_body() {
         let id = Ids::unique().text(7);
-        let [head, body] = request(&id);
-        assert!(
-            head.ends_with(&format!("content-length: {}\r\n\r\n", body.len())),
-            "{head}"
-        );
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(body["transaction_id"], id);
+        for (sender, member) in [
+            (Sender::Transactions, "transaction_id"),
+            (Sender::Stripe, "id"),
+        ] {
+            let [head, body] = Requests::new(sender).request(&id);
+            assert!(
+                head.ends_with(&format!("content-length: {}\r\n\r\n", body.len())),
+                "{head}"
+            );
+            let is_signed = head.contains(stripe::SIGNATURE);
+            assert_eq!(is_signed, sender == Sender::Stripe);
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body[member], id);
+        }
     }
 }

@@ -27,10 +27,14 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let celery = Stack::set_up(bench, &stack::CELERY).await;
     let mut bare = Bare::default();
     let mut ours = Series::new(Place::Servers, "0 s delay", plan);
+    let mut of_source = ours.of_source(bench);
     let mut theirs = Vec::new();
     for _ in bench.runs() {
         bare.run(bench, plan.load.count).await?;
         ours.run(bench).await?;
+        if let Some(of_source) = &mut of_source {
+            of_source.run(bench).await?;
+        }
         if let Some(celery) = &celery {
             theirs.push(celery.run(bench, STACK_SECONDS).await?);
         }
@@ -43,6 +47,10 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let rate = ours.note_processed(&mut bench.report);
     ours.note_accepted(&mut bench.report);
     let report = &mut bench.report;
+    if let Some(of_source) = &of_source {
+        of_source.note_processed(report);
+        of_source.note_accepted(report);
+    }
     let least = Target::AtLeast(OF_BARE);
     report.verdict("0 s delay : bare pipeline", rate / bare, least);
     if let Some(celery) = note_stack(report, stack::CELERY.name, &theirs) {
@@ -71,7 +79,7 @@ pub(super) struct Bare(Vec<(f64, Vec<Measure>)>);
 impl Bare {
     /// Makes the next run, with so many rows, and checks it.
     pub(super) async fn run(&mut self, bench: &Bench, count: u64) -> Result<()> {
-        let mut site = bench.site().await?;
+        let mut site = bench.bare_site().await?;
         let clock = Clock::start(bench.server_processes().collect())?;
         let took = bare_pipeline::run(&site, count).await?;
         let rate = count as f64 / took.as_secs_f64();

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::bench::{
     invocation::Bench,
-    load::Load,
+    load::{Load, Sender},
     report::{Report, Target},
     series::{Place, Series, in_turn},
     trial::Plan,
@@ -29,10 +29,10 @@ pub(in crate::bench) async fn ingest(bench: &mut Bench) -> Result<()> {
         broker_away: true,
         ..running
     };
-    let series = vec![
-        Series::new(Place::Servers, "everything running", running),
-        Series::new(Place::Servers, "broker away", away),
-    ];
+    let running = Series::new(Place::Servers, "everything running", running);
+    let of_source = running.of_source(bench);
+    let away = Series::new(Place::Servers, "broker away", away);
+    let series = [running, away].into_iter().chain(of_source).collect();
     let rates = compare(bench, series, Series::note_accepted, 1.0).await?;
     let what = "everything running: 202s per second";
     bench.report.verdict(what, rates[0], Target::AtLeast(LEAST));
@@ -73,17 +73,22 @@ pub(in crate::bench) async fn growth(bench: &mut Bench) -> Result<()> {
 /// SQLite and a queue inside the process.
 pub(in crate::bench) async fn embedded(bench: &mut Bench) -> Result<()> {
     let plan = Plan::new(bench.counted(100_000));
-    let mut series = [Series::new(Place::Embedded, "0 s delay", plan)];
+    let built_in = Series::new(Place::Embedded, "0 s delay", plan);
+    let of_source = built_in.of_source(bench);
+    let mut series: Vec<Series> = [built_in].into_iter().chain(of_source).collect();
     in_turn(bench, &mut series).await?;
-    let [series] = series;
-    let rate = series.note_processed(&mut bench.report);
-    series.note_accepted(&mut bench.report);
+    let report = &mut bench.report;
+    let mut rates = Vec::new();
+    for one in &series {
+        rates.push(one.note_processed(report));
+        one.note_accepted(report);
+    }
     let what = "PROCESSED per second";
-    bench.report.verdict(what, rate, Target::AtLeast(LEAST));
+    report.verdict(what, rates[0], Target::AtLeast(LEAST));
     Ok(())
 }
 
-/// Runs all in turn, and holds the last against the first. Returns the rates.
+/// Runs all in turn, and holds the last of the built-in source against the first. Returns the rates.
 async fn compare(
     bench: &mut Bench,
     mut series: Vec<Series>,
@@ -93,7 +98,8 @@ async fn compare(
     in_turn(bench, &mut series).await?;
     let report = &mut bench.report;
     let rates: Vec<f64> = series.iter().map(|one| measure(one, report)).collect();
-    let (first, last) = (0, series.len() - 1);
+    let is_built_in = |one: &Series| one.sender() == Sender::Transactions;
+    let (first, last) = (0, series.iter().rposition(is_built_in).unwrap_or(0));
     let what = format!("{} : {}", series[last].what, series[first].what);
     report.verdict(what, rates[last] / rates[first], Target::AtLeast(least));
     for one in series {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use sea_orm::DbBackend;
 use testbed::rabbitmq;
 
-use super::Site;
+use super::{Site, state::STATISTICS};
 use crate::{
     bench::{load::Answers, wait::until},
     queues::dead_letter,
@@ -27,16 +27,18 @@ impl Site {
                 .iter()
                 .map(|number| answers.ids.text(*number))
                 .collect();
+            let source = answers.sender.source().into();
             let (is_one_of_them, ids) = match self.db.get_database_backend() {
-                DbBackend::Postgres => ("= ANY($1)", ids.into()),
+                DbBackend::Postgres => ("= ANY($2)", ids.into()),
                 _ => (
-                    "IN (SELECT value FROM json_each($1))",
+                    "IN (SELECT value FROM json_each($2))",
                     serde_json::Value::from(ids).to_string().into(),
                 ),
             };
-            let sql =
-                format!("SELECT count(*) FROM transactions WHERE transaction_id {is_one_of_them}");
-            let found: i64 = self.one(&sql, [ids]).await?.unwrap_or(0);
+            let sql = format!(
+                "SELECT count(*) FROM keys WHERE source = $1 AND transaction_id {is_one_of_them}"
+            );
+            let found: i64 = self.one(&sql, [source, ids]).await?.unwrap_or(0);
             committed += u64::try_from(found)?;
         }
         Ok(committed)
@@ -64,6 +66,14 @@ impl Site {
             rows.processed,
             rows.outbox
         );
+        let keys = if self.is_bare { 0 } else { expected };
+        ensure!(
+            rows.keys == keys && rows.payloads == rows.events,
+            "{} keys of {keys}, and the bytes of {} of {} events: the check failed",
+            rows.keys,
+            rows.payloads,
+            rows.events
+        );
         self.carried += new;
         self.check_updates().await
     }
@@ -73,10 +83,10 @@ impl Site {
         if self.db.get_database_backend() != DbBackend::Postgres {
             return Ok(());
         }
-        let sql = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'";
+        let sql = format!("SELECT sum(n_tup_upd)::bigint FROM {STATISTICS}");
         let what = format!("{} rows were updated once: the check failed", self.carried);
         until(TOLD_WITHIN, &what, async || {
-            let updates: Option<i64> = self.one(sql, []).await?;
+            let updates: Option<i64> = self.one(&sql, []).await?;
             Ok(updates == Some(self.carried.cast_signed()))
         })
         .await

@@ -19,6 +19,10 @@ pub(in crate::bench) struct Rows {
     pub(in crate::bench) all: i64,
     pub(in crate::bench) processed: i64,
     pub(in crate::bench) outbox: i64,
+    /// Those of other sources than the built-in one.
+    pub(in crate::bench) events: i64,
+    pub(in crate::bench) payloads: i64,
+    pub(in crate::bench) keys: i64,
 }
 
 /// What became of webhooks after the first request left.
@@ -45,6 +49,9 @@ struct Group {
 const UNFINISHED: &str = "SELECT id FROM (SELECT id FROM outbox ORDER BY id LIMIT 1) AS first \
                           UNION ALL SELECT id FROM retries LIMIT 1";
 
+/// What PostgreSQL counts of the table, all its partitions together.
+pub(super) const STATISTICS: &str = "pg_stat_user_tables WHERE relname LIKE 'transactions%'";
+
 impl Site {
     pub(in crate::bench) async fn execute(&self, sql: &str) -> Result<()> {
         let outcome = self.db.execute_unprepared(sql).await;
@@ -63,6 +70,8 @@ impl Site {
     pub(in crate::bench) async fn rows(&self) -> Result<Rows> {
         let sql = "SELECT count(*) AS \"all\", \
                    count(*) FILTER (WHERE status = 'PROCESSED' AND processed_at IS NOT NULL) AS processed, \
+                   count(*) FILTER (WHERE source <> 'transactions') AS events, \
+                   (SELECT count(*) FROM payloads) AS payloads, (SELECT count(*) FROM keys) AS keys, \
                    (SELECT count(*) FROM outbox) + (SELECT count(*) FROM retries) AS outbox FROM transactions";
         let rows = Rows::find_by_statement(self.statement(sql, [])).one(&self.db);
         rows.await?.context("count(*) gave no row")
@@ -145,9 +154,7 @@ impl Site {
             ),
             ("final updates in place (HOT)", "of all", "n_tup_hot_upd"),
         ] {
-            let sql = format!(
-                "SELECT {column}::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'"
-            );
+            let sql = format!("SELECT sum({column})::float8 / sum(n_tup_upd) FROM {STATISTICS}");
             let value = self.one(&sql, []).await?.context("no statistics")?;
             measures.push((what.to_owned(), unit, value));
         }

@@ -1,6 +1,6 @@
 //! The pipeline with no service around it: batched insert, publish with pipelined confirms, consume, batched update,
-//! grouped ack. Everything runs at once, on the table of the service and on a quorum queue. What it leaves out: HTTP,
-//! JSON, validation, the outbox, look-ups, anything that would survive a crash between two steps.
+//! grouped ack. Everything runs at once, on one table and a quorum queue. What it leaves out: HTTP, JSON, validation, the
+//! outbox, look-ups, keys and partitions, anything that would survive a crash between two steps.
 //!
 //! Its tuning is for two cores: batches beyond the 256 below which PostgreSQL loses most, and a window that keeps the
 //! broker busy. It was chosen from single measurements of the parts, not by a sweep of the whole.

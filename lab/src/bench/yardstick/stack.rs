@@ -93,7 +93,7 @@ impl Stack {
     /// Runs it on a new site, at so many seconds of load without delay. Its webhooks are all different.
     pub(in crate::bench) async fn run(&self, bench: &Bench, seconds: u64) -> Result<Trial> {
         let name = self.peer.name;
-        let mut site = bench.site().await?;
+        let mut site = bench.bare_site().await?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
         // The processes end before their folder goes.
         let mut folder = Folder::new("hookline-peer-")?;

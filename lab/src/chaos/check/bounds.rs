@@ -38,7 +38,7 @@ impl Bounds {
     pub(super) fn check(&self, requested: &[Request], state: &State, findings: &mut Findings) {
         if let Some(within) = self.final_within {
             for row in healthy(state).filter(|row| row.took.is_some_and(|took| took > within)) {
-                let id = &row.content.transaction_id;
+                let id = &row.content.key;
                 let what = format!("{id} took {:?}, and {within:?} is right", row.took);
                 findings.note(Violation::Late, what);
             }
@@ -62,7 +62,7 @@ impl Bounds {
 fn healthy(state: &State) -> impl Iterator<Item = &Row> {
     let sick = sick(&state.calls);
     let rows = state.rows.iter();
-    rows.filter(move |row| !sick.contains(&row.content.transaction_id))
+    rows.filter(move |row| !sick.contains(&row.content.key))
 }
 
 /// The longest that one of those took.

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use crate::chaos::downstream::{Call, REFUSED};
+use super::state::Row;
+use crate::chaos::{
+    downstream::{Call, REFUSED},
+    webhook::Said,
+};
 
 /// The calls of each key, in the order in which they began.
 fn by_key(calls: &[Call]) -> impl Iterator<Item = Vec<&Call>> {
@@ -64,6 +68,21 @@ fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
     let such = calls.iter().filter(|call| is(call));
     let name = |call: &Call| call.transaction.clone().unwrap_or_else(|| call.key.clone());
     such.map(name).collect()
+}
+
+/// The calls whose key is not that of the transaction that they name, or that bring other bytes than its event has.
+pub(super) fn misdelivered(calls: &[Call], rows: &[Row]) -> Vec<String> {
+    let rows = rows.iter().map(|row| (&row.content.key, &row.content.said));
+    let said: BTreeMap<&String, &Said> = rows.collect();
+    let is_right = |call: &&Call| match call.transaction.as_ref().map(|key| (key, said.get(key))) {
+        // What broke off names nobody.
+        None => true,
+        Some((key, Some(Said::Payment(_)))) => call.key == *key,
+        Some((key, Some(Said::Event { bytes, .. }))) => call.key == *key && call.bytes == *bytes,
+        Some((_, None)) => false,
+    };
+    let wrong = calls.iter().filter(|call| !is_right(call));
+    wrong.map(|call| format!("{call:?}")).collect()
 }
 
 /// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.

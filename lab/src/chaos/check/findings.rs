@@ -34,6 +34,10 @@ pub(crate) enum Violation {
     QueueLeft,
     /// More, or fewer, dead letters than the fault has made.
     DeadLetters,
+    /// A key without its row, or a row without its key; an event's bytes likewise.
+    Strayed,
+    /// A call with another key than its transaction's, for one that is not there, or with other bytes than its event has.
+    Misdelivered,
     /// A contradiction that was confirmed and not kept.
     ConflictLost,
     /// An answer that the contract does not know.

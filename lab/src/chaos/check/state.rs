@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) lost_leases: u64,
     /// The transactions of which it is told why they have failed.
     pub(crate) failures: BTreeSet<String>,
+    /// Keys without their row, rows without their key, bytes without their event, and events without their bytes.
+    pub(crate) strays: u64,
 }
 
 impl State {

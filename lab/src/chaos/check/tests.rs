@@ -7,16 +7,18 @@ use std::time::Duration;
 use super::{Bounds, DeadLetters, Findings, Row, State, Violation, check};
 use crate::chaos::{
     downstream::Call,
-    history::{By, Outcome, Request, Seen},
-    webhook::{Variant, Webhooks},
+    history::{By, Outcome, Request, Seen, Told},
+    webhook::{Said, Variant, Webhooks},
 };
 
-const NEW: Outcome = Outcome::Accepted {
+const NEW: Outcome = Outcome::Accepted(Some(Told {
     duplicate: false,
     conflict: false,
-};
+}));
+/// All that a signed sender is told.
+const TAKEN: Outcome = Outcome::Accepted(None);
 
-/// A run as it should be: four webhooks, the last of which nobody got an answer for, one contradiction, one poison.
+/// A run as it should be: four webhooks, the last of which is signed, two contradictions, one poison, one forgery.
 struct Run {
     webhooks: Webhooks,
     requests: Vec<Request>,
@@ -27,11 +29,11 @@ struct Run {
 
 impl Run {
     fn good() -> Self {
-        let webhooks = Webhooks { run: "test".into() };
+        let webhooks = Webhooks::new("test");
         let mut state = State {
             dead_letters: 1,
-            calls: vec![call("test-3", 1, Some(2), Some(400))],
-            failures: ["test-3".to_owned()].into(),
+            calls: vec![call("stripe:test-2", 1, Some(2), Some(400))],
+            failures: ["stripe:test-2".to_owned()].into(),
             ..State::default()
         };
         for number in 0..4 {
@@ -42,28 +44,34 @@ impl Run {
                 took: (number != 3).then_some(Duration::from_secs(1)),
             });
         }
-        let contradiction = webhooks.content(1, Variant::Other);
-        state.conflicts.insert(contradiction);
-        let conflict = Outcome::Accepted {
-            duplicate: true,
-            conflict: true,
+        for number in [1, 3] {
+            let contradiction = webhooks.content(number, Variant::Other);
+            state.conflicts.insert(contradiction);
+        }
+        let again = |conflict| {
+            let duplicate = true;
+            Outcome::Accepted(Some(Told {
+                duplicate,
+                conflict,
+            }))
         };
-        let repeat = Outcome::Accepted {
-            duplicate: true,
-            conflict: false,
+        let poison = |number, status| Request {
+            poison: true,
+            ..request(number, Variant::Original, Outcome::Refused(status))
         };
-        let mut poison = request(5, Variant::Original, Outcome::Refused(422));
-        poison.poison = true;
         Self {
             requests: vec![
                 request(0, Variant::Original, NEW),
-                request(0, Variant::Original, repeat),
+                request(0, Variant::Original, again(false)),
                 request(1, Variant::Original, NEW),
-                request(1, Variant::Other, conflict),
+                request(1, Variant::Other, again(true)),
                 request(2, Variant::Original, Outcome::Later),
                 request(3, Variant::Original, Outcome::Unknown),
+                request(3, Variant::Original, TAKEN),
+                request(3, Variant::Other, TAKEN),
                 request(4, Variant::Original, Outcome::Left),
-                poison,
+                poison(5, 422),
+                poison(3, 401),
             ],
             seen: vec![
                 seen(0, By::Get, "PROCESSING", None),
@@ -111,9 +119,16 @@ fn seen(number: u32, by: By, status: &str, processed_at: Option<&str>) -> Seen {
 
 /// The first attempt of a call, from so many seconds on until so many.
 fn call(id: &str, began: u64, ended: Option<u64>, status: Option<u16>) -> Call {
+    let webhooks = Webhooks::new("test");
+    let said = webhooks.number(id);
+    let said = said.map(|number| webhooks.content(number, Variant::Original).said);
     Call {
-        key: format!("key of {id}"),
+        key: id.into(),
         transaction: Some(id.into()),
+        bytes: match said {
+            Some(Said::Event { bytes, .. }) => bytes,
+            _ => 0,
+        },
         attempt: Some("1".into()),
         began: Duration::from_secs(began),
         ended: ended.map(Duration::from_secs),
@@ -150,9 +165,23 @@ fn a_202_without_its_row_is_lost() {
 
 #[test]
 fn a_row_with_another_content_is_altered() {
-    finds(&[Violation::Altered], |run| {
-        run.state.rows[2].content.amount = "7.0000".into();
-    });
+    let alter = |run: &mut Run, row: usize| {
+        run.state.rows[row].content.said = Said::Event {
+            kind: "charge.succeeded".into(),
+            bytes: 0,
+        };
+    };
+    finds(&[Violation::Altered], |run| alter(run, 2));
+    // What a signed sender was told says nothing of the content, but all contents that it sent are there, and the call
+    // brought one of them.
+    finds(
+        &[
+            Violation::Altered,
+            Violation::Misdelivered,
+            Violation::ConflictLost,
+        ],
+        |run| alter(run, 3),
+    );
     // Two different contents that are both told to be the first.
     finds(&[Violation::Altered], |run| {
         run.requests.push(request(0, Variant::Other, NEW));
@@ -173,7 +202,7 @@ fn a_row_that_nobody_sent_is_unexpected() {
     });
     finds(&[Violation::Unexpected], |run| {
         let mut row = row(run, 77);
-        row.content.transaction_id = "somebody".into();
+        row.content.key = "somebody".into();
         run.state.rows.push(row);
     });
     // The refused one's content never is a row.
@@ -228,6 +257,7 @@ fn what_the_trigger_has_noted_is_rewritten() {
 #[test]
 fn what_is_left_behind_is_found() {
     finds(&[Violation::EarlyAck], |run| run.state.unguarded = 1);
+    finds(&[Violation::Strayed], |run| run.state.strays = 1);
     finds(&[Violation::OutboxLeft], |run| run.state.outbox = 1);
     finds(&[Violation::QueueLeft], |run| run.state.ready = 1);
     finds(&[Violation::DeadLetters], |run| run.state.dead_letters = 2);
@@ -271,9 +301,12 @@ fn senders_are_shut_out_if_none_of_them_gets_a_202_for_longer_than_is_promised()
 
 #[test]
 fn a_contradiction_that_is_not_kept_is_lost() {
-    finds(&[Violation::ConflictLost], |run| {
-        run.state.conflicts.clear();
-    });
+    for number in [1, 3] {
+        finds(&[Violation::ConflictLost], |run| {
+            let contradiction = run.webhooks.content(number, Variant::Other);
+            run.state.conflicts.remove(&contradiction);
+        });
+    }
 }
 
 #[test]
@@ -283,7 +316,12 @@ fn an_answer_that_the_contract_does_not_know_is_wrong() {
             run.requests.push(request(2, Variant::Original, outcome));
         });
     }
+    for outcome in [NEW, TAKEN] {
+        finds(&[Violation::WrongAnswer], |run| {
+            run.requests[9].outcome = outcome;
+        });
+    }
     finds(&[Violation::WrongAnswer], |run| {
-        run.requests[7].outcome = NEW;
+        run.requests[10].outcome = Outcome::Refused(422);
     });
 }

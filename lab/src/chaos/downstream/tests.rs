@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Downstream, Manners, REFUSED};
+use super::{Downstream, Manners, REFUSED, hash};
 use crate::chaos::check::calls::{again, brushed_off, overlaps, refused, repeats, sick};
 
 const GOOD: Manners = Manners::good(Duration::ZERO);
@@ -26,6 +26,30 @@ async fn call_with(
         .header("hookline-attempt", "2")
         .body("{}");
     Ok(request.send().await?.status().as_u16())
+}
+
+#[tokio::test]
+async fn a_call_is_for_the_transaction_that_its_body_names_by_whosever_it_is() {
+    let downstream = with(GOOD).await;
+    let http = reqwest::Client::new();
+    for (source, body, key) in [
+        (None, r#"{"transaction_id":"a","id":"b"}"#, Some("a")),
+        (
+            Some("stripe"),
+            r#"{"transaction_id":"a","id":"b"}"#,
+            Some("stripe:b"),
+        ),
+        (Some("stripe"), "no JSON", None),
+    ] {
+        let mut request = http.post(format!("http://{}/", downstream.address()));
+        if let Some(source) = source {
+            request = request.header("hookline-source", source);
+        }
+        request.body(body).send().await.unwrap();
+        let call = downstream.calls().pop().unwrap();
+        assert_eq!(call.transaction.as_deref(), key);
+        assert_eq!(call.bytes, hash(body.as_bytes()));
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
 
-use crate::chaos::history::Outcome;
+use crate::chaos::history::{Outcome, Told};
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -16,11 +16,27 @@ struct Receipt {
     conflict: bool,
 }
 
-/// Sends `request`, which carries the webhook `id`, and judges the answer.
-pub(super) async fn of(request: RequestBuilder, id: &str) -> Outcome {
-    match request.send().await {
-        Ok(response) => judge(response, id).await,
-        Err(_) => Outcome::Unknown,
+/// Sends `request`, and judges the answer: of the built-in source for the webhook `id`; of another one if that is `None`.
+pub(super) async fn of(request: RequestBuilder, id: Option<&str>) -> Outcome {
+    match (request.send().await, id) {
+        (Ok(response), Some(id)) => judge(response, id).await,
+        (Ok(response), None) => judge_signed(response).await,
+        (Err(_), _) => Outcome::Unknown,
+    }
+}
+
+/// What its sender looks at: the status. Only that it has come whole tells that there was one.
+async fn judge_signed(response: Response) -> Outcome {
+    let status = response.status();
+    let comes_again = response.headers().contains_key(header::RETRY_AFTER);
+    let Ok(body) = response.text().await else {
+        return Outcome::Unknown;
+    };
+    match status {
+        StatusCode::OK => Outcome::Accepted(None),
+        StatusCode::SERVICE_UNAVAILABLE if comes_again => Outcome::Later,
+        _ if status.is_client_error() => Outcome::Refused(status.as_u16()),
+        _ => Outcome::Wrong(format!("{status} to a signed sender: {body:.200}")),
     }
 }
 
@@ -53,10 +69,10 @@ async fn judge(response: Response, id: &str) -> Outcome {
                 duplicate,
                 conflict,
                 ..
-            }) => Outcome::Accepted {
+            }) => Outcome::Accepted(Some(Told {
                 duplicate,
                 conflict,
-            },
+            })),
             Err(_) => wrong("no receipt"),
         };
     }

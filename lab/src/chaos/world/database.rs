@@ -1,5 +1,7 @@
 //! What the database says while a run goes on, and after it. Every look is a read past all proxies.
 
+mod watch;
+
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
@@ -14,7 +16,7 @@ use sea_orm::{
 use crate::chaos::{
     check::Row,
     history::{By, Seen},
-    webhook::{Content, Webhooks},
+    webhook::{Content, Payment, Said, Webhooks, hash},
 };
 
 /// Connections for looking and for faults.
@@ -26,35 +28,12 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 /// The longest statement of the lab's own.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(20);
 
-/// Notes every write to a row that was final already, every content that changes, and every row that goes.
-const WATCH_REWRITES: &str = "
-    CREATE TABLE chaos_rewrites (what text NOT NULL);
-    CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            INSERT INTO public.chaos_rewrites VALUES (concat(TG_OP, ' ', OLD, ' ', NEW));
-            RETURN NULL;
-        END
-    $$;
-    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
-        WHEN (OLD.status <> 'PROCESSING'
-            OR (OLD.id, OLD.transaction_id, OLD.source_account, OLD.destination_account, OLD.amount, OLD.currency,
-                OLD.created_at)
-            IS DISTINCT FROM
-               (NEW.id, NEW.transaction_id, NEW.source_account, NEW.destination_account, NEW.amount, NEW.currency,
-                NEW.created_at))
-        EXECUTE FUNCTION chaos_note();
-    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();";
-
-/// The same on SQLite.
-const WATCH_REWRITES_SQLITE: &str = "
-    CREATE TABLE chaos_rewrites (what text NOT NULL);
-    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
-        WHEN OLD.status <> 'PROCESSING' OR OLD.id <> NEW.id OR OLD.transaction_id <> NEW.transaction_id
-            OR OLD.source_account <> NEW.source_account OR OLD.destination_account <> NEW.destination_account
-            OR OLD.amount <> NEW.amount OR OLD.currency <> NEW.currency OR OLD.created_at <> NEW.created_at
-        BEGIN INSERT INTO chaos_rewrites VALUES ('UPDATE ' || OLD.transaction_id || ' ' || OLD.status); END;
-    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW
-        BEGIN INSERT INTO chaos_rewrites VALUES ('DELETE ' || OLD.transaction_id || ' ' || OLD.status); END;";
+/// A row's key, as downstream knows it, as an SQL expression.
+const KEY: &str =
+    "CASE source WHEN 'transactions' THEN transaction_id ELSE source || ':' || transaction_id END";
+/// What a sender has said, as columns.
+const CONTENT: &str = "source, type, source_account, destination_account, CAST(amount AS text) AS amount, \
+                       CAST(currency AS text) AS currency, body";
 
 /// The run's database.
 #[derive(Clone)]
@@ -97,8 +76,8 @@ impl Db {
     /// Has the database note what must never happen.
     pub(crate) async fn watch_rewrites(&self) -> Result<()> {
         self.execute(match self.is_sqlite() {
-            true => WATCH_REWRITES_SQLITE,
-            false => WATCH_REWRITES,
+            true => watch::SQLITE,
+            false => watch::POSTGRES,
         })
         .await
     }
@@ -163,16 +142,16 @@ impl Db {
 
     /// Every row.
     pub(crate) async fn rows(&self) -> Result<Vec<Row>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
-                   CAST(currency AS text) AS currency, CAST(status AS text) AS status, \
-                   CAST(processed_at AS text) AS processed_at, {took_ms} AS took_ms FROM transactions";
         let took_ms = match self.is_sqlite() {
             true => {
                 "CAST(round((julianday(processed_at) - julianday(created_at)) * 86400000) AS integer)"
             }
             false => "CAST(extract(epoch FROM processed_at - created_at) * 1000 AS bigint)",
         };
-        let sql = sql.replace("{took_ms}", took_ms);
+        let sql = format!(
+            "SELECT {KEY} AS key, {CONTENT}, CAST(status AS text) AS status, CAST(processed_at AS text) AS processed_at, \
+             {took_ms} AS took_ms FROM transactions LEFT JOIN payloads USING (id)"
+        );
         let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         rows.iter()
             .map(|row| {
@@ -189,16 +168,24 @@ impl Db {
 
     /// The contents that contradicted what stood.
     pub(crate) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
-        let sql = "SELECT transaction_id, source_account, destination_account, CAST(amount AS text) AS amount, \
-                   CAST(currency AS text) AS currency FROM conflicts";
-        let rows = self.0.query_all_raw(self.statement(sql)).await?;
+        let sql = format!("SELECT {KEY} AS key, {CONTENT} FROM conflicts");
+        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         rows.iter().map(content).collect()
     }
 
     /// The transactions of which it is told why they have failed.
     pub(crate) async fn failures(&self) -> Result<BTreeSet<String>> {
-        let sql = "SELECT transaction_id FROM failures JOIN transactions USING (id)";
-        Ok(self.column(sql).await?.into_iter().collect())
+        let sql = format!("SELECT {KEY} FROM failures JOIN transactions USING (id)");
+        Ok(self.column(&sql).await?.into_iter().collect())
+    }
+
+    /// How many keys have no row, and rows no key; and how many bytes have no event, and events no bytes.
+    pub(crate) async fn strays(&self) -> Result<i64> {
+        let sql = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM transactions) \
+                   - 2 * (SELECT count(*) FROM keys JOIN transactions USING (id, source, transaction_id)) \
+                   + (SELECT count(*) FROM payloads) + (SELECT count(*) FROM transactions WHERE source <> 'transactions') \
+                   - 2 * (SELECT count(*) FROM payloads JOIN transactions USING (id) WHERE source <> 'transactions')";
+        self.one(sql).await
     }
 
     /// What [`Self::watch_rewrites`] has caught.
@@ -213,13 +200,13 @@ impl Db {
             false => "TABLESAMPLE SYSTEM (20) WHERE status <> 'PROCESSING'",
         };
         let sql = format!(
-            "SELECT transaction_id, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
+            "SELECT {KEY}, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
         );
         let rows = self.0.query_all_raw(self.statement(&sql)).await?;
         let mut finals = Vec::new();
         for row in rows {
-            let id: String = row.try_get_by_index(0)?;
-            if let Some(number) = webhooks.number(&id) {
+            let key: String = row.try_get_by_index(0)?;
+            if let Some(number) = webhooks.number(&key) {
                 finals.push(Seen {
                     number,
                     by: By::Sql,
@@ -263,13 +250,25 @@ impl Db {
 }
 
 fn content(row: &sea_orm::QueryResult) -> Result<Content> {
-    Ok(Content {
-        transaction_id: row.try_get("", "transaction_id")?,
-        source_account: row.try_get("", "source_account")?,
-        destination_account: row.try_get("", "destination_account")?,
-        amount: four_decimals(row.try_get("", "amount")?),
-        currency: row.try_get("", "currency")?,
-    })
+    let source: String = row.try_get("", "source")?;
+    let said = match source.as_str() {
+        "transactions" => Said::Payment(Payment {
+            source_account: row.try_get("", "source_account")?,
+            destination_account: row.try_get("", "destination_account")?,
+            amount: four_decimals(row.try_get("", "amount")?),
+            currency: row.try_get("", "currency")?,
+        }),
+        _ => {
+            let kind: Option<String> = row.try_get("", "type")?;
+            let body: Option<Vec<u8>> = row.try_get("", "body")?;
+            Said::Event {
+                kind: kind.unwrap_or_default(),
+                bytes: body.map_or(0, |body| hash(&body)),
+            }
+        }
+    };
+    let key = row.try_get("", "key")?;
+    Ok(Content { key, said })
 }
 
 /// SQLite keeps an amount as text, without the zeros at its end.

@@ -22,7 +22,7 @@ use crate::{
         downstream::{Downstream, Manners},
         load::Habits,
     },
-    database,
+    database, stripe,
 };
 
 /// How long a call of downstream may take beyond what it usually takes.
@@ -121,6 +121,7 @@ impl<'s> World<'s> {
             ("SHUTDOWN_GRACE", "5s".to_owned()),
             ("RUST_LOG", "info".to_owned()),
             ("PORT", listens.port().to_string()),
+            (stripe::VARIABLE.0, stripe::VARIABLE.1.to_owned()),
         ];
         let mut proxies = Vec::new();
         let mut database_url = Url::parse(&self.database_url)?;

@@ -1,5 +1,7 @@
 //! What downstream receives.
 
+use std::sync::Arc;
+
 use entity::Outcome;
 use http_body_util::BodyExt as _;
 use hyper::{Response, header::AUTHORIZATION};
@@ -7,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     super::{Address, Downstream, Secret, Settings, request},
-    LONG, SECRET, downstream, job,
+    LONG, SECRET, downstream, job, payment,
     server::Server,
     settings,
 };
@@ -19,10 +21,10 @@ async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
         format!("http://{}/hook?a=b%20c", server.place),
         LONG,
     ));
-    let mut job = job("t1");
+    let mut job = Arc::unwrap_or_clone(job("t1"));
     job.attempt = 3;
     let id = job.id;
-    let attempt = downstream.unwrap().call(job).await.attempt;
+    let attempt = downstream.unwrap().call(job.into()).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert_eq!(
         (attempt.id, attempt.number, attempt.status),
@@ -62,12 +64,47 @@ async fn an_amount_arrives_digit_by_digit() {
         ("1500", "1500"),
         ("-0.0", "0"),
     ] {
-        let mut job = job("t1");
-        job.webhook.amount = amount.parse().unwrap();
+        let job = payment("t1", |payment| payment.amount = amount.parse().unwrap());
         downstream.call(job).await;
-        let body = &server.requests()[0].body;
+        let seen = &server.requests()[0];
+        let body = seen.text();
         assert!(body.contains(&format!(r#""amount":{digits},"#)), "{body}");
     }
+}
+
+/// What `extra` makes of the body, from the last of the five members on.
+async fn body_with(extra: &str) -> String {
+    let server = Server::start(|_| Response::default()).await;
+    let job = payment("t1", |payment| payment.extra = Some(extra.to_owned()));
+    let attempt = downstream(&server.place, LONG).call(job).await.attempt;
+    assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
+    let seen = &server.requests()[0];
+    assert_eq!(seen.header("idempotency-key"), Some("t1"));
+    let five = r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":10.5,"currency":"INR""#;
+    seen.text().strip_prefix(five).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_other_members_follow_the_five_as_they_were_sent() {
+    for (extra, told) in [
+        ("{}", "}"),
+        (
+            r#"{"z":1.10,"a":{"n":[1e400, -0]},"note":"\u00fc€\n"}"#,
+            r#","z":1.10,"a":{"n":[1e400, -0]},"note":"\u00fc€\n"}"#,
+        ),
+        (
+            "{ \"n\" : 123456789012345678901234567890.10 ,\n\"n\":null}",
+            r#","n":123456789012345678901234567890.10,"n":null}"#,
+        ),
+    ] {
+        assert_eq!(body_with(extra).await, told, "{extra}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_member_stands_in_for_one_of_the_five() {
+    let extra = r#"{"amount":1,"Amount":1,"AMOUNT":1,"\u0061mount":1,"currency":"EUR","\u017fource_account":"x","amounts":2}"#;
+    assert_eq!(body_with(extra).await, r#","amounts":2}"#);
 }
 
 #[tokio::test]
@@ -83,12 +120,15 @@ async fn different_ids_never_become_one_key() {
         ("t1\u{a0}", "t1%C2%A0"),
         ("ü\"{}/?#", "%C3%BC\"{}/?#"),
         (&longest, &"%E2%82%AC".repeat(255)),
+        ("a b:c", "a%20b:c"),
+        // Otherwise it would be the key of what a source of this name calls evt_1.
+        ("stripe:evt_1:2", "stripe%3Aevt_1:2"),
     ] {
         let attempt = downstream.call(job(id)).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
         let seen = &server.requests()[0];
         assert_eq!(seen.header("idempotency-key"), Some(key));
-        let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+        let body: serde_json::Value = serde_json::from_str(seen.text()).unwrap();
         assert_eq!(body["transaction_id"], *id);
     }
 }
@@ -100,12 +140,15 @@ async fn a_secret_signs_id_time_and_body() {
     let address = Address::parse("http://localhost/hook").unwrap();
     let secret = Secret::parse(SECRET).unwrap();
     let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
-    let mut job = job("t1");
+    let job = payment("t1", |payment| {
+        payment.amount = "-999999999999999.9999".parse().unwrap();
+    });
+    let mut job = Arc::unwrap_or_clone(job);
     job.id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-    job.webhook.amount = "-999999999999999.9999".parse().unwrap();
-    let request = request::build(&address, Some(&secret), &job, now).unwrap();
+    let id = job.id.to_string();
+    let request = request::build(&address, Some(&secret), &job.into(), now).unwrap();
     let header = |name| request.headers()[name].to_str().unwrap().to_owned();
-    assert_eq!(header("webhook-id"), job.id.to_string());
+    assert_eq!(header("webhook-id"), id);
     assert_eq!(header("webhook-timestamp"), "1700000000");
     assert_eq!(
         header("webhook-signature"),
@@ -130,10 +173,9 @@ async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
     let id = job.id;
     let attempt = downstream.call(job).await.attempt;
     let seen = &server.requests()[0];
-    let signature =
-        Secret::parse(SECRET)
-            .unwrap()
-            .sign(id, attempt.started_at, seen.body.as_bytes());
+    let signature = Secret::parse(SECRET)
+        .unwrap()
+        .sign(id, attempt.started_at, &seen.body);
     let time = attempt.started_at.unix_timestamp().to_string();
     assert_eq!(seen.header("webhook-id"), Some(id.to_string().as_str()));
     assert_eq!(seen.header("webhook-timestamp"), Some(time.as_str()));

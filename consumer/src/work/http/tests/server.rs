@@ -27,7 +27,7 @@ pub(super) struct Seen {
     /// The number of its connection.
     pub(super) connection: usize,
     pub(super) head: Parts,
-    pub(super) body: String,
+    pub(super) body: Bytes,
 }
 
 impl Seen {
@@ -36,6 +36,10 @@ impl Seen {
             .headers
             .get(name)
             .map(|value| value.to_str().unwrap())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
     }
 }
 
@@ -112,7 +116,7 @@ async fn serve(
             requests.lock().unwrap().push(Seen {
                 connection,
                 head,
-                body: String::from_utf8(body.into()).unwrap(),
+                body,
             });
             Ok::<_, hyper::Error>(response)
         }

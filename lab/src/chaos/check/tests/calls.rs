@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Run, call, finds};
-use crate::chaos::check::Violation;
+use crate::chaos::{check::Violation, downstream::Call};
 
 #[test]
 fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_wrong() {
@@ -22,7 +22,7 @@ fn a_failure_without_a_refusal_or_a_reason_and_a_refusal_without_a_failure_are_w
 #[test]
 fn what_was_refused_for_a_moment_may_fail_in_few_cases_only() {
     let brush_off = |run: &mut Run| {
-        run.state.calls = vec![call("test-3", 1, Some(2), Some(404))];
+        run.state.calls = vec![call("stripe:test-2", 1, Some(2), Some(404))];
     };
     finds(&[Violation::WronglyFailed], brush_off);
     finds(&[], |run| {
@@ -54,6 +54,26 @@ fn who_has_nothing_to_do_with_a_fault_is_late_if_it_takes_longer_than_is_promise
         run.state.calls.push(call("test-1", 1, Some(2), Some(500)));
     });
     finds(&[], |run| run.state.rows[1].took = Some(at(11)));
+}
+
+#[test]
+fn what_is_called_with_another_key_or_other_bytes_or_for_nobody_is_misdelivered() {
+    let misdelivered = |change: fn(&mut Call)| {
+        finds(&[Violation::Misdelivered], |run| {
+            change(&mut run.state.calls[0])
+        });
+    };
+    misdelivered(|call| call.bytes += 1);
+    misdelivered(|call| call.key = "test-2".into());
+    finds(&[Violation::Misdelivered], |run| {
+        run.state.calls.push(call("test-99", 1, Some(2), Some(200)));
+    });
+    // What broke off says nothing of whom it was for.
+    finds(&[], |run| {
+        let mut call = call("test-1", 1, Some(2), None);
+        (call.transaction, call.bytes) = (None, 0);
+        run.state.calls.push(call);
+    });
 }
 
 #[test]

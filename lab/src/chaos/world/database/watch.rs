@@ -1,0 +1,41 @@
+//! What the database notes of what must never happen.
+
+/// Notes every write to a row that was final already, every content that changes, and every row that goes; of keys and bytes
+/// every change.
+pub(super) const POSTGRES: &str = "
+    CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.chaos_rewrites VALUES (concat(TG_OP, ' ', OLD, ' ', NEW));
+            RETURN NULL;
+        END
+    $$;
+    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN (OLD.status <> 'PROCESSING'
+            OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
+                OLD.currency, OLD.extra, OLD.created_at)
+            IS DISTINCT FROM
+               (NEW.id, NEW.source, NEW.transaction_id, NEW.type, NEW.source_account, NEW.destination_account, NEW.amount,
+                NEW.currency, NEW.extra, NEW.created_at))
+        EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_keys AFTER UPDATE OR DELETE ON keys FOR EACH ROW EXECUTE FUNCTION chaos_note();
+    CREATE TRIGGER chaos_payloads AFTER UPDATE OR DELETE ON payloads FOR EACH ROW EXECUTE FUNCTION chaos_note();";
+
+/// The same on SQLite.
+pub(super) const SQLITE: &str = "
+    CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN OLD.status <> 'PROCESSING'
+            OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
+                OLD.currency, OLD.extra, OLD.created_at)
+            IS NOT
+               (NEW.id, NEW.source, NEW.transaction_id, NEW.type, NEW.source_account, NEW.destination_account, NEW.amount,
+                NEW.currency, NEW.extra, NEW.created_at)
+        BEGIN INSERT INTO chaos_rewrites VALUES ('UPDATE ' || OLD.transaction_id || ' ' || OLD.status); END;
+    CREATE TRIGGER chaos_delete AFTER DELETE ON transactions FOR EACH ROW
+        BEGIN INSERT INTO chaos_rewrites VALUES ('DELETE ' || OLD.transaction_id || ' ' || OLD.status); END;
+    CREATE TRIGGER chaos_keys_update AFTER UPDATE ON keys BEGIN INSERT INTO chaos_rewrites VALUES ('a key'); END;
+    CREATE TRIGGER chaos_keys_delete AFTER DELETE ON keys BEGIN INSERT INTO chaos_rewrites VALUES ('a key'); END;
+    CREATE TRIGGER chaos_payloads_update AFTER UPDATE ON payloads BEGIN INSERT INTO chaos_rewrites VALUES ('bytes'); END;
+    CREATE TRIGGER chaos_payloads_delete AFTER DELETE ON payloads BEGIN INSERT INTO chaos_rewrites VALUES ('bytes'); END;";
