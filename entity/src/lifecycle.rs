@@ -1,6 +1,6 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
 //! [`receive`], the relay's [`due`], [`take`], [`jobs`] and [`record`](record()) (the consumer's, who works under a
-//! [`lease`]), and [`read`](mod@read), which changes nothing.
+//! [`lease`]), and [`read`](mod@read) and [`list`], which change nothing.
 //!
 //! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
 //! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died.
@@ -27,6 +27,7 @@ use crate::{
 pub mod due;
 mod job;
 pub mod lease;
+pub mod list;
 pub mod partition;
 mod pass;
 pub mod read;

@@ -11,6 +11,10 @@ use uuid::Uuid;
 use super::{Status, execute, pairs};
 use crate::{SourceName, TransactionId, attempt, failure, payload, sql, statement, transaction};
 
+/// The columns of a transaction's row, as [`transaction::Model`] reads them.
+pub(super) const COLUMNS: &str = "transactions.id, transactions.source, transactions.transaction_id, type, source_account, \
+     destination_account, CAST(amount AS text) AS amount, currency, extra, status, created_at, processed_at";
+
 /// The transaction that a source's sender calls `transaction_id`.
 pub async fn find(
     db: &DatabaseConnection,
@@ -20,10 +24,10 @@ pub async fn find(
     let find = || {
         sql::statement(
             db,
-            "SELECT transactions.id, transactions.source, transactions.transaction_id, type, source_account, \
-                    destination_account, CAST(amount AS text) AS amount, currency, extra, status, created_at, processed_at \
-             FROM keys JOIN transactions ON transactions.id = keys.id \
-             WHERE keys.source = $1 AND keys.transaction_id = $2",
+            format!(
+                "SELECT {COLUMNS} FROM keys JOIN transactions ON transactions.id = keys.id \
+                 WHERE keys.source = $1 AND keys.transaction_id = $2"
+            ),
             [source.as_ref().into(), transaction_id.as_ref().into()],
         )
     };
