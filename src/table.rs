@@ -78,9 +78,9 @@ pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 
 /// Cells under their headings.
 pub fn table<'a>(headings: &[&str], rows: impl Iterator<Item = &'a [String]>) -> String {
-    let headings = headings.iter().map(|heading| heading.to_string());
+    let first = headings.iter().map(|heading| heading.to_string());
     let rows = rows.map(|cells| cells.iter().map(|cell| printable(cell)).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(headings.collect()).chain(rows).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(first.collect()).chain(rows).collect();
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     groups::{Group, Groups},
-    times, words,
+    times,
 };
 use crate::{
     logging, output,
@@ -110,7 +110,7 @@ async fn gathered(
 fn row(group: &Group) -> Row<'_> {
     Row {
         source: group.kind.source.as_deref(),
-        verdict: words::verdict(group.kind.verdict),
+        verdict: group.kind.verdict,
         status: group.kind.status,
         error: &group.kind.error,
         count: group.count,
@@ -125,7 +125,7 @@ fn cells(group: &Group) -> Vec<String> {
     vec![
         group.count.to_string(),
         group.kind.source.clone().unwrap_or_default(),
-        words::verdict(group.kind.verdict).to_owned(),
+        group.kind.verdict.to_owned(),
         status.unwrap_or_default(),
         group.kind.error.clone(),
         times::told(group.first),

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use entity::{Verdict, lifecycle::failed::Failed};
+use entity::lifecycle::failed::Failed;
 use time::OffsetDateTime;
+
+use super::words;
 
 /// What failures of one group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
     /// `None` if the rows are kept no more.
     pub source: Option<String>,
-    pub verdict: Verdict,
+    pub verdict: &'static str,
     /// The HTTP status of downstream's last answer.
     pub status: Option<i32>,
     /// The reason, with an `N` for each number.
@@ -35,7 +37,7 @@ impl Groups {
     pub fn add(&mut self, failed: Failed) {
         let kind = Kind {
             source: failed.source.map(String::from),
-            verdict: failed.verdict,
+            verdict: words::verdict(failed.verdict),
             status: failed.status,
             error: without_numbers(&failed.reason),
         };
@@ -85,7 +87,7 @@ mod tests {
     fn failed(id: &str, reason: &str, status: Option<i32>, at: i64) -> Failed {
         Failed {
             id: Default::default(),
-            verdict: Verdict::Permanent,
+            verdict: entity::Verdict::Permanent,
             reason: reason.into(),
             failed_at: OffsetDateTime::from_unix_timestamp(at).unwrap(),
             status,

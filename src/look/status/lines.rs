@@ -15,8 +15,9 @@ pub(super) fn lines(status: &Document) -> String {
     );
     let consumers: Vec<Vec<String>> = status.consumers.iter().map(consumer).collect();
     let consumers = match consumers.is_empty() {
-        // One process that has a SQLite file for itself needs none.
-        true => "no consumer has a lease".into(),
+        true => {
+            "no consumer has a lease; a process that has a SQLite file for itself needs none".into()
+        }
         false => table(
             &["CONSUMER", "ALIVE", "LEASE RUNS", "QUEUE"],
             consumers.iter().map(Vec::as_slice),
