@@ -1,6 +1,6 @@
 //! Which webhooks are shed, so that the others are answered in time. One that would probably be answered too late is
 //! refused before its body is read: that must cost little just then, or those who were admitted wait for it. What waits is judged by time, not by counts, as how much can be done in that time differs from
-//! machine to machine and from moment to moment.
+//! machine to machine and from moment to moment. Sources wait in lanes of their own, so one that floods waits for itself.
 //!
 //! [`controller`] decides, and can be stepped without a clock. Here are the clock and the lock; the
 //! [`shed`](crate::shed) is where it is asked first.
@@ -9,6 +9,7 @@ mod batch_time;
 mod controller;
 mod minimum;
 mod probe;
+mod shares;
 mod threads;
 
 use std::{
@@ -22,7 +23,10 @@ use std::{
 use tokio::sync::Notify;
 
 use self::controller::Controller;
-use crate::slots::Slots;
+use crate::{
+    lane::{Ahead, Lane},
+    slots::Slots,
+};
 
 /// Without a webhook for so long, nobody measures how late the threads are.
 const QUIET: Duration = Duration::from_secs(1);
@@ -64,13 +68,13 @@ impl Admission {
         rand::random_range(self.with(|controller, _| controller.retry_after()))
     }
 
-    /// Whether to admit a webhook that has just come, while `waiting` others wait for their commit.
-    pub(crate) fn admits(&self, waiting: usize) -> bool {
+    /// Whether to admit a webhook of `lane` that has just come, while so many wait for their commit before it.
+    pub(crate) fn admits(&self, lane: Lane, ahead: Ahead) -> bool {
         if self.0.is_resting.load(Ordering::Relaxed) {
             self.0.is_resting.store(false, Ordering::Relaxed);
             self.0.wake.notify_one();
         }
-        self.with(|controller, now| controller.admit(now, waiting))
+        self.with(|controller, now| controller.admit(now, lane, ahead))
     }
 
     fn is_quiet(&self) -> bool {

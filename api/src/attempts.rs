@@ -1,11 +1,12 @@
 //! `GET /v1/transactions/{transaction_id}/attempts`: what has been tried for a transaction.
 
-use entity::{TransactionId, lifecycle};
+use entity::lifecycle;
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
-    look_up::{self, Answer, example_id},
+    json::Json,
+    look_up::{self, Answer, Key, example_id},
     wire::{Attempt, AttemptList, Tag},
 };
 
@@ -30,19 +31,21 @@ impl Attempts {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer<AttemptList> {
-        look_up::answer(transaction_id.0, async |id| self.load(id).await).await
+    ) -> Answer<Json<AttemptList>> {
+        let key = Key::built_in(transaction_id.0);
+        look_up::answer(key, async |key| load(&self.db, &key).await).await
     }
 }
 
-impl Attempts {
-    async fn load(&self, id: &TransactionId) -> Result<Option<AttemptList>, DbErr> {
-        let Some(row) = lifecycle::find(&self.db, id).await? else {
-            return Ok(None);
-        };
-        let attempts = lifecycle::attempts(&self.db, row.id).await?;
-        Ok(Some(AttemptList {
-            attempts: attempts.into_iter().map(Attempt::from).collect(),
-        }))
-    }
+pub(crate) async fn load(
+    db: &DatabaseConnection,
+    key: &Key,
+) -> Result<Option<Json<AttemptList>>, DbErr> {
+    let Some(row) = lifecycle::find(db, &key.source, &key.transaction_id).await? else {
+        return Ok(None);
+    };
+    let attempts = lifecycle::attempts(db, row.id).await?;
+    Ok(Some(Json(AttemptList {
+        attempts: attempts.into_iter().map(Attempt::from).collect(),
+    })))
 }

@@ -11,13 +11,18 @@ use poem::{
 };
 
 use crate::{
-    json, paths,
+    body, paths,
     problem::{self, Problem},
 };
 
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 const WEBHOOK_METHODS: &str = "POST, OPTIONS";
+const EVENT_METHODS: &str = "POST";
 const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+/// Marks an answer that is as its reader expects it, whatever it says; its request has been read to the end.
+#[derive(Clone, Copy)]
+pub(crate) struct AsAgreed;
 
 /// For every answer that does not say something else: it is what it says it is, and nobody keeps it.
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
@@ -56,13 +61,14 @@ pub(crate) async fn around<E: Endpoint>(
             error.into_response()
         }
     };
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if is_error && response.extensions().get::<AsAgreed>().is_none() {
         response = match (asks_for_options, response.status()) {
             (true, StatusCode::METHOD_NOT_ALLOWED) => options(allowed(uri.path())),
             _ => as_problem(response, uri.path()),
         };
         // The sender would otherwise send its next webhook into a connection that is just being closed.
-        if has_body && !was_read(response.status()) {
+        if has_body && !was_read(response.status(), uri.path()) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
@@ -91,19 +97,21 @@ fn announces_body(headers: &HeaderMap) -> bool {
 }
 
 /// Whether whoever answers so has read the body first.
-fn was_read(status: StatusCode) -> bool {
-    matches!(
-        status,
+fn was_read(status: StatusCode, path: &str) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED => path == paths::WEBHOOKS,
         StatusCode::BAD_REQUEST
-            | StatusCode::UNPROCESSABLE_ENTITY
-            | StatusCode::SERVICE_UNAVAILABLE
-    )
+        | StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::SERVICE_UNAVAILABLE => true,
+        _ => false,
+    }
 }
 
 /// The methods that would do: RFC 9110, section 15.5.6.
 fn allowed(path: &str) -> &'static str {
     match path {
         paths::WEBHOOKS => WEBHOOK_METHODS,
+        path if paths::tidy_source(path).is_some() => EVENT_METHODS,
         _ => READ_METHODS,
     }
 }
@@ -130,7 +138,7 @@ fn as_problem(response: Response, path: &str) -> Response {
     let (name, value) = match status {
         StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, allowed(path)),
         // RFC 9110, section 15.5.16.
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (header::ACCEPT_ENCODING, json::CODING),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (header::ACCEPT_ENCODING, body::CODING),
         _ => return response,
     };
     let headers = response.headers_mut();

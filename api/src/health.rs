@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Drain, FileWatch,
+    gate::Gate,
     json::Json,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     wire::{Alive, Ready, Tag},
@@ -21,6 +22,7 @@ pub(crate) struct Health {
     queue: Queue,
     file: Option<FileWatch>,
     drain: Drain,
+    gate: Gate,
 }
 
 impl Health {
@@ -30,12 +32,14 @@ impl Health {
         file: Option<FileWatch>,
         queue: Queue,
         drain: Drain,
+        gate: Gate,
     ) -> Self {
         Self {
             database: Probe::new(db),
             queue,
             file,
             drain,
+            gate,
         }
     }
 }
@@ -94,7 +98,8 @@ impl Health {
     /// Readiness
     ///
     /// Whether a write to the database succeeds, its schema is the one this version needs, the queue is
-    /// connected, and the process is not about to stop.
+    /// connected, and the process is not about to stop. What is wrong with a source's configuration is named, but does not
+    /// make the process unready: what was read before stands.
     #[oai(
         path = "/readyz",
         method = "get",
@@ -125,9 +130,15 @@ impl Health {
             };
             missing.push(FieldError::new("queue", reason));
         }
+        let sources = self.gate.sources();
+        let faults = sources
+            .faults()
+            .iter()
+            .map(|fault| FieldError::new("sources", fault));
         if missing.is_empty() {
-            return ReadyAnswer::Ready(Json(Ready::new()));
+            return ReadyAnswer::Ready(Json(Ready::but(faults.collect())));
         }
+        missing.extend(faults);
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");
         ReadyAnswer::NotReady(problem.with_errors(missing).json(), RETRY_AFTER_SECS)
     }

@@ -1,17 +1,9 @@
 //! JSON in and out, by serde alone. poem-openapi's own payload goes through `serde_json::Value`, in
 //! which a number is binary floating point.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
-use futures::TryStreamExt;
-use poem::{
-    IntoResponse, Request, RequestBody, Response,
-    error::{ReadBodyError, ResponseError},
-    http::{HeaderMap, StatusCode, header},
-};
+use poem::{IntoResponse, Request, RequestBody, Response, http::StatusCode};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     error::ContentTypeError,
@@ -21,27 +13,10 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-/// The longest body that is read, in bytes. The longest webhook there can be needs about 8 KiB.
+use crate::body;
+
+/// The longest body that is read, in bytes. The five fields need about 8 KiB at most.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Of a longer body, what is read and thrown away before it is refused: a client that is still
-/// sending when the connection ends may never see the answer.
-const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// From the end of the headers to the end of the body.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
-
-/// The only content coding that is taken: none.
-pub(crate) const CODING: &str = "identity";
-
-/// The content is coded (compressed, mostly), which nobody has agreed upon.
-#[derive(Debug, thiserror::Error)]
-#[error("the content must not be encoded")]
-pub(crate) struct Coded;
-
-impl ResponseError for Coded {
-    fn status(&self) -> StatusCode {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE
-    }
-}
 
 /// A JSON document that answers a request.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -105,39 +80,12 @@ impl<T: Type> ParsePayload for Body<T> {
 
     async fn from_request(_: &Request, body: &mut RequestBody) -> poem::Result<Self> {
         let asked = Instant::now();
-        let read = read(body.take()?);
-        let bytes = tokio::time::timeout(BODY_WITHIN, read)
-            .await
-            .map_err(|_| poem::Error::from_status(StatusCode::REQUEST_TIMEOUT))??;
         Ok(Self {
-            bytes,
+            bytes: body::read(body.take()?, BODY_BYTES_MAX, |_| true).await?,
             asked,
             read: Instant::now(),
             documented: std::marker::PhantomData,
         })
-    }
-}
-
-fn is_coded(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).into_iter();
-    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(CODING.as_bytes()))
-}
-
-async fn read(body: poem::Body) -> Result<Vec<u8>, ReadBodyError> {
-    let mut chunks = pin!(body.into_bytes_stream());
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    while let Some(chunk) = chunks.try_next().await? {
-        length += chunk.len();
-        if length <= BODY_BYTES_MAX {
-            bytes.extend_from_slice(&chunk);
-        } else if length > DISCARDED_BYTES_MAX {
-            break;
-        }
-    }
-    match length <= BODY_BYTES_MAX {
-        true => Ok(bytes),
-        false => Err(ReadBodyError::PayloadTooLarge),
     }
 }
 
@@ -166,9 +114,7 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        if is_coded(request.headers()) {
-            return Err(Coded.into());
-        }
+        body::check_coding(request.headers())?;
         match request.content_type() {
             Some(content_type) if Self::check_content_type(content_type) => {
                 <Self as ParsePayload>::from_request(request, body).await

@@ -2,23 +2,29 @@
 //! relay, which is the only publisher. Knows nothing of what a consumer does.
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
-//! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said), [`writer`] (the
-//! group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
+//! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said) or [`door`] (those of all other
+//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
 //! [`openapi`](mod@openapi) are what the document says of all that.
 
 mod admission;
 mod attempts;
+mod body;
 mod databases;
 mod docs;
+mod door;
 mod drain;
 mod edge;
 pub mod file_watch;
+mod gate;
 mod health;
 mod json;
+mod lane;
 mod look_up;
 mod openapi;
+mod partitions;
 mod paths;
 mod problem;
+mod refusals;
 pub mod relay;
 mod routes;
 #[cfg(test)]
@@ -26,7 +32,9 @@ mod scene;
 mod serve;
 mod shed;
 mod slots;
+mod source_transactions;
 mod sources;
+mod space;
 mod transactions;
 mod webhooks;
 mod wire;
@@ -42,12 +50,15 @@ use admission::Admission;
 pub use databases::Databases;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
+use gate::Gate;
 use relay::HintSender;
+use routes::Ways;
 pub use routes::openapi;
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
+use space::Space;
 
 /// What the HTTP side works with.
 pub struct Resources {
@@ -75,12 +86,20 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         queue,
         drain,
         hints,
-        sources: _,
+        sources,
     } = resources;
     let (writer, inbox) = writer::channel();
+    let (ledger, lines) = refusals::channel();
     let admission = Admission::new(databases.slots);
-    let shedder = Shedder::new(admission.clone(), writer.clone());
-    let endpoint = routes::routes(writer, admission.clone(), &databases, &queue, drain.clone());
+    let shedder = Shedder::new(admission.clone(), writer.clone(), sources.clone());
+    let ways = Ways {
+        writer,
+        admission: admission.clone(),
+        gate: Gate::new(sources, ledger),
+        space: Space::default(),
+    };
+    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone());
+    drop(ways);
     let Databases {
         write, slots, file, ..
     } = databases;
@@ -88,8 +107,15 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
         admission.beside(serve::run(
-            listener, settings, shedder, endpoint, drain, stop
+            listener,
+            settings,
+            shedder,
+            endpoint,
+            drain,
+            stop.clone()
         )),
+        partitions::run(write.clone(), stop.clone()),
+        refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use entity::TransactionId;
-use poem::http::StatusCode;
-use poem_openapi::{ApiResponse, types::Type};
+use entity::{SourceName, TransactionId};
+use poem::{IntoResponse, http::StatusCode};
+use poem_openapi::{ApiResponse, payload::Payload};
 use sea_orm::DbErr;
-use serde::Serialize;
 
 use crate::{
     json::Json,
@@ -16,12 +15,36 @@ use crate::{
 /// From the request to the database's answer.
 const WITHIN: Duration = Duration::from_secs(2);
 
+/// What a transaction is looked up by.
+pub(crate) struct Key {
+    pub(crate) source: SourceName,
+    pub(crate) transaction_id: TransactionId,
+}
+
+impl Key {
+    /// `None` if no transaction can have such an id.
+    pub(crate) fn built_in(transaction_id: String) -> Option<Self> {
+        Some(Self {
+            source: SourceName::built_in(),
+            transaction_id: transaction_id.try_into().ok()?,
+        })
+    }
+
+    /// The same, and if no source can have such a name.
+    pub(crate) fn of(source: String, transaction_id: String) -> Option<Self> {
+        Some(Self {
+            source: source.try_into().ok()?,
+            transaction_id: transaction_id.try_into().ok()?,
+        })
+    }
+}
+
 #[derive(ApiResponse)]
-pub(crate) enum Answer<T: Type + Serialize + Send> {
+pub(crate) enum Answer<T: Payload + IntoResponse + Send> {
     /// What was asked for.
     #[oai(status = 200)]
-    Found(Json<T>),
-    /// No webhook of this `transaction_id` has been committed.
+    Found(T),
+    /// No webhook of this `transaction_id` has been committed, or what is asked for is not kept.
     #[oai(status = 404, content_type = "application/problem+json")]
     Unknown(Json<Problem>),
     /// The database does not answer just now.
@@ -34,17 +57,17 @@ pub(crate) enum Answer<T: Type + Serialize + Send> {
     ),
 }
 
-/// Answers with what `load` finds. No transaction has an id that cannot be one.
-pub(crate) async fn answer<T: Type + Serialize + Send>(
-    transaction_id: String,
-    load: impl AsyncFnOnce(&TransactionId) -> Result<Option<T>, DbErr>,
+/// Answers with what `load` finds.
+pub(crate) async fn answer<T: Payload + IntoResponse + Send>(
+    key: Option<Key>,
+    load: impl AsyncFnOnce(Key) -> Result<Option<T>, DbErr>,
 ) -> Answer<T> {
-    let found = match TransactionId::try_from(transaction_id) {
-        Ok(id) => in_time(load(&id)).await,
-        Err(_) => Ok(None),
+    let found = match key {
+        Some(key) => in_time(load(key)).await,
+        None => Ok(None),
     };
     match found {
-        Ok(Some(found)) => Answer::Found(Json(found)),
+        Ok(Some(found)) => Answer::Found(found),
         Ok(None) => {
             let detail = "no transaction of this id has been received";
             Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
@@ -69,4 +92,12 @@ async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, 
 
 pub(crate) fn example_id() -> String {
     "txn_abc123".into()
+}
+
+pub(crate) fn example_source() -> String {
+    "stripe".into()
+}
+
+pub(crate) fn example_event_id() -> String {
+    "evt_1NG8Du2eZvKYlo2CUI79vXWy".into()
 }

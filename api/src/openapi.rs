@@ -137,6 +137,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         "transaction_id" | "source_account" | "destination_account" => {
             (1..=name::CHARS_MAX, name::PATTERN)
         }
+        "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
         _ => return,
     };
@@ -229,11 +230,30 @@ mod tests {
             [
                 "Attempt.error",
                 "Attempt.status",
+                "SourceTransaction.processed_at",
                 "Transaction.processed_at"
             ]
         );
         optional.sort();
-        assert_eq!(optional, ["Problem.errors", "Transaction.failure"]);
+        optional.retain(|member| !member.starts_with("SourceTransaction."));
+        assert_eq!(
+            optional,
+            [
+                "Problem.errors",
+                "Ready.warnings",
+                "Transaction.extra",
+                "Transaction.failure"
+            ]
+        );
+        let required = &document["components"]["schemas"]["SourceTransaction"]["required"];
+        let always = [
+            "source",
+            "transaction_id",
+            "status",
+            "created_at",
+            "processed_at",
+        ];
+        assert_eq!(*required, Value::from(always.to_vec()));
     }
 
     #[test]
@@ -248,12 +268,20 @@ mod tests {
             }
             assert_eq!(properties["currency"]["pattern"], currency::PATTERN);
         }
-        let parameters = operations(&document).filter_map(|(_, operation)| {
-            let parameter = &operation["parameters"][0];
-            parameter.is_object().then_some(parameter)
-        });
-        let patterns: Vec<_> = parameters.map(|p| &p["schema"]["pattern"]).collect();
-        assert_eq!(patterns, [name::PATTERN; 2]);
+        let parameters = operations(&document)
+            .filter_map(|(_, operation)| operation["parameters"].as_array())
+            .flatten();
+        let mut seen = 0;
+        for parameter in parameters {
+            let pattern = match parameter["name"].as_str() {
+                Some("source") => name::SOURCE_PATTERN,
+                Some("transaction_id") => name::PATTERN,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(parameter["schema"]["pattern"], pattern);
+            seen += 1;
+        }
+        assert_eq!(seen, 10);
     }
 
     #[test]

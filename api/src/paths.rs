@@ -2,14 +2,32 @@
 
 use std::borrow::Cow;
 
-/// Where webhooks arrive.
+use entity::name::BUILT_IN;
+
+/// Where the built-in source's webhooks arrive.
 pub(crate) const WEBHOOKS: &str = "/v1/webhooks/transactions";
+/// Before the name of each source.
+const SOURCES: &str = "/v1/webhooks/";
 /// Where balancers and orchestrators ask.
 pub(crate) const HEALTH: [&str; 3] = ["/", "/healthz", "/readyz"];
 
-/// Whether webhooks arrive at `path`, however its slashes are set.
-pub(crate) fn is_for_webhooks(path: &str) -> bool {
-    path == WEBHOOKS || tidy(path) == WEBHOOKS
+/// The source whose webhooks arrive at `path`, however its slashes are set; as the path spells it. Whether there is such a
+/// source is not asked.
+pub(crate) fn source(path: &str) -> Option<Cow<'_, str>> {
+    if path == WEBHOOKS {
+        return Some(BUILT_IN.into());
+    }
+    match tidy(path) {
+        Cow::Borrowed(path) => tidy_source(path).map(Cow::Borrowed),
+        Cow::Owned(path) => tidy_source(&path).map(|name| Cow::Owned(name.to_owned())),
+    }
+}
+
+/// The same, of a path that has one spelling.
+pub(crate) fn tidy_source(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(SOURCES)?;
+    let is_name = !name.is_empty() && !name.contains('/');
+    is_name.then_some(name)
 }
 
 /// A path without empty segments: clients put slashes together from a base and a path.
@@ -31,7 +49,7 @@ pub(crate) fn tidy(path: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::tidy;
+    use super::{WEBHOOKS, source, tidy};
 
     #[test]
     fn a_path_has_one_spelling() {
@@ -45,6 +63,24 @@ mod tests {
             ("*", "*"),
         ] {
             assert_eq!(tidy(spelled), path, "{spelled}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_webhooks_names_a_source() {
+        for (path, name) in [
+            (WEBHOOKS, Some("transactions")),
+            ("//v1/webhooks//transactions/", Some("transactions")),
+            ("/v1/webhooks/stripe", Some("stripe")),
+            ("/v1/webhooks/stripe/", Some("stripe")),
+            ("/v1/webhooks/str%69pe", Some("str%69pe")),
+            ("/v1/webhooks", None),
+            ("/v1/webhooks/", None),
+            ("/v1/webhooks/a/b", None),
+            ("/v1/transactions/stripe", None),
+            ("*", None),
+        ] {
+            assert_eq!(source(path).as_deref(), name, "{path}");
         }
     }
 }

@@ -73,8 +73,6 @@ impl Problem {
         let detail = match status {
             StatusCode::NOT_FOUND => "there is nothing under this path",
             StatusCode::METHOD_NOT_ALLOWED => "this path does not answer to this method",
-            StatusCode::REQUEST_TIMEOUT => "the request's body did not arrive in time",
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than 65536 bytes",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "the content type must be application/json",
             status if status.is_client_error() => "the request could not be read",
             _ => "something went wrong here; it has been logged",

@@ -8,16 +8,22 @@ use poem::{
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 
+use tokio::sync::watch;
+
 use crate::{
     Databases, Drain,
     admission::Admission,
     attempts::Attempts,
     docs::Document,
+    door::Door,
     edge,
+    gate::Gate,
     health::Health,
     openapi::Described,
-    paths,
+    paths, refusals,
     slots::Slots,
+    source_transactions::SourceTransactions,
+    space::Space,
     transactions::Transactions,
     webhooks::Webhooks,
     writer::{self, Writer},
@@ -26,29 +32,70 @@ use crate::{
 /// The content type of `/docs`.
 const HTML: &str = "text/html; charset=utf-8";
 
-type Service = OpenApiService<Described<(Webhooks, Transactions, Attempts, Health)>, ()>;
+type Operations = (
+    Webhooks,
+    Door,
+    Transactions,
+    Attempts,
+    SourceTransactions,
+    Health,
+);
+type Service = OpenApiService<Described<Operations>, ()>;
 
-fn service(webhooks: Webhooks, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
-    let transactions = Transactions {
-        db: databases.read.clone(),
-    };
-    let attempts = Attempts {
-        db: databases.read.clone(),
-    };
+/// What webhooks come in by.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) writer: Writer,
+    pub(crate) admission: Admission,
+    pub(crate) gate: Gate,
+    pub(crate) space: Space,
+}
+
+impl Ways {
+    fn webhooks(&self) -> Webhooks {
+        Webhooks {
+            writer: self.writer.clone(),
+            admission: self.admission.clone(),
+            gate: self.gate.clone(),
+        }
+    }
+
+    fn door(&self) -> Door {
+        Door {
+            writer: self.writer.clone(),
+            admission: self.admission.clone(),
+            gate: self.gate.clone(),
+            space: self.space.clone(),
+        }
+    }
+}
+
+fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
+    let db = || databases.read.clone();
     let health = Health::new(
         databases.write.clone(),
         databases.file.clone(),
         queue.clone(),
         drain,
+        ways.gate.clone(),
+    );
+    let operations = (
+        ways.webhooks(),
+        ways.door(),
+        Transactions { db: db() },
+        Attempts { db: db() },
+        SourceTransactions { db: db() },
+        health,
     );
     OpenApiService::new(
-        Described((webhooks, transactions, attempts, health)),
+        Described(operations),
         "Hookline",
         env!("CARGO_PKG_VERSION"),
     )
     .description(
-        "Takes payment-transaction webhooks, answers at once, and finishes each transaction in the \
-         background exactly once. Every error is `application/problem+json` (RFC 9457).",
+        "Takes webhooks, those of payment transactions above all, answers at once, and finishes each transaction in the \
+         background exactly once. Every error is `application/problem+json` (RFC 9457), but where a source's sender \
+         expects something else.",
     )
     .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
     .server(ServerObject::new("/").description("Where this document came from"))
@@ -65,53 +112,65 @@ pub fn openapi() -> String {
         file: None,
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
-    let webhooks = Webhooks {
+    let (_, sources) = watch::channel(Default::default());
+    let ways = Ways {
         writer: writer::channel().0,
         admission: Admission::new(databases.slots),
+        gate: Gate::new(sources, refusals::channel().0),
+        space: Space::default(),
     };
-    service(webhooks, &databases, &queue, Drain::default()).spec()
+    service(&ways, &databases, &queue, Drain::default()).spec()
 }
 
 /// Everything that answers.
 pub(crate) fn routes(
-    writer: Writer,
-    admission: Admission,
+    ways: &Ways,
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let webhooks = || Webhooks {
-        writer: writer.clone(),
-        admission: admission.clone(),
-    };
-    let service = service(webhooks(), databases, queue, drain);
+    let service = service(ways, databases, queue, drain);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))
         .nest("/", service);
+    let webhooks = operations(ways.webhooks()).into_values();
+    let events = operations(ways.door()).into_iter();
     TopLevel {
-        webhooks: operations(webhooks(), paths::WEBHOOKS),
+        webhooks: webhooks.fold(RouteMethod::new(), |_, operations| operations),
+        events: events.fold(Route::new(), |route, (path, operations)| {
+            route.at(path, operations)
+        }),
         others,
     }
     .around(edge::around)
     .with(CatchPanic::new().with_handler(edge::panicked))
 }
 
-/// The operations of `api` at `path`, without the way there.
-fn operations(api: impl OpenApi, path: &str) -> RouteMethod {
+/// The operations of `api` by their paths, without the way there.
+fn operations(api: impl OpenApi) -> HashMap<String, RouteMethod> {
     let mut operations = HashMap::new();
     api.add_routes(&mut operations);
-    let at_path = operations.remove(path).into_iter().flatten();
-    at_path.fold(RouteMethod::new(), |route, (method, operation)| {
-        route.method(method, operation)
-    })
+    let operations = operations.into_iter();
+    let by_path = operations.map(|(path, operations)| {
+        let route = RouteMethod::new();
+        let operations = operations.into_iter();
+        let route = operations.fold(route, |route, (method, operation)| {
+            route.method(method, operation)
+        });
+        (path, route)
+    });
+    by_path.collect()
 }
 
 /// Tells webhooks from everything else, because the way through the routes costs as much as reading one.
 struct TopLevel {
+    /// Of the built-in source.
     webhooks: RouteMethod,
+    /// Of all others.
+    events: Route,
     others: Route,
 }
 
@@ -121,6 +180,7 @@ impl Endpoint for TopLevel {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         match request.uri().path() {
             paths::WEBHOOKS => self.webhooks.call(request).await,
+            path if paths::tidy_source(path).is_some() => self.events.call(request).await,
             _ => self.others.call(request).await,
         }
     }

@@ -1,9 +1,11 @@
 //! What the tests of the writer and of the relay begin with: a database without a server, and what is in it.
 
-use std::time::Duration;
+pub(crate) mod service;
+
+use std::{sync::Arc, time::Duration};
 
 use entity::{
-    Amount, Webhook,
+    Amount, Content, Payment, SourceName, Webhook,
     lifecycle::{self, Pass, Received},
     outbox, retry,
 };
@@ -11,7 +13,10 @@ use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, EntityTrait as _,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
+
+use crate::{Sender, Sources};
 
 /// A database with one connection: whoever holds that makes it as slow as can be.
 pub(crate) async fn database() -> DatabaseConnection {
@@ -24,12 +29,23 @@ pub(crate) async fn database() -> DatabaseConnection {
 
 pub(crate) fn webhook(transaction_id: &str) -> Webhook {
     Webhook {
+        source: SourceName::built_in(),
         transaction_id: transaction_id.parse().unwrap(),
-        source_account: "a".parse().unwrap(),
-        destination_account: "b".parse().unwrap(),
-        amount: Amount::from(1),
-        currency: "INR".parse().unwrap(),
+        content: Content::Payment(Payment {
+            source_account: "a".parse().unwrap(),
+            destination_account: "b".parse().unwrap(),
+            amount: Amount::from(1),
+            currency: "INR".parse().unwrap(),
+            extra: None,
+        }),
     }
+}
+
+/// What never changes.
+pub(crate) fn sources(senders: impl IntoIterator<Item = Sender>) -> watch::Receiver<Arc<Sources>> {
+    let senders = senders.into_iter().map(Arc::new);
+    let sources = Sources::new(senders, Vec::new());
+    watch::channel(Arc::new(sources)).1
 }
 
 /// Commits one webhook that was received so long ago, and is due then.

@@ -3,8 +3,9 @@
 //! This stands before poem and the routes: under overload these answers are most of the work, and a request that is not
 //! converted and routed leaves its time to those that are let in.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use entity::name::BUILT_IN;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{
     Method, Request, Response,
@@ -12,10 +13,13 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use poem::http::StatusCode;
+use tokio::sync::watch;
 
 use crate::{
+    Sources,
     admission::Admission,
     json::BODY_BYTES_MAX,
+    lane::Lane,
     paths,
     problem::{self, Problem},
     writer::{NotCommitted, Writer},
@@ -32,26 +36,46 @@ const HOLD_MIN: Duration = Duration::from_millis(10);
 pub(crate) struct Shedder {
     admission: Admission,
     writer: Writer,
+    sources: watch::Receiver<Arc<Sources>>,
     /// The body of every 503.
     refusal: Bytes,
 }
 
 impl Shedder {
-    pub(crate) fn new(admission: Admission, writer: Writer) -> Self {
+    pub(crate) fn new(
+        admission: Admission,
+        writer: Writer,
+        sources: watch::Receiver<Arc<Sources>>,
+    ) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let problem = Problem::new(status, NotCommitted::TooMuch.to_string());
         Self {
             admission,
             writer,
+            sources,
             refusal: problem.to_bytes().into(),
         }
     }
 
     /// Whether the request is a webhook that would be answered too late. It sheds nothing else.
     pub(crate) fn sheds<B>(&self, request: &Request<B>) -> bool {
-        let is_webhook =
-            request.method() == Method::POST && paths::is_for_webhooks(request.uri().path());
-        is_webhook && !self.admission.admits(self.writer.waiting())
+        if request.method() != Method::POST {
+            return false;
+        }
+        paths::source(request.uri().path()).is_some_and(|source| {
+            let lane = self.lane(&source);
+            !self.admission.admits(lane, self.writer.ahead(lane))
+        })
+    }
+
+    /// Where the source's webhooks wait.
+    fn lane(&self, source: &str) -> Lane {
+        if source == BUILT_IN {
+            return Lane::BUILT_IN;
+        }
+        let sources = self.sources.borrow();
+        let sender = sources.get(source);
+        sender.map_or(Lane::UNKNOWN, |sender| Lane::of(&sender.name))
     }
 
     /// The answer to what it sheds. It comes the later, the busier the threads are: whoever sends again as soon as

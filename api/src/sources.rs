@@ -3,10 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use entity::name::BUILT_IN;
 use source::Source;
-
-/// The name of the source whose webhooks have fields of their own.
-pub const BUILT_IN: &str = "transactions";
 
 /// One sender, as the HTTP side sees it.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use entity::{Status, TransactionId, lifecycle};
+use entity::{Status, failure, lifecycle, transaction::Model};
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
-    look_up::{self, Answer, example_id},
+    json::Json,
+    look_up::{self, Answer, Key, example_id},
     wire::{Tag, Transaction},
 };
 
@@ -29,20 +30,32 @@ impl Transactions {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer<Transaction> {
-        look_up::answer(transaction_id.0, async |id| self.load(id).await).await
+    ) -> Answer<Json<Transaction>> {
+        let key = Key::built_in(transaction_id.0);
+        look_up::answer(key, async |key| self.load(&key).await).await
     }
 }
 
 impl Transactions {
-    async fn load(&self, id: &TransactionId) -> Result<Option<Transaction>, DbErr> {
-        let Some(row) = lifecycle::find(&self.db, id).await? else {
+    async fn load(&self, key: &Key) -> Result<Option<Json<Transaction>>, DbErr> {
+        let row = lifecycle::find(&self.db, &key.source, &key.transaction_id).await?;
+        let Some(row) = row else {
             return Ok(None);
         };
-        let failure = match row.status {
-            Status::Failed => lifecycle::failure(&self.db, row.id).await?,
-            Status::Processing | Status::Processed => None,
-        };
-        Ok(Some(Transaction::new(row, failure)))
+        let failure = failure(&self.db, &row).await?;
+        let found = Transaction::new(row, failure);
+        let found = found.ok_or_else(|| DbErr::Type("a payment without its fields".into()))?;
+        Ok(Some(Json(found)))
+    }
+}
+
+/// Why it is `FAILED`, if it is.
+pub(crate) async fn failure(
+    db: &DatabaseConnection,
+    row: &Model,
+) -> Result<Option<failure::Model>, DbErr> {
+    match row.status {
+        Status::Failed => lifecycle::failure(db, row.id).await,
+        Status::Processing | Status::Processed => Ok(None),
     }
 }

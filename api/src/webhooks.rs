@@ -1,18 +1,21 @@
 //! `POST /v1/webhooks/transactions`: receive a webhook.
 
+mod extra;
 mod parse;
 
 use entity::{Status, TransactionId, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use poem::http::StatusCode;
+use poem::{Request, http::StatusCode};
 use poem_openapi::{ApiResponse, OpenApi};
 
 use crate::{
     admission::Admission,
-    json::{self, Body, Json},
+    body::BodyError,
+    gate::Gate,
+    json::{Body, Json},
     problem::Problem,
     wire::{Accepted, Tag, Webhook},
-    writer::{NotCommitted, Writer},
+    writer::{Group, NotCommitted, Writer},
 };
 use parse::{Invalid, parse};
 
@@ -26,6 +29,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Webhooks {
     pub(crate) writer: Writer,
     pub(crate) admission: Admission,
+    pub(crate) gate: Gate,
 }
 
 #[derive(ApiResponse)]
@@ -42,6 +46,9 @@ pub(crate) enum Answer {
     /// The body is not JSON.
     #[oai(status = 400, content_type = "application/problem+json")]
     NotJson(Json<Problem>),
+    /// It is not proven to be the sender's. Only where the built-in source has been given a secret.
+    #[oai(status = 401, content_type = "application/problem+json")]
+    NotProven(Json<Problem>),
     /// The body did not arrive in time.
     #[oai(status = 408, content_type = "application/problem+json")]
     TooSlow(Json<Problem>),
@@ -77,15 +84,19 @@ impl Webhooks {
         tag = "Tag::Webhooks",
         operation_id = "sendWebhook"
     )]
-    async fn receive(&self, body: Body<Webhook>) -> Answer {
+    async fn receive(&self, request: &Request, body: Body<Webhook>) -> Answer {
+        if !self.gate.is_proven(request, &body.bytes) {
+            let detail = "the request is not proven to be its sender's";
+            return Answer::NotProven(Problem::new(StatusCode::UNAUTHORIZED, detail).json());
+        }
         let webhook = match parse(&body.bytes) {
             Ok(webhook) => webhook,
             Err(invalid) => return invalid.into(),
         };
         let transaction_id = webhook.transaction_id.clone();
         let due = (self.admission).with(|controller, _| controller.due(body.asked, body.read));
-        match self.writer.receive(webhook, due).await {
-            Ok(receipt) => accepted(transaction_id, receipt),
+        match self.writer.receive(Group::one(webhook), due).await {
+            Ok(receipts) => accepted(transaction_id, receipts.first),
             Err(why) => not_committed(why, self.admission.retry_after()),
         }
     }
@@ -137,8 +148,8 @@ pub(crate) fn not_committed(why: NotCommitted, retry_after: u32) -> Answer {
 
 /// What to answer when the body could not even be read.
 fn unreadable(error: poem::Error) -> Answer {
-    let problem = match error.downcast_ref::<json::Coded>() {
-        Some(coded) => Problem::new(error.status(), coded.to_string()),
+    let problem = match error.downcast_ref::<BodyError>() {
+        Some(why) => Problem::new(error.status(), why.to_string()),
         None => Problem::of(error.status()),
     };
     match error.status() {

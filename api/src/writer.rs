@@ -1,11 +1,15 @@
 //! The group commit. Handlers hand their webhooks to a long-lived task that commits whatever waits as
 //! one batch, and answers each after the commit. A lone webhook is committed at once; what comes meanwhile shares the next
-//! commit.
+//! commit. What one request brings is never split.
 //!
 //! A handler's future may be dropped at any await: at the end of the grace period, if not before. So no handler
 //! touches the database's write side: only the tasks here do, and nobody drops those.
 
+mod group;
+mod room;
+
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +22,7 @@ use failpoint::Point;
 use sea_orm::{DatabaseConnection, DbErr};
 use thiserror::Error;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, oneshot},
     time::timeout_at,
 };
 use uuid::Uuid;
@@ -26,14 +30,14 @@ use uuid::Uuid;
 use crate::{
     FileWatch,
     admission::Admission,
+    lane::{Ahead, Lane},
     relay::{self, HintSender},
     slots::{BATCH_MAX, Slots},
 };
+pub(crate) use group::Group;
+use room::{Room, Waiting};
 
-/// Webhooks that may wait for their batch. This bounds memory alone (a webhook takes 1 KiB or so, 8 at most); how many
-/// can be committed in time is what [`Admission`] estimates.
-const WAITING_MAX: usize = 8192;
-/// A batch of so many says that more are on their way.
+/// A batch of so many requests says that more are on their way.
 const BUSY_BATCH_MIN: usize = 4;
 /// So long after such a batch its slot takes no other, so that webhooks gather while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
@@ -53,53 +57,61 @@ pub(crate) enum NotCommitted {
     Refused,
 }
 
-struct Waiting {
-    received: Received,
-    /// When it got here.
-    since: Instant,
-    /// When its answer is owed.
-    due: Instant,
-    answer: oneshot::Sender<Result<Receipt, NotCommitted>>,
-}
-
 /// The way to the group commit.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Waiting>);
+pub(crate) struct Writer(Arc<Entrance>);
 
-pub(crate) struct Inbox(mpsc::Receiver<Waiting>);
+/// Whoever holds it may bring something.
+struct Entrance(Arc<Room>);
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+pub(crate) struct Inbox(Arc<Room>);
 
 /// A writer's two ends. The inbox ends when the last writer is dropped.
 pub(crate) fn channel() -> (Writer, Inbox) {
-    let (writer, inbox) = mpsc::channel(WAITING_MAX);
-    (Writer(writer), Inbox(inbox))
+    let room = Arc::new(Room::default());
+    (Writer(Arc::new(Entrance(room.clone()))), Inbox(room))
 }
 
 impl Writer {
-    /// How many webhooks wait for their batch.
-    pub(crate) fn waiting(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
+    /// How many webhooks wait before the next one of `lane`.
+    pub(crate) fn ahead(&self, lane: Lane) -> Ahead {
+        let Entrance(room) = &*self.0;
+        room.ahead(lane)
     }
 
-    /// Waits until the webhook is committed, and says at `due` at the latest what became of it.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        let Entrance(room) = &*self.0;
+        room.waiting()
+    }
+
+    /// Waits until the webhooks are committed, all of them, and says at `due` at the latest what became of them. They are of
+    /// one source.
     pub(crate) async fn receive(
         &self,
-        webhook: Webhook,
+        webhooks: Group<Webhook>,
         due: Instant,
-    ) -> Result<Receipt, NotCommitted> {
+    ) -> Result<Group<Receipt>, NotCommitted> {
         let (answer, answered) = oneshot::channel();
-        let received = Received {
+        let lane = Lane::of(webhooks.first.source.as_ref());
+        let received = webhooks.map(|webhook| Received {
             id: Uuid::now_v7(),
             webhook,
-        };
-        let waiting = Waiting {
+        });
+        let Entrance(room) = &*self.0;
+        room.enter(Waiting {
+            lane,
             received,
             since: Instant::now(),
             due,
             answer,
-        };
-        self.0
-            .try_send(waiting)
-            .map_err(|_| NotCommitted::TooMuch)?;
+        })?;
         match tokio::time::timeout_at(due.into(), answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(NotCommitted::InTime),
@@ -110,7 +122,7 @@ impl Writer {
 /// Commits until the last [`Writer`] is dropped and everything that waited is answered.
 pub(crate) async fn run(
     db: DatabaseConnection,
-    Inbox(mut inbox): Inbox,
+    Inbox(room): Inbox,
     hints: HintSender,
     admission: Admission,
     slots: Slots,
@@ -124,7 +136,8 @@ pub(crate) async fn run(
     while let Ok(place) = places.clone().acquire_owned().await {
         let slot = free.clone().acquire_owned();
         let slot = timeout_at(last_began + Slots::WAIT_MAX, slot).await.ok();
-        if inbox.recv_many(&mut batch, BATCH_MAX).await == 0 {
+        room.take(&mut batch).await;
+        if batch.is_empty() {
             break;
         }
         let batch = in_time(&admission, &mut batch);
@@ -159,10 +172,14 @@ pub(crate) async fn run(
 fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
     // Whoever has stopped waiting has been told to come back.
     batch.retain(|waiting| !waiting.answer.is_closed());
-    let Some(last) = batch.last() else {
+    let mut last: BTreeMap<Lane, Instant> = BTreeMap::new();
+    for waiting in &*batch {
+        // In its lane a later one has come later.
+        last.insert(waiting.lane, waiting.since);
+    }
+    let Some(last) = last.into_values().min() else {
         return Vec::new();
     };
-    let last = last.since;
     let (mut late, mut in_time) = (Vec::new(), Vec::with_capacity(batch.len()));
     admission.with(|controller, now| {
         controller.taken(now, now.saturating_duration_since(last));
@@ -190,14 +207,20 @@ async fn commit(
     hints: HintSender,
     file: Option<FileWatch>,
 ) {
-    let (batch, answers): (Vec<_>, Vec<_>) = waiting
-        .into_iter()
-        .map(|waiting| (waiting.received, waiting.answer))
-        .unzip();
+    let webhooks = waiting.iter().map(|waiting| waiting.received.len()).sum();
+    let mut batch = Vec::with_capacity(webhooks);
+    let mut answers = Vec::with_capacity(waiting.len());
+    for waiting in waiting {
+        answers.push((waiting.received.len(), waiting.answer));
+        waiting.received.put_into(&mut batch);
+    }
     failpoint::here(Point::ReceiveBeforeCommit);
     let mut outcomes = match receive(&db, &batch).await {
         Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(error) if lifecycle::refuses_the_data(&error) => one_by_one(&db, &batch).await,
+        Err(error) if lifecycle::refuses_the_data(&error) => {
+            let sizes = answers.iter().map(|(size, _)| *size);
+            group_by_group(&db, &batch, sizes).await
+        }
         Err(error) => {
             tracing::error!(event = "batch_not_committed", %error, webhooks = batch.len(), "a batch was not committed");
             vec![Err(NotCommitted::InTime); batch.len()]
@@ -212,31 +235,37 @@ async fn commit(
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     hints.send(new.map(|(received, _)| received.id).collect());
     failpoint::here(Point::ReceiveBeforeAnswer);
-    for (answer, outcome) in answers.into_iter().zip(outcomes) {
-        // A caller that has gone asks again.
-        let _ = answer.send(outcome);
+    let mut outcomes = outcomes.into_iter();
+    for (size, answer) in answers {
+        if let Some(outcome) = Group::of(outcomes.by_ref().take(size)) {
+            // A caller that has gone asks again.
+            let _ = answer.send(outcome.all());
+        }
     }
 }
 
-/// After the database refused a batch for its data: the good ones must not suffer for a bad one.
-async fn one_by_one(
+/// After the database refused a batch for its data: the good ones must not suffer for a bad one. What one request brought
+/// stays together.
+async fn group_by_group(
     db: &DatabaseConnection,
-    batch: &[Received],
+    mut batch: &[Received],
+    sizes: impl Iterator<Item = usize>,
 ) -> Vec<Result<Receipt, NotCommitted>> {
     let mut outcomes = Vec::with_capacity(batch.len());
-    for received in batch {
-        let outcome = receive(db, std::slice::from_ref(received)).await;
-        outcomes.push(match outcome.as_deref() {
-            Ok([receipt]) => Ok(*receipt),
-            Ok(_) => Err(NotCommitted::InTime),
+    for size in sizes {
+        let (group, others) = batch.split_at(size);
+        batch = others;
+        match receive(db, group).await {
+            Ok(receipts) => outcomes.extend(receipts.into_iter().map(Ok)),
             Err(error) => {
-                tracing::error!(event = "webhook_not_committed", %error, "a webhook was not committed");
-                match lifecycle::refuses_the_data(error) {
-                    true => Err(NotCommitted::Refused),
-                    false => Err(NotCommitted::InTime),
-                }
+                tracing::error!(event = "webhook_not_committed", %error, webhooks = size, "a webhook was not committed");
+                let why = match lifecycle::refuses_the_data(&error) {
+                    true => NotCommitted::Refused,
+                    false => NotCommitted::InTime,
+                };
+                outcomes.extend(std::iter::repeat_n(Err(why), size));
             }
-        });
+        }
     }
     outcomes
 }

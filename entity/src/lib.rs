@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod name;
 pub mod outbox;
 pub mod payload;
+pub mod refusal;
 pub mod retry;
 mod sql;
 mod statement;
@@ -27,5 +28,6 @@ pub use failure::Verdict;
 pub use name::{
     Account, EventType, ParseNameError, ParseSourceNameError, SourceName, TransactionId,
 };
+pub use refusal::Refusal;
 pub use transaction::Status;
 pub use webhook::{Content, Event, Fields, Payload, Payment, Webhook};

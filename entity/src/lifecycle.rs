@@ -32,6 +32,7 @@ mod pass;
 pub mod read;
 mod receive;
 mod record;
+pub mod refusals;
 mod take;
 
 pub use job::{BODY_BYTES_READ, Job, jobs};

@@ -39,6 +39,8 @@ checked_text! {
 pub const BUILT_IN: &str = "transactions";
 /// Characters in a source's name: those of a label of a host's name (RFC 1035).
 pub const SOURCE_CHARS_MAX: usize = 63;
+/// A source's name as a regular expression, its length aside.
+pub const SOURCE_PATTERN: &str = r"^[a-z0-9][a-z0-9._-]*$";
 
 /// A text that names no source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -105,6 +107,14 @@ mod tests {
         ) {
             let id: TransactionId = text.parse().unwrap();
             prop_assert_eq!(id.as_ref(), text.as_str());
+        }
+
+        #[test]
+        fn what_the_pattern_of_sources_describes_names_one(
+            text in string_regex(SOURCE_PATTERN.trim_matches(['^', '$'])).unwrap()
+        ) {
+            let is_short = text.len() <= SOURCE_CHARS_MAX;
+            prop_assert_eq!(text.parse::<SourceName>().is_ok(), is_short);
         }
 
         #[test]

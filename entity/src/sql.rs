@@ -136,6 +136,18 @@ pub(crate) fn json<T: Into<serde_json::Value>>(list: impl IntoIterator<Item = T>
         .into()
 }
 
+/// Bytes as SQLite's `unhex` reads them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| {
+        [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]
+    });
+    digits.map(char::from).collect()
+}
+
 /// A statement with its parameters.
 pub(crate) fn statement(
     db: &DatabaseConnection,

@@ -10,12 +10,12 @@ use crate::{
     },
     own::{
         adyen,
-        paypal::PayPal,
+        paypal::{self, PayPal},
         plaid::{self, Plaid},
         twilio,
     },
     place::Place,
-    request::Request,
+    request::{Request, is_named},
     scheme::{Algorithm, Hash, Scheme, Verify},
     secret::{Credentials, KeyForm, Secret},
     verdict::Reason,
@@ -211,6 +211,21 @@ impl Prover {
             Self::Either(one, other) => one.signs_url() || other.signs_url(),
             Self::Twilio(_) => true,
             _ => false,
+        }
+    }
+}
+
+impl Prover {
+    /// Whether a proof stands in a header of this name.
+    pub(crate) fn reads(&self, header: &str) -> bool {
+        match self {
+            Self::Nothing | Self::Adyen(_) => false,
+            Self::Equality(equality) => equality.reads(header),
+            Self::FirstOf(schemes) => schemes.iter().any(|scheme| scheme.reads(header)),
+            Self::Either(one, other) => one.reads(header) || other.reads(header),
+            Self::Twilio(_) => is_named(header, twilio::HEADER),
+            Self::PayPal(_) => is_named(header, paypal::SIGNATURE),
+            Self::Plaid(_) => is_named(header, plaid::HEADER),
         }
     }
 }

@@ -25,11 +25,8 @@ impl<'a> Request<'a> {
     /// The values of all headers of this name; `x-signature-*` stands for every name that begins so.
     pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let all = self.headers.iter();
-        all.filter(move |(found, _)| match name.strip_suffix('*') {
-            Some(start) => begins(found, start),
-            None => found.eq_ignore_ascii_case(name),
-        })
-        .map(|(_, value)| *value)
+        all.filter(move |(found, _)| is_named(found, name))
+            .map(|(_, value)| *value)
     }
 
     /// The one value of a header. Twice the same header is read in two ways by two readers, so it is refused, as is what
@@ -46,8 +43,12 @@ impl<'a> Request<'a> {
     }
 }
 
-fn begins(name: &str, start: &str) -> bool {
-    let head = name.as_bytes().get(..start.len());
+/// Whether a header has this name; `x-signature-*` stands for every name that begins so.
+pub(crate) fn is_named(found: &str, name: &str) -> bool {
+    let Some(start) = name.strip_suffix('*') else {
+        return found.eq_ignore_ascii_case(name);
+    };
+    let head = found.as_bytes().get(..start.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
 }
 

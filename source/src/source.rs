@@ -129,6 +129,11 @@ impl Source {
         !matches!(self.prover, Prover::Nothing)
     }
 
+    /// Whether a header of this name holds what proves a request: a signature, or the secret itself.
+    pub fn proves_by(&self, header: &str) -> bool {
+        self.prover.reads(header)
+    }
+
     /// Whether what it was given as secrets is none: public keys, or the id by which PayPal knows a webhook.
     pub fn has_public_secrets(&self) -> bool {
         self.prover.is_public()

@@ -18,7 +18,10 @@ use super::{
     minimum::{Minimum, WINDOW},
     threads::Threads,
 };
-use crate::slots::{BATCH_MAX, Slots};
+use crate::{
+    lane::{Ahead, Lane},
+    slots::{BATCH_MAX, Slots},
+};
 
 /// From a webhook's arrival to its answer, as well as we can tell. What is left of the 500 ms that senders are promised
 /// is for what we cannot: the way to us and back, and how long the kernel kept it.
@@ -45,7 +48,7 @@ pub(crate) struct Controller {
     batch_time: BatchTime,
     /// When each commit under way began, the oldest first. At most [`Slots::most`].
     under_way: Vec<Instant>,
-    /// How long the last of each batch had waited for it.
+    /// How long the last of each batch had waited for it, of the source that had to wait for longest.
     waits: Minimum,
     threads: Threads,
     /// When the last webhook came.
@@ -78,12 +81,12 @@ impl Controller {
         &mut self.threads
     }
 
-    /// Whether to admit a webhook that has just come, while `waiting` others wait for their commit.
-    pub(crate) fn admit(&mut self, now: Instant, waiting: usize) -> bool {
+    /// Whether to admit a webhook of `lane` that has just come, while so many wait for their commit before it.
+    pub(crate) fn admit(&mut self, now: Instant, lane: Lane, ahead: Ahead) -> bool {
         self.came = now;
         self.batch_time.forget_if_quiet(now);
         let admitted = is_due(self.admitted, now)
-            || (self.is_in_time(now, waiting) && self.threads.admit(now));
+            || (self.is_in_time(now, ahead) && self.threads.admit(now, lane));
         if admitted {
             self.admitted = Some(now);
         }
@@ -96,11 +99,11 @@ impl Controller {
         now.duration_since(self.came) >= time
     }
 
-    fn is_in_time(&self, now: Instant, waiting: usize) -> bool {
+    fn is_in_time(&self, now: Instant, ahead: Ahead) -> bool {
         let lag = self.threads.lag(now);
-        let wait = self.wait(now, waiting);
+        let wait = self.wait(now, ahead.all);
         // It has waited for a thread to see it already.
-        wait <= self.wait_max(now) && lag + wait + self.batch_time.likely() <= ANSWER_WITHIN
+        wait <= self.wait_max(now, ahead) && lag + wait + self.batch_time.likely() <= ANSWER_WITHIN
     }
 
     /// How long the next webhook waits until its commit begins, while `waiting` others wait before it.
@@ -129,8 +132,10 @@ impl Controller {
         until_one_ends.min(Slots::WAIT_MAX.saturating_sub(now.duration_since(*last)))
     }
 
-    fn wait_max(&self, now: Instant) -> Duration {
-        match self.waits.last(now).is_some_and(|least| least > STANDING) {
+    /// The queue that stands is not that of a source of which nothing waits.
+    fn wait_max(&self, now: Instant, ahead: Ahead) -> Duration {
+        let stands = self.waits.last(now).is_some_and(|least| least > STANDING);
+        match stands && ahead.own > 0 {
             true => WAIT_MAX_STANDING,
             false => WAIT_MAX,
         }
@@ -160,7 +165,7 @@ impl Controller {
         awaited <= self.slots.most / 2 && is_due(self.began, now)
     }
 
-    /// A batch has been taken, the last of which had waited for `wait`.
+    /// A batch has been taken. Of the source that had to wait for longest, the last had waited for `wait`.
     pub(crate) fn taken(&mut self, now: Instant, wait: Duration) {
         self.waits.record(now, wait);
     }

@@ -64,7 +64,11 @@ mod tests {
     };
 
     use super::run;
-    use crate::{admission::Admission, slots::Slots};
+    use crate::{
+        admission::Admission,
+        lane::{Ahead, Lane},
+        slots::Slots,
+    };
 
     const WITHIN: Duration = Duration::from_secs(10);
 
@@ -77,7 +81,7 @@ mod tests {
             let start = Instant::now();
             while !is(lag()) {
                 assert!(start.elapsed() < WITHIN, "{:?}", lag());
-                admission.admits(0);
+                admission.admits(Lane::BUILT_IN, Ahead::default());
                 thread::yield_now();
             }
         };

@@ -2,12 +2,13 @@
 //!
 //! The lag is what a probe meets (`probe.rs`): from when it was due to when a thread got to it. A request waits as long
 //! before a handler sees it, and so does its answer. While even the quickest probe of a window is late, a part of the
-//! webhooks is let in by lot: less and less until the lag is bearable, then more again. That part settles where the
+//! webhooks is let in, the same of each source: less and less until the lag is bearable, then more again. That part settles where the
 //! threads are just busy; to look at the lag alone would let in everybody and nobody in turn.
 
 use std::time::{Duration, Instant};
 
-use super::minimum::Minimum;
+use super::{minimum::Minimum, shares::Shares};
+use crate::lane::Lane;
 
 /// A lag that nobody escapes for a whole window and that may just be: it is met before a webhook is read and again
 /// before its answer is written, and a commit must fit in besides.
@@ -38,9 +39,7 @@ pub(super) struct Threads {
     hold: Duration,
     /// The part that is let in.
     part: f64,
-    /// What the last webhooks have left over of their parts: at 1, the next one is let in. So the part is kept exactly,
-    /// without chance.
-    credit: f64,
+    shares: Shares,
 }
 
 impl Threads {
@@ -52,7 +51,7 @@ impl Threads {
             minimum: Minimum::new(now),
             hold: Duration::ZERO,
             part: 1.0,
-            credit: 0.0,
+            shares: Shares::new(now),
         }
     }
 
@@ -97,17 +96,13 @@ impl Threads {
         away.map_or(last, |away| away.max(last))
     }
 
-    /// Whether the next webhook is of the part that is let in.
-    pub(super) fn admit(&mut self, now: Instant) -> bool {
+    /// Whether the next webhook of `lane` is of the part that is let in.
+    pub(super) fn admit(&mut self, now: Instant, lane: Lane) -> bool {
         if self.part >= 1.0 || self.is_stale(now) {
+            self.shares.clear();
             return true;
         }
-        self.credit += self.part;
-        let is_admitted = self.credit >= 1.0;
-        if is_admitted {
-            self.credit -= 1.0;
-        }
-        is_admitted
+        self.shares.admit(now, lane, self.part)
     }
 
     /// How long to keep what is shed.
@@ -128,7 +123,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::{BEARABLE, HOLD_MAX, LEAST, STALE, Threads};
-    use crate::admission::minimum::WINDOW;
+    use crate::{admission::minimum::WINDOW, lane::Lane};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -144,7 +139,8 @@ mod tests {
     }
 
     fn admitted(threads: &mut Threads, now: Instant) -> usize {
-        (0..1000).filter(|_| threads.admit(now)).count()
+        let admits = |_: &i32| threads.admit(now, Lane::BUILT_IN);
+        (0..1000).filter(admits).count()
     }
 
     #[test]

@@ -9,19 +9,27 @@ use hyper::{
 use poem::http::StatusCode;
 
 use super::Shedder;
-use crate::{admission::Admission, paths, slots::Slots, writer};
+use crate::{
+    admission::Admission,
+    lane::{Ahead, Lane},
+    paths,
+    scene::sources,
+    slots::Slots,
+    writer,
+};
 
 fn shedder() -> (Admission, Shedder) {
     let admission = Admission::new(Slots::SQLITE);
     let (writer, _) = writer::channel();
-    (admission.clone(), Shedder::new(admission, writer))
+    let shedder = Shedder::new(admission.clone(), writer, sources([]));
+    (admission, shedder)
 }
 
 /// A database that hangs, and a webhook that has just been admitted.
 fn nobody_is_admitted(admission: &Admission) {
     admission.with(|controller, now| {
         controller.begins(now.checked_sub(Duration::from_secs(3)).unwrap());
-        controller.admit(now, 0);
+        controller.admit(now, Lane::BUILT_IN, Ahead::default());
     });
 }
 
@@ -39,6 +47,7 @@ fn only_webhooks_are_shed() {
     assert!(!shedder.sheds(&request(paths::WEBHOOKS, ())));
     nobody_is_admitted(&admission);
     assert!(shedder.sheds(&request(paths::WEBHOOKS, ())));
+    assert!(shedder.sheds(&request("/v1/webhooks/stripe", ())));
     assert!(!shedder.sheds(&request("/healthz", ())));
     // It owes a 405, however busy we are.
     let other_method = Request::get(paths::WEBHOOKS).body(()).unwrap();

@@ -3,13 +3,14 @@
 
 use std::fmt::{self, Display};
 
-use entity::{Amount, ParseAmountError, Webhook};
+use entity::{Amount, Content, ParseAmountError, Payment, SourceName, Webhook};
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 use serde_json::{error::Category, value::RawValue};
 
+use super::extra::{Extra, Name};
 use crate::problem::FieldError;
 
 /// Why a body is no webhook.
@@ -21,7 +22,7 @@ pub(super) enum Invalid {
     Fields(Vec<FieldError>),
 }
 
-/// Reads a request's body. Members that we do not know are ignored.
+/// Reads a request's body. Members that we do not know are kept as they were sent.
 pub(super) fn parse(body: &[u8]) -> Result<Webhook, Invalid> {
     let text = std::str::from_utf8(body).map_err(|error| {
         Invalid::NotJson(format!(
@@ -69,11 +70,15 @@ pub(super) fn parse(body: &[u8]) -> Result<Webhook, Invalid> {
             Some(amount),
             Some(currency),
         ) => Ok(Webhook {
+            source: SourceName::built_in(),
             transaction_id,
-            source_account,
-            destination_account,
-            amount,
-            currency,
+            content: Content::Payment(Payment {
+                source_account,
+                destination_account,
+                amount,
+                currency,
+                extra: members.extra.into_object(),
+            }),
         }),
         _ => Err(Invalid::Fields(faults)),
     }
@@ -150,18 +155,7 @@ struct Members<'a> {
     destination_account: Member<'a>,
     amount: Member<'a>,
     currency: Member<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Name {
-    TransactionId,
-    SourceAccount,
-    DestinationAccount,
-    Amount,
-    Currency,
-    #[serde(other)]
-    Unknown,
+    extra: Extra,
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -184,8 +178,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         Name::DestinationAccount => &mut members.destination_account,
                         Name::Amount => &mut members.amount,
                         Name::Currency => &mut members.currency,
-                        Name::Unknown => {
-                            map.next_value::<IgnoredAny>()?;
+                        Name::Other(name) => {
+                            members.extra.add(&name, map.next_value()?);
                             continue;
                         }
                     };
@@ -222,11 +216,18 @@ mod tests {
         format!("{{\"{member}\":{value},{}", &rest[1..])
     }
 
+    fn amount(body: &str) -> String {
+        let webhook = parse(body.as_bytes()).unwrap();
+        webhook.amount().unwrap().to_string()
+    }
+
     #[test]
     fn a_good_webhook_is_read_whole() {
         let webhook = parse(GOOD.as_bytes()).unwrap();
         assert_eq!(webhook.transaction_id.as_ref(), "txn_1");
-        assert_eq!(webhook.amount.to_string(), "1500");
+        assert!(webhook.source.is_built_in());
+        assert_eq!(webhook.extra(), None);
+        assert_eq!(amount(GOOD), "1500");
         let marked = format!("\u{feff}{GOOD}");
         assert_eq!(parse(marked.as_bytes()), Ok(webhook));
     }
@@ -238,8 +239,7 @@ mod tests {
             ("\"-1.50\"", "-1.5"),
             ("\"1\\u0030e1\"", "100"),
         ] {
-            let webhook = parse(with("amount", text).as_bytes()).unwrap();
-            assert_eq!(webhook.amount.to_string(), kept, "{text}");
+            assert_eq!(amount(&with("amount", text)), kept, "{text}");
         }
         for text in [
             "", " 1", "1 ", "1,5", "+1", "01", "1.", "1_000", "NaN", r#"\"1\""#, r"1\u0000",
@@ -253,9 +253,31 @@ mod tests {
     }
 
     #[test]
-    fn members_that_we_do_not_know_are_ignored_however_deep() {
+    fn members_that_we_do_not_know_are_kept_as_they_were_sent() {
+        let rest = &GOOD[1..GOOD.len() - 1];
+        let body = format!(
+            r#" {{ "z": 1.10, {rest}, "n\u006fte" :{{"a" : 12345678901234567890.0}}, "z":null , "q\"":"\u20b9 \ud800" }} "#
+        );
+        let webhook = parse(body.as_bytes()).unwrap();
+        assert_eq!(
+            webhook.extra().unwrap(),
+            r#"{"z":1.10,"note":{"a" : 12345678901234567890.0},"z":null,"q\"":"\u20b9 \ud800"}"#
+        );
+        let plain = parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(webhook.fingerprint(), plain.fingerprint());
+    }
+
+    #[test]
+    fn members_that_we_do_not_know_are_kept_however_deep() {
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
-        assert!(parse(with("note", &deep).as_bytes()).is_ok());
+        let webhook = parse(with("note", &deep).as_bytes()).unwrap();
+        assert_eq!(webhook.extra().unwrap(), format!("{{\"note\":{deep}}}"));
+    }
+
+    #[test]
+    fn a_name_with_an_escape_is_the_same_name() {
+        let escaped = GOOD.replace("currency", "curr\\u0065ncy");
+        assert_eq!(parse(escaped.as_bytes()), parse(GOOD.as_bytes()));
     }
 
     #[test]

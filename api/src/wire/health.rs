@@ -4,6 +4,8 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::problem::FieldError;
+
 /// A sign of life.
 #[derive(Serialize, Object)]
 #[oai(example)]
@@ -38,16 +40,23 @@ pub(crate) struct Ready {
     /// Always `READY`.
     #[oai(read_only)]
     status: &'static str,
+    /// What somebody should look at all the same; only there if there is anything.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<FieldError>>,
 }
 
 impl Ready {
-    pub(crate) fn new() -> Self {
-        Self { status: "READY" }
+    pub(crate) fn but(warnings: Vec<FieldError>) -> Self {
+        Self {
+            status: "READY",
+            warnings: (!warnings.is_empty()).then_some(warnings),
+        }
     }
 }
 
 impl Example for Ready {
     fn example() -> Self {
-        Self::new()
+        Self::but(Vec::new())
     }
 }

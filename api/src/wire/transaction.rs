@@ -5,7 +5,7 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Amount, Failure, Status};
+use super::{Amount, Failure, Status, raw::RawObject};
 
 /// A transaction as it stands.
 #[derive(Serialize, Object)]
@@ -30,6 +30,10 @@ pub(crate) struct Transaction {
     #[oai(nullable)]
     #[serde(with = "time::serde::rfc3339::option")]
     processed_at: Option<OffsetDateTime>,
+    /// The members of the webhook beyond the five, as they were sent; only there if there were any.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<RawObject>,
     /// Why it is `FAILED`; only there if it is.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,18 +41,20 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(row: Model, failure: Option<failure::Model>) -> Self {
-        Self {
+    /// `None` if it is none of the built-in source's, which have all of this.
+    pub(crate) fn new(row: Model, failure: Option<failure::Model>) -> Option<Self> {
+        Some(Self {
             transaction_id: row.transaction_id.into(),
-            source_account: row.source_account.into(),
-            destination_account: row.destination_account.into(),
-            amount: row.amount.into(),
-            currency: row.currency.into(),
+            source_account: row.source_account?.into(),
+            destination_account: row.destination_account?.into(),
+            amount: row.amount?.into(),
+            currency: row.currency?.into(),
             status: row.status.into(),
             created_at: row.created_at,
             processed_at: row.processed_at,
+            extra: row.extra.as_deref().and_then(RawObject::new),
             failure: failure.map(Failure::from),
-        }
+        })
     }
 }
 
@@ -64,6 +70,7 @@ impl Example for Transaction {
             status: Status::Processed,
             created_at,
             processed_at: Some(created_at + time::Duration::seconds(30)),
+            extra: None,
             failure: None,
         }
     }

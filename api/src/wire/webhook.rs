@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::SentAmount;
 
-/// One transaction as its sender tells it. Members beyond these are ignored.
+/// One transaction as its sender tells it. Members beyond these are kept as they are, and shown as `extra`.
 #[derive(Object)]
 #[oai(example)]
 pub(crate) struct Webhook {

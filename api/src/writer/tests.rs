@@ -1,14 +1,18 @@
 use std::time::{Duration, Instant};
 
-use entity::lifecycle::{self, Receipt};
+use entity::{
+    Content, Event, Fields, Payload, SourceName, Webhook,
+    lifecycle::{self, Receipt},
+};
 use futures::poll;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{NotCommitted, Slots, Writer, channel, run};
+use super::{Group, NotCommitted, Slots, Writer, channel, run};
 use crate::{
     admission::Admission,
+    lane::Lane,
     relay::{self, HintReceiver},
     scene::{database, execute, webhook},
 };
@@ -43,7 +47,7 @@ impl Scene {
     /// Hands a webhook in. Returns who waits for its receipt, for as long as that takes.
     async fn hand_in(&self, id: &str) -> JoinHandle<Outcome> {
         let (writer, webhook) = (self.writer.clone(), webhook(id));
-        let mut waits = Box::pin(async move { writer.receive(webhook, in_ms(60_000)).await });
+        let mut waits = Box::pin(async move { receive(&writer, webhook, in_ms(60_000)).await });
         assert!(poll!(&mut waits).is_pending());
         tokio::spawn(waits)
     }
@@ -66,7 +70,12 @@ impl Scene {
     }
 
     async fn row(&self, id: &str) -> Option<Uuid> {
-        let row = lifecycle::find(&self.db, &id.parse().unwrap()).await;
+        self.row_of("transactions", id).await
+    }
+
+    async fn row_of(&self, source: &str, id: &str) -> Option<Uuid> {
+        let (source, id) = (source.parse().unwrap(), id.parse().unwrap());
+        let row = lifecycle::find(&self.db, &source, &id).await;
         row.unwrap().map(|row| row.id)
     }
 
@@ -74,6 +83,12 @@ impl Scene {
     async fn hinted(&mut self) -> usize {
         self.hints.0.recv().await.unwrap().ids.len()
     }
+}
+
+/// Hands in one alone.
+async fn receive(writer: &Writer, webhook: Webhook, due: Instant) -> Outcome {
+    let received = writer.receive(Group::one(webhook), due).await;
+    received.map(|receipts| receipts.first)
 }
 
 async fn outcomes(waiting: Vec<JoinHandle<Outcome>>) -> Vec<Outcome> {
@@ -119,7 +134,7 @@ async fn a_lone_webhook_is_committed_without_any_wait() {
     let busy = tokio::task::spawn_blocking(move || is_done.recv_timeout(Duration::from_secs(5)));
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
-    let outcome = scene.writer.receive(webhook("one"), in_ms(60_000)).await;
+    let outcome = receive(&scene.writer, webhook("one"), in_ms(60_000)).await;
     assert_eq!(outcome, Ok(Receipt::New));
     assert_eq!(begun.elapsed(), Duration::ZERO);
     drop(done);
@@ -226,9 +241,9 @@ async fn a_webhook_whose_answer_would_be_late_is_refused_before_its_commit() {
     scene
         .admission
         .with(|controller, now| controller.begins(now));
-    let late = scene.writer.receive(webhook("late"), in_ms(250)).await;
+    let late = receive(&scene.writer, webhook("late"), in_ms(250)).await;
     assert_eq!(late, Err(NotCommitted::TooMuch));
-    let in_time = scene.writer.receive(webhook("in time"), in_ms(450)).await;
+    let in_time = receive(&scene.writer, webhook("in time"), in_ms(450)).await;
     assert_eq!(in_time, Ok(Receipt::New));
     assert_eq!(scene.row("late").await, None);
 }
@@ -237,7 +252,7 @@ async fn a_webhook_whose_answer_would_be_late_is_refused_before_its_commit() {
 async fn a_late_webhook_is_committed_if_nothing_else_tells_how_the_database_is() {
     let scene = Scene::new(Slots::SQLITE).await;
     is_slow(&scene.admission);
-    let late = scene.writer.receive(webhook("late"), in_ms(250)).await;
+    let late = receive(&scene.writer, webhook("late"), in_ms(250)).await;
     assert_eq!(late, Ok(Receipt::New));
 }
 
@@ -246,7 +261,7 @@ async fn whoever_waits_for_a_database_that_hangs_is_answered_in_time() {
     let scene = Scene::new(Slots::SQLITE).await;
     let held = scene.db.begin().await.unwrap();
     let due = in_ms(450);
-    let outcome = scene.writer.receive(webhook("one"), due).await;
+    let outcome = receive(&scene.writer, webhook("one"), due).await;
     assert_eq!(outcome, Err(NotCommitted::InTime));
     let now = Instant::now();
     // On a busy machine a timer is late, too; the database hangs until the end.
@@ -261,7 +276,7 @@ async fn far_more_than_one_batch_may_wait() {
     let many: Vec<_> = (0..600)
         .map(|n| {
             let writer = scene.writer.clone();
-            tokio::spawn(async move { writer.receive(webhook(&n.to_string()), in_ms(450)).await })
+            tokio::spawn(async move { receive(&writer, webhook(&n.to_string()), in_ms(450)).await })
         })
         .collect();
     let start = Instant::now();
@@ -276,4 +291,132 @@ async fn far_more_than_one_batch_may_wait() {
     for one in many {
         assert_eq!(one.await.unwrap(), Ok(Receipt::New));
     }
+}
+
+fn event(source: &str, id: &str) -> Webhook {
+    let source: SourceName = source.parse().unwrap();
+    Webhook {
+        source,
+        transaction_id: id.parse().unwrap(),
+        content: Content::Event(Box::new(Event {
+            kind: None,
+            fields: Fields::default(),
+            payload: Payload {
+                content_type: None,
+                headers: None,
+                body: id.as_bytes().to_vec(),
+                sent_at: None,
+            },
+        })),
+    }
+}
+
+fn events<'a>(ids: impl IntoIterator<Item = &'a str>) -> Group<Webhook> {
+    Group::of(ids.into_iter().map(|id| event("sendgrid", id))).unwrap()
+}
+
+/// Hands in what one request brings.
+fn hand_in_group(scene: &Scene, ids: &[&str]) -> JoinHandle<Result<Group<Receipt>, NotCommitted>> {
+    let (writer, group) = (scene.writer.clone(), events(ids.iter().copied()));
+    tokio::spawn(async move { writer.receive(group, in_ms(60_000)).await })
+}
+
+#[tokio::test]
+async fn what_one_request_brings_is_committed_together_and_each_gets_its_receipt() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let receipts = scene.writer.receive(events(["b"]), in_ms(60_000)).await;
+    assert_eq!(receipts, Ok(Group::one(Receipt::New)));
+    let receipts = hand_in_group(&scene, &["a", "b", "c"])
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(receipts.first, Receipt::New);
+    assert!(matches!(
+        receipts.rest[..],
+        [
+            Receipt::Duplicate {
+                conflict: false,
+                ..
+            },
+            Receipt::New
+        ]
+    ));
+    assert_eq!([scene.hinted().await, scene.hinted().await], [1, 2]);
+    let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+    let many = events(many.iter().map(String::as_str));
+    let receipts = scene.writer.receive(many, in_ms(60_000)).await.unwrap();
+    assert_eq!(receipts.rest, vec![Receipt::New; 999]);
+    assert_eq!(scene.hinted().await, 1000, "in one commit");
+}
+
+#[tokio::test]
+async fn of_a_request_that_the_database_refuses_nothing_is_stored_and_others_do_not_suffer() {
+    let mut scene = Scene::new(Slots::SQLITE).await;
+    let refuses = "CREATE TRIGGER refuses BEFORE INSERT ON transactions WHEN NEW.transaction_id = 'bad' \
+                   BEGIN SELECT RAISE(ABORT, 'no'); END";
+    execute(&scene.db, refuses).await;
+    let held = scene.db.begin().await.unwrap();
+    let first = scene.begin("first").await;
+    let lone = scene.hand_in("lone").await;
+    let bad = hand_in_group(&scene, &["a", "bad", "b"]);
+    let good = hand_in_group(&scene, &["c", "d"]);
+    while scene.writer.waiting() < 6 {
+        tokio::task::yield_now().await;
+    }
+    held.rollback().await.unwrap();
+    assert_eq!(first.await.unwrap(), Ok(Receipt::New));
+    assert_eq!(lone.await.unwrap(), Ok(Receipt::New));
+    assert_eq!(bad.await.unwrap(), Err(NotCommitted::Refused));
+    let new = Group {
+        first: Receipt::New,
+        rest: vec![Receipt::New],
+    };
+    assert_eq!(good.await.unwrap(), Ok(new));
+    for (id, is_there) in [("a", false), ("b", false), ("c", true), ("d", true)] {
+        let row = scene.row_of("sendgrid", id).await;
+        assert_eq!(row.is_some(), is_there, "{id}");
+    }
+    assert_eq!([scene.hinted().await, scene.hinted().await], [1, 3]);
+}
+
+/// What becomes of a webhook at the door and behind it.
+async fn send(writer: Writer, admission: Admission, webhook: Webhook) -> Outcome {
+    let lane = Lane::of(webhook.source.as_ref());
+    match admission.admits(lane, writer.ahead(lane)) {
+        true => receive(&writer, webhook, in_ms(450)).await,
+        false => Err(NotCommitted::TooMuch),
+    }
+}
+
+/// The database is slow: each commit takes 60 ms. One source sends far more than can be committed, at every moment.
+#[tokio::test]
+async fn a_flood_of_one_source_leaves_the_others_their_time() {
+    const COMMIT: Duration = Duration::from_millis(60);
+    let scene = Scene::new(Slots::SQLITE).await;
+    let db = scene.db.clone();
+    let slow = tokio::spawn(async move {
+        loop {
+            let held = db.begin().await.unwrap();
+            tokio::time::sleep(COMMIT).await;
+            held.rollback().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    let send = |webhook| {
+        let (writer, admission) = (scene.writer.clone(), scene.admission.clone());
+        tokio::spawn(send(writer, admission, webhook))
+    };
+    let mut flooded = Vec::new();
+    for n in 0..15 {
+        flooded.extend((0..1500).map(|m| send(webhook(&format!("flood {n} {m}")))));
+        let begun = Instant::now();
+        let outcome = send(event("stripe", &format!("evt_{n}"))).await.unwrap();
+        assert_eq!(outcome, Ok(Receipt::New), "{n}: {:?}", begun.elapsed());
+    }
+    slow.abort();
+    let mut turned_away = 0;
+    for one in flooded {
+        turned_away += usize::from(one.await.unwrap() != Ok(Receipt::New));
+    }
+    assert!(turned_away > 5000, "it was no flood: {turned_away}");
 }

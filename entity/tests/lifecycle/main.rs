@@ -5,6 +5,7 @@
 mod partitions;
 mod receive;
 mod record;
+mod refusals;
 mod relay;
 mod sources;
 mod take;

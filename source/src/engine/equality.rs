@@ -7,7 +7,7 @@ use crate::{
     encoding::Encoding,
     engine::proof::Proof,
     place::{Place, View},
-    request::Request,
+    request::{Request, is_named},
     secret::Secret,
     verdict::Reason,
 };
@@ -46,6 +46,15 @@ impl Equality {
             secret: secret.ok_or(Reason::Mismatch)?,
             ..Proof::default()
         })
+    }
+
+    /// Whether the secret stands in a header of this name.
+    pub(crate) fn reads(&self, header: &str) -> bool {
+        match &self.form {
+            Form::Basic | Form::Bearer => is_named(header, "Authorization"),
+            Form::At(Place::Header(name)) => is_named(header, name),
+            Form::At(_) => false,
+        }
     }
 
     /// The header that proves a request.

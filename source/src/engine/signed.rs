@@ -12,7 +12,7 @@ use crate::{
     },
     moment,
     place::{Place, Places, View},
-    request::{Request, printable},
+    request::{Request, is_named, printable},
     scheme::{Scheme, Unit},
     secret::Secret,
     verdict::Reason,
@@ -145,6 +145,14 @@ impl Signed {
     /// Whether the request's address is signed.
     pub(crate) fn signs_url(&self) -> bool {
         self.parts.contains(&Part::Url)
+    }
+
+    /// Whether it stands in a header of this name.
+    pub(crate) fn reads(&self, header: &str) -> bool {
+        match &self.signature {
+            Place::Header(name) => is_named(header, name),
+            _ => false,
+        }
     }
 
     /// Whether its keys are those of a sender who signs with a private one.

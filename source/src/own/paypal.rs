@@ -16,6 +16,8 @@ use crate::{
     verdict::Reason,
 };
 
+pub(crate) const SIGNATURE: &str = "PayPal-Transmission-Sig";
+
 pub(crate) struct PayPal {
     /// They stand in the signed line, so they bind a signature to one address of ours.
     webhook_ids: Vec<String>,
@@ -55,7 +57,7 @@ impl PayPal {
         let header = |name| request.header(name)?.ok_or(Reason::MissingHeader);
         let id = header("PayPal-Transmission-Id")?;
         let time = header("PayPal-Transmission-Time")?;
-        let signature = header("PayPal-Transmission-Sig")?;
+        let signature = header(SIGNATURE)?;
         if !header("PayPal-Auth-Algo")?.eq_ignore_ascii_case("SHA256withRSA") {
             return Err(Reason::Malformed);
         }

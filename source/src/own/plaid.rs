@@ -19,6 +19,7 @@ use crate::{
     verdict::Reason,
 };
 
+pub(crate) const HEADER: &str = "Plaid-Verification";
 /// In bytes. A real one has some 400.
 const TOKEN_MAX: usize = 4096;
 
@@ -81,7 +82,7 @@ impl Plaid {
     }
 
     pub(crate) fn prove<'a>(&self, request: &Request<'a>) -> Result<Proof<'a>, Fault> {
-        let token = request.header("Plaid-Verification")?;
+        let token = request.header(HEADER)?;
         let token = token.ok_or(Reason::MissingHeader)?;
         if token.len() > TOKEN_MAX {
             return Err(Reason::Malformed.into());

@@ -16,7 +16,7 @@ use crate::{
     verdict::Reason,
 };
 
-const HEADER: &str = "X-Twilio-Signature";
+pub(crate) const HEADER: &str = "X-Twilio-Signature";
 
 pub(crate) fn prove<'a>(keys: &[Key], request: &Request<'a>) -> Result<Proof<'a>, Reason> {
     let signature = request.header(HEADER)?.ok_or(Reason::MissingHeader)?;

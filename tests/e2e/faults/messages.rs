@@ -1,5 +1,6 @@
 //! Messages come twice, name nobody, or meet several processes.
 
+use entity::SourceName;
 use testbed::rabbitmq;
 
 use crate::harness::Harness;
@@ -18,7 +19,7 @@ async fn a_message_published_twice_by_hand_is_processed_once() {
     let name = harness.environment["AMQP_QUEUE"].clone();
     let row = {
         let db = harness.database().await;
-        entity::lifecycle::find(&db, &"t1".parse().unwrap())
+        entity::lifecycle::find(&db, &SourceName::built_in(), &"t1".parse().unwrap())
             .await
             .unwrap()
             .unwrap()

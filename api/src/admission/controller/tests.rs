@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{ANSWER_WITHIN, Controller, ONE_IN};
-use crate::slots::{BATCH_MAX, Slots};
+use crate::{
+    lane::{Ahead, Lane},
+    slots::{BATCH_MAX, Slots},
+};
 
 const MS: Duration = Duration::from_millis(1);
 const SLOTS: Slots = Slots::POSTGRES;
@@ -21,6 +24,11 @@ struct World {
     under_way: Vec<(Instant, Instant, Vec<Instant>)>,
     /// Since the last [`World::told`].
     told: Told,
+}
+
+/// Asks for one of the only source there is.
+fn admits(controller: &mut Controller, now: Instant, waiting: usize) -> bool {
+    controller.admit(now, Lane::BUILT_IN, Ahead::of(waiting))
 }
 
 /// What became of the webhooks.
@@ -56,7 +64,7 @@ impl World {
             self.end_commits();
             for _ in 0..per_ms {
                 self.told.came += 1;
-                if self.controller.admit(self.now, self.queue.len()) {
+                if admits(&mut self.controller, self.now, self.queue.len()) {
                     self.queue.push_back(self.now);
                 } else {
                     self.told.shed += 1;
@@ -232,7 +240,7 @@ fn a_late_thread_counts_as_time_that_has_passed() {
         let now = start + lag;
         // The one that is always let in must not be in the way.
         controller.admitted = Some(now);
-        controller.admit(now, 0)
+        admits(&mut controller, now, 0)
     };
     assert!(at(ANSWER_WITHIN - 20 * MS));
     assert!(!at(ANSWER_WITHIN));
@@ -308,4 +316,22 @@ fn senders_come_back_at_different_times_and_later_while_most_are_shed() {
         controller.shed.count(start + n * MS, n % 10 == 0);
     }
     assert_eq!(controller.retry_after(), 1..=3);
+}
+
+#[test]
+fn a_source_that_floods_waits_for_itself_and_others_for_the_next_commit() {
+    let start = Instant::now();
+    let mut controller = Controller::new(start, SLOTS);
+    for _ in 0..50 {
+        controller.ended(start, start - 40 * MS);
+    }
+    // The one that is always let in must not be in the way.
+    controller.admitted = Some(start);
+    controller.begins(start);
+    controller.begins(start);
+    let queue = 40 * BATCH_MAX;
+    let flood = Ahead::of(queue);
+    assert!(!controller.admit(start, Lane::BUILT_IN, flood));
+    let beside_it = Ahead { all: 0, own: 0 };
+    assert!(controller.admit(start, Lane::UNKNOWN, beside_it));
 }

@@ -170,7 +170,7 @@ impl<'a> Rows<'a> {
             let mut row: Vec<serde_json::Value> = vec![id.into(), fingerprint.into()];
             row.extend(self.columns().map(|column| (column.value)(webhook).into()));
             if has_payloads {
-                row.push(hex(body(webhook)).into());
+                row.push(sql::hex(body(webhook)).into());
             }
             serde_json::Value::from(row)
         });
@@ -200,15 +200,4 @@ fn names(first: &str, columns: &[&Column]) -> String {
 
 fn body(webhook: &Webhook) -> &[u8] {
     webhook.payload().map_or(&[], |payload| &payload.body)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| {
-        [
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]
-    });
-    digits.map(char::from).collect()
 }
