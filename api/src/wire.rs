@@ -15,6 +15,7 @@ mod transaction_page;
 mod webhook;
 
 pub(crate) use accepted::Accepted;
+pub(crate) use amount::AMOUNT_PATTERN;
 use amount::{Amount, SentAmount};
 pub use attempt::Attempt;
 pub(crate) use attempt::AttemptList;

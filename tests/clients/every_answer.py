@@ -34,6 +34,7 @@ from hookline_client.models import (  # noqa: E402
     Ready,
     Status,
     Transaction,
+    TransactionPage,
     Verdict,
     Webhook,
 )
@@ -51,6 +52,7 @@ NEVER_MET = 500
 OPERATIONS = {
     "sendWebhook": ("webhooks.send_webhook", {"body": None}),
     "getTransaction": ("transactions.get_transaction", {"transaction_id": "unknown"}),
+    "listTransactions": ("transactions.list_transactions", {}),
     "listAttempts": ("transactions.list_attempts", {"transaction_id": "unknown"}),
     "getHealth": ("health.get_health", {}),
     "getLiveness": ("health.get_liveness", {}),
@@ -145,6 +147,14 @@ def well():
     [attempt] = attempts.attempts
     assert (attempt.outcome, attempt.status) == (Outcome.REFUSED, 422) and attempt.error, attempt
 
+    page, _ = call("listTransactions", 200, TransactionPage, limit=1)
+    assert [row.transaction_id for row in page.data] == ["refused"], page
+    assert page.data[0].failure.verdict is Verdict.PERMANENT, page
+    page, _ = call("listTransactions", 200, TransactionPage, cursor=page.next_cursor, account="acc_user_1")
+    assert [row.transaction_id for row in page.data] == ["txn_1"] and page.next_cursor is None, page
+    faults = problem("listTransactions", 422, limit=0).errors
+    assert [fault.field for fault in faults] == ["limit"], faults
+
     problem("getTransaction", 404)
     problem("listAttempts", 404)
 
@@ -163,7 +173,7 @@ def well():
 
 
 def ill():
-    for operation in "sendWebhook", "getTransaction", "listAttempts", "getReadiness":
+    for operation in "sendWebhook", "getTransaction", "listTransactions", "listAttempts", "getReadiness":
         problem(operation, 503)
 
 

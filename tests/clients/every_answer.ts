@@ -29,6 +29,7 @@ true satisfies Takes<Attempt["error"], null>;
 const [document = "", baseUrl = "", state = ""] = process.argv.slice(2);
 const WEBHOOKS = "/v1/webhooks/transactions";
 const TRANSACTION = "/v1/transactions/{transaction_id}";
+const LIST = "/v1/transactions";
 const ATTEMPTS = "/v1/transactions/{transaction_id}/attempts";
 const ANSWERS_WITHIN_MS = 30_000;
 // Nothing makes the service panic; and `fetch` cannot be slow enough with a body for a 408.
@@ -82,6 +83,7 @@ function problem(operation: string, status: number, { error, response }: Answer<
 const operations = {
   [`post ${WEBHOOKS}`]: (options = {}) => client.POST(WEBHOOKS, { body: webhook(), ...options }),
   [`get ${TRANSACTION}`]: (options = {}) => client.GET(TRANSACTION, { ...of("unknown"), ...options }),
+  [`get ${LIST}`]: (options = {}) => client.GET(LIST, options),
   [`get ${ATTEMPTS}`]: (options = {}) => client.GET(ATTEMPTS, { ...of("unknown"), ...options }),
   "get /": (options = {}) => client.GET("/", options),
   "get /healthz": (options = {}) => client.GET("/healthz", options),
@@ -121,6 +123,14 @@ async function well() {
   const [refusal] = good(`get ${ATTEMPTS}`, 200, await client.GET(ATTEMPTS, of("refused"))).attempts;
   assert.deepEqual([refusal?.outcome, refusal?.status], ["REFUSED", 422]);
 
+  const page = async (query: object) => good(`get ${LIST}`, 200, await client.GET(LIST, { params: { query } }));
+  const newest = await page({ limit: 1 });
+  assert.deepEqual(newest.data.map(({ transaction_id, failure }) => [transaction_id, failure?.verdict]), [["refused", "PERMANENT"]]);
+  const further = await page({ cursor: newest.next_cursor, account: "acc_user_1" });
+  assert.deepEqual([further.data.map(({ transaction_id }) => transaction_id), further.next_cursor], [["txn_1"], null]);
+  const unclear = problem(`get ${LIST}`, 422, await client.GET(LIST, { params: { query: { limit: 0 } } }));
+  assert.deepEqual(unclear.errors?.map(({ field }) => field), ["limit"]);
+
   problem(`get ${TRANSACTION}`, 404, await client.GET(TRANSACTION, of("unknown")));
   problem(`get ${ATTEMPTS}`, 404, await client.GET(ATTEMPTS, of("unknown")));
 
@@ -141,7 +151,7 @@ async function well() {
 }
 
 async function ill() {
-  for (const operation of [`post ${WEBHOOKS}`, `get ${TRANSACTION}`, `get ${ATTEMPTS}`, "get /readyz"] as const) {
+  for (const operation of [`post ${WEBHOOKS}`, `get ${TRANSACTION}`, `get ${LIST}`, `get ${ATTEMPTS}`, "get /readyz"] as const) {
     problem(operation, 503, await operations[operation]!());
   }
 }

@@ -6,6 +6,9 @@ use uuid::Uuid;
 /// What follows is an id below which the next page begins. Another meaning gets another number.
 const VERSION: u8 = 1;
 
+/// A cursor as a regular expression.
+pub(super) const PATTERN: &str = "^A[Q-Za-f][A-Za-z0-9_-]{20}[AEIMQUYcgkosw048]$";
+
 pub(crate) fn encode(id: Uuid) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend(id.as_bytes());

@@ -1,7 +1,11 @@
 //! What a page can be asked for: the names, and what the OpenAPI document says of each.
 
+use entity::name;
 use poem_openapi::registry::{MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef};
 use serde_json::Value;
+
+use super::cursor;
+use crate::wire::AMOUNT_PATTERN;
 
 /// Transactions on a page, if nothing is said.
 pub(super) const LIMIT: usize = 50;
@@ -17,7 +21,12 @@ struct Parameter {
 }
 
 enum Type {
-    Text,
+    /// One that matches this regular expression.
+    Text(&'static str),
+    /// 1 to 255 characters.
+    Name,
+    /// What it is made of is said wherever it stands.
+    Known,
     Status,
     Time,
     Limit,
@@ -46,29 +55,29 @@ const ALL: [Parameter; 10] = [
     ),
     parameter(
         "source",
-        Type::Text,
+        Type::Known,
         "stripe",
         "The name of their source; `transactions` is the built-in one.",
     ),
     parameter(
         "type",
-        Type::Text,
+        Type::Name,
         "charge.succeeded",
         "The sender's word for what has happened. The built-in source has none.",
     ),
     parameter(
         "account",
-        Type::Text,
+        Type::Name,
         "acc_user_1",
         "An account that pays or receives.",
     ),
     parameter(
         "amount",
-        Type::Text,
+        Type::Text(AMOUNT_PATTERN),
         "1500",
         "The amount: equal in value, so `1500` finds `1500.00`.",
     ),
-    parameter("currency", Type::Text, "INR", "Three capital letters."),
+    parameter("currency", Type::Known, "INR", "Three capital letters."),
     parameter(
         "from",
         Type::Time,
@@ -84,7 +93,7 @@ const ALL: [Parameter; 10] = [
     parameter("limit", Type::Limit, "50", "How many at most."),
     parameter(
         "cursor",
-        Type::Text,
+        Type::Text(cursor::PATTERN),
         "AQGNDLrgQHAAgAAAAAAAAAA",
         "The `next_cursor` of the page before. Leave the other parameters as they were.",
     ),
@@ -120,7 +129,19 @@ impl Parameter {
     fn schema(&self) -> MetaSchema {
         let example = Some(Value::from(self.example));
         match self.ty {
-            Type::Text => MetaSchema {
+            Type::Text(pattern) => MetaSchema {
+                example,
+                pattern: Some(pattern.into()),
+                ..MetaSchema::new("string")
+            },
+            Type::Name => MetaSchema {
+                example,
+                min_length: Some(1),
+                max_length: Some(name::CHARS_MAX),
+                pattern: Some(name::PATTERN.into()),
+                ..MetaSchema::new("string")
+            },
+            Type::Known => MetaSchema {
                 example,
                 ..MetaSchema::new("string")
             },

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Rows of `transactions` that a page looks at.
-const ROWS_MAX: u64 = 20_000;
-/// Entries of a small table that a page looks at: each costs a look for its row.
-const ENTRIES_MAX: u64 = 5_000;
+const ROWS_MAX: u64 = 10_000;
+/// Entries of a small table that a page looks at: each costs a look for its row, which may be anywhere.
+const ENTRIES_MAX: u64 = 1_000;
 
 /// What the transactions on a page have in common; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,15 +145,16 @@ async fn found(
     limit: usize,
 ) -> Result<Vec<transaction::Model>, DbErr> {
     let condition = Filter::condition(db);
+    // In the order of what is gone along, or all of it would be read and sorted before the first row is there.
     let rows = match filter.small_table() {
-        None => format!("transactions WHERE id >= $1 AND id < $2 AND {condition}"),
+        None => format!("transactions WHERE id >= $1 AND id < $2 AND {condition} ORDER BY id DESC"),
         Some(table) => format!(
-            "(SELECT id FROM {table} WHERE id >= $1 AND id < $2 ORDER BY id DESC) AS entries {} WHERE {condition}",
+            "(SELECT id FROM {table} WHERE id >= $1 AND id < $2 ORDER BY id DESC) AS entries {} WHERE {condition} \
+             ORDER BY entries.id DESC",
             the_row(db)
         ),
     };
-    let select =
-        format!("SELECT {COLUMNS} FROM {rows} ORDER BY transactions.id DESC LIMIT {limit}");
+    let select = format!("SELECT {COLUMNS} FROM {rows} LIMIT {limit}");
     let values = [range.from.into(), range.to.into()];
     let values: Vec<Value> = values.into_iter().chain(filter.values()).collect();
     let rows = look_up(db, || sql::statement(db, &select, values.clone())).await?;
