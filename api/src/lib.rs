@@ -21,6 +21,7 @@ mod json;
 mod lane;
 mod look_up;
 mod openapi;
+mod partitions;
 mod paths;
 mod problem;
 mod refusals;
@@ -113,6 +114,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             drain,
             stop.clone()
         )),
+        partitions::run(write.clone(), stop.clone()),
         refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );

@@ -90,8 +90,8 @@ pub(super) struct Call {
     pub(super) key: String,
     /// The key of the transaction that the body names, by our own reckoning.
     pub(super) transaction: Option<String>,
-    /// The [`hash`] of its body.
-    pub(super) bytes: u64,
+    /// The [`hash`] of its body; `None` if it has not come whole.
+    pub(super) bytes: Option<u64>,
     /// Which attempt the caller says it is.
     pub(super) attempt: Option<String>,
     pub(super) began: Duration,
@@ -280,7 +280,7 @@ impl<'a> UnderWay<'a> {
         calls.push(Call {
             key,
             transaction: None,
-            bytes: 0,
+            bytes: None,
             attempt,
             began: shared.began.elapsed(),
             ended: None,
@@ -300,7 +300,7 @@ impl<'a> UnderWay<'a> {
             None => id("transaction_id").map(Into::into),
         };
         let call = &mut locked(&self.shared.calls)[self.at];
-        (call.transaction, call.bytes) = (transaction, hash(body));
+        (call.transaction, call.bytes) = (transaction, Some(hash(body)));
     }
 
     fn answered(&self, status: u16) {

@@ -62,6 +62,7 @@ impl Figures {
                     accepted.insert(request.number);
                 }
                 Outcome::Later => figures.count("later", 1),
+                Outcome::Refused(401) => figures.count("forged", 1),
                 Outcome::Refused(_) | Outcome::Wrong(_) => figures.count("refused", 1),
                 Outcome::Unknown => figures.count("unanswered", 1),
                 Outcome::Left => figures.count("left", 1),

@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// How often a sender in a storm repeats one webhook.
 const RETRIES: u32 = 30;
+/// The part of what seems to be signed that is forged, at least.
+const FORGED: f64 = 0.08;
 /// Senders that leave early do so within so many milliseconds.
 const LEAVE_WITHIN_MS: u64 = 6;
 
@@ -146,12 +148,16 @@ impl Senders {
                 (new, Variant::Original)
             }
         };
+        let poison = match Webhooks::is_signed(number) {
+            true => habits.poison.max(FORGED),
+            false => habits.poison,
+        };
         let leaves = random.random_bool(habits.leave);
         let within = random.random_range(0..LEAVE_WITHIN_MS);
         Plan {
             number,
             variant,
-            poison: random.random_bool(habits.poison),
+            poison: random.random_bool(poison),
             leaves_after: leaves.then(|| Duration::from_millis(within)),
             target: self.targets[random.random_range(0..self.targets.len())],
         }

@@ -18,10 +18,21 @@ use crate::document;
 const DOCUMENT: &str = "docs/RELIABILITY.md";
 const BEGIN: &str = "<!-- results: written by `lab chaos --render` -->\n";
 const END: &str = "<!-- end of results -->\n";
-const HEAD: &str =
-    "row fault runs requests lost stuck duplicated other restarts repeated_calls slowest_recovery";
-/// Columns of words; numbers follow.
-const WORDS: usize = 2;
+const HEAD: [&str; 10] = [
+    "row",
+    "faults",
+    "runs",
+    "requests",
+    "lost",
+    "stuck",
+    "duplicated",
+    "other",
+    "slowest recovery",
+    "which",
+];
+const ALIGNMENT: [&str; 10] = [
+    "---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "---",
+];
 
 /// Writes what `summaries` say into the document.
 pub(super) fn write(summaries: &[PathBuf]) -> Result<()> {
@@ -46,32 +57,11 @@ fn between(document: &str, results: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{results}{END}{after}"))
 }
 
-/// The same for the terminal: in columns, and with examples of what was found.
+/// The same for the terminal: with examples of what was found.
 pub(super) fn for_terminal(summary: &Summary) -> String {
-    let rows = rows(summary);
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
-    };
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let width = width(column);
-            match column < WORDS {
-                true => format!("{cell:width$}"),
-                false => format!("{cell:>width$}"),
-            }
-        });
-        text += &cells.collect::<Vec<_>>().join("  ");
-        text += "\n";
-    }
-    text += "\n";
-    text += &remarks(summary);
-    for entry in summary
-        .faults
-        .iter()
-        .filter(|entry| !entry.figures.is_clean())
-    {
+    let mut text = section(summary);
+    let entries = summary.faults.iter();
+    for entry in entries.filter(|entry| !entry.figures.is_clean()) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "VIOLATED {}: {}", entry.fault, entry.figures);
         for run in &entry.violated {
@@ -83,19 +73,21 @@ pub(super) fn for_terminal(summary: &Summary) -> String {
 
 /// A section of the document: one line for the faults of each row of the fault matrix.
 fn section(summary: &Summary) -> String {
-    let mut text = format!("`{}` on {}:\n\n", summary.command, summary.machine);
-    text += "| row | faults | runs | requests | lost | stuck | duplicated | other | slowest recovery | which |\n\
-             | --- | --: | --: | --: | --: | --: | --: | --: | --: | --- |\n";
     let groups = groups(&summary.faults);
-    for (row, entries) in &groups {
-        let names: Vec<String> = entries.iter().map(|e| format!("`{}`", e.fault)).collect();
-        text += &line(row, entries.len(), &together(entries), &names.join(", "));
-    }
+    let mut lines: Vec<_> = groups
+        .iter()
+        .map(|(row, entries)| {
+            let names: Vec<String> = entries.iter().map(|e| format!("`{}`", e.fault)).collect();
+            line(row, entries.len(), &together(entries), names.join(", "))
+        })
+        .collect();
     if groups.len() > 1 {
-        text += &line("**all**", summary.faults.len(), &summary.together(), "");
+        let (faults, all) = (summary.faults.len(), summary.together());
+        lines.push(line("**all**", faults, &all, String::new()));
     }
-    text += "\n";
-    text + &remarks(summary)
+    let table = document::table(HEAD, ALIGNMENT, lines).replace("|  |", "| |");
+    let (command, machine) = (&summary.command, &summary.machine);
+    format!("`{command}` on {machine}:\n\n{table}\n{}", remarks(summary))
 }
 
 /// Faults by their row of the fault matrix, `A2` before `A10`.
@@ -120,52 +112,26 @@ fn together(entries: &[&Entry]) -> Figures {
     figures
 }
 
-fn line(row: &str, faults: usize, figures: &Figures, names: &str) -> String {
-    let [lost, stuck, duplicated, other] = figures.found();
+fn line(row: &str, faults: usize, figures: &Figures, names: String) -> [String; 10] {
+    let found = figures.found().map(|count| count.to_string());
+    let [lost, stuck, duplicated, other] = found;
     let requests = figures.counts.get("requests").copied().unwrap_or(0);
     let recovery = figures.worst("recovered_in_s");
     let recovery = recovery.map_or("–".into(), |s| format!("{s:.1} s"));
-    let line = format!(
-        "| {row} | {faults} | {} | {requests} | {lost} | {stuck} | {duplicated} | {other} | {recovery} | {names} |\n",
-        figures.runs
-    );
-    line.replace("|  |", "| |")
-}
-
-/// The table: its head, a row for each fault, and one for all of them.
-fn rows(summary: &Summary) -> Vec<Vec<String>> {
-    let head = HEAD.split(' ').map(|name| name.replace('_', " "));
-    let mut rows = vec![head.collect()];
-    for entry in &summary.faults {
-        rows.push(row(
-            &entry.row,
-            &format!("`{}`", entry.fault),
-            &entry.figures,
-        ));
-    }
-    rows.push(row("", "**all**", &summary.together()));
-    rows
-}
-
-fn row(row: &str, fault: &str, figures: &Figures) -> Vec<String> {
-    let count = |name| figures.counts.get(name).map(u64::to_string);
-    let [lost, stuck, duplicated, other] = figures.found().map(|count| Some(count.to_string()));
-    let recovery = figures.worst("recovered_in_s");
-    let cells = [
-        Some(row.to_owned()),
-        Some(fault.to_owned()),
-        Some(figures.runs.to_string()),
-        count("requests"),
+    let [faults, runs, requests] =
+        [faults as u64, figures.runs, requests].map(|count| count.to_string());
+    [
+        row.to_owned(),
+        faults,
+        runs,
+        requests,
         lost,
         stuck,
         duplicated,
         other,
-        count("restarts"),
-        count("repeated_calls"),
-        recovery.map(|s| format!("{s:.1} s")),
-    ];
-    let cells = cells.into_iter().map(|cell| cell.unwrap_or("–".into()));
-    cells.collect()
+        recovery,
+        names,
+    ]
 }
 
 /// What is to be said below the table.

@@ -1,6 +1,6 @@
 //! What a source is built of, and what cannot be one.
 
-use source::{BuildError, Credentials, Fields, Reason, Settings, Source, Verdict, Verify};
+use source::{BuildError, Credentials, Fields, Reason, Secret, Settings, Source, Verdict, Verify};
 
 use crate::{
     sending::{Post, build, credentials, preset},
@@ -42,6 +42,41 @@ fn nothing_shows_a_secret() {
     );
     let fault = build(r#"{"preset":"svix"}"#, &["whsec_secret!"]).unwrap_err();
     assert!(!format!("{fault} {fault:?}").contains("secret!"));
+}
+
+#[test]
+fn a_secret_is_known_by_its_length_and_the_first_digits_of_its_hash() {
+    let secret = Secret::from("a secret");
+    assert_eq!((secret.bytes(), secret.fingerprint().as_str()), (8, "984c"));
+    assert!(!secret.is_padded());
+    for padded in [" a secret", "a secret\n", "a secret\u{a0}"] {
+        assert!(Secret::from(padded).is_padded(), "{padded:?}");
+    }
+}
+
+#[test]
+fn a_request_is_proven_whatever_its_body_says() {
+    let stripe = preset("stripe", &["a secret"]);
+    let post = Post::new("no event").signed(&stripe);
+    assert_eq!(post.reason(&stripe), Reason::Unreadable);
+    assert_eq!(post.with(|request| stripe.prove(request)), Ok(()));
+    let refusal = post.refusal(&preset("stripe", &["another secret"]));
+    let other = preset("stripe", &["another secret"]);
+    assert_eq!(post.with(|request| other.prove(request)), Err(refusal));
+}
+
+#[test]
+fn what_is_no_secret_is_known() {
+    assert!(!preset("stripe", &["a secret"]).has_public_secrets());
+    assert!(vector("WISE1").source().has_public_secrets());
+    let ed25519 = preset(
+        "svix",
+        &["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="],
+    );
+    assert!(ed25519.has_public_secrets());
+    assert!(preset("flutterwave-v3", &["a secret"]).sends_secret());
+    assert!(!preset("flutterwave-v4", &["a secret"]).sends_secret());
+    assert!(preset("whatsapp", &["a secret"]).asks_with_token());
 }
 
 #[test]

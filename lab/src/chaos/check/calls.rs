@@ -74,12 +74,16 @@ fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
 pub(super) fn misdelivered(calls: &[Call], rows: &[Row]) -> Vec<String> {
     let rows = rows.iter().map(|row| (&row.content.key, &row.content.said));
     let said: BTreeMap<&String, &Said> = rows.collect();
-    let is_right = |call: &&Call| match call.transaction.as_ref().map(|key| (key, said.get(key))) {
-        // What broke off names nobody.
-        None => true,
-        Some((key, Some(Said::Payment(_)))) => call.key == *key,
-        Some((key, Some(Said::Event { bytes, .. }))) => call.key == *key && call.bytes == *bytes,
-        Some((_, None)) => false,
+    let is_right = |call: &&Call| {
+        let said = call.transaction.as_ref().and_then(|key| said.get(key));
+        let is_its_own = call.transaction.as_ref() == Some(&call.key);
+        match (call.bytes, said) {
+            // It broke off.
+            (None, _) => true,
+            (Some(_), Some(Said::Payment(_))) => is_its_own,
+            (Some(came), Some(Said::Event { bytes, .. })) => is_its_own && came == *bytes,
+            (Some(_), None) => false,
+        }
     };
     let wrong = calls.iter().filter(|call| !is_right(call));
     wrong.map(|call| format!("{call:?}")).collect()

@@ -125,10 +125,10 @@ fn call(id: &str, began: u64, ended: Option<u64>, status: Option<u16>) -> Call {
     Call {
         key: id.into(),
         transaction: Some(id.into()),
-        bytes: match said {
+        bytes: Some(match said {
             Some(Said::Event { bytes, .. }) => bytes,
             _ => 0,
-        },
+        }),
         attempt: Some("1".into()),
         began: Duration::from_secs(began),
         ended: ended.map(Duration::from_secs),

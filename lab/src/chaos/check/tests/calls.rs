@@ -63,7 +63,8 @@ fn what_is_called_with_another_key_or_other_bytes_or_for_nobody_is_misdelivered(
             change(&mut run.state.calls[0])
         });
     };
-    misdelivered(|call| call.bytes += 1);
+    misdelivered(|call| call.bytes = Some(1));
+    misdelivered(|call| call.transaction = None);
     misdelivered(|call| call.key = "test-2".into());
     finds(&[Violation::Misdelivered], |run| {
         run.state.calls.push(call("test-99", 1, Some(2), Some(200)));
@@ -71,7 +72,7 @@ fn what_is_called_with_another_key_or_other_bytes_or_for_nobody_is_misdelivered(
     // What broke off says nothing of whom it was for.
     finds(&[], |run| {
         let mut call = call("test-1", 1, Some(2), None);
-        (call.transaction, call.bytes) = (None, 0);
+        (call.transaction, call.bytes) = (None, None);
         run.state.calls.push(call);
     });
 }
