@@ -6,6 +6,7 @@
 //! touches the database's write side: only the tasks here do, and nobody drops those.
 
 mod group;
+mod not_committed;
 mod room;
 
 use std::{
@@ -20,7 +21,6 @@ use entity::{
 };
 use failpoint::Point;
 use sea_orm::{DatabaseConnection, DbErr};
-use thiserror::Error;
 use tokio::{
     sync::{Semaphore, oneshot},
     time::timeout_at,
@@ -35,6 +35,7 @@ use crate::{
     slots::{BATCH_MAX, Slots},
 };
 pub(crate) use group::Group;
+pub(crate) use not_committed::NotCommitted;
 use room::{Room, Waiting};
 
 /// A batch of so many requests says that more are on their way.
@@ -42,20 +43,6 @@ const BUSY_BATCH_MIN: usize = 4;
 /// So long after such a batch its slot takes no other, so that webhooks gather while the other slot works: a commit
 /// costs the same for one as for fifty. A lone webhook never waits for this.
 const LINGER: Duration = Duration::from_millis(3);
-
-/// Why a webhook got no receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum NotCommitted {
-    /// Too much waits. It was not committed and will not be.
-    #[error("too many webhooks wait to be committed, and this one was not; please send it again")]
-    TooMuch,
-    /// The database does not answer, or it takes too long. It may still be committed.
-    #[error("the webhook could not be committed in time; please send it again")]
-    InTime,
-    /// The database will not have it, now or ever.
-    #[error("the webhook cannot be stored faithfully")]
-    Refused,
-}
 
 /// The way to the group commit.
 #[derive(Clone)]

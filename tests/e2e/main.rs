@@ -36,6 +36,8 @@ mod receive;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod sources_commands;
 #[cfg(test)]
 mod sources_settings;

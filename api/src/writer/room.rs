@@ -13,7 +13,7 @@ use std::{
 use entity::lifecycle::{Receipt, Received};
 use tokio::sync::{Notify, oneshot};
 
-use super::{NotCommitted, group::Group};
+use super::{group::Group, not_committed::NotCommitted};
 use crate::{
     lane::{Ahead, Lane},
     slots::BATCH_MAX,

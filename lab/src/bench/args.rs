@@ -56,6 +56,10 @@ pub struct Args {
     #[arg(long, value_enum)]
     pub(super) source: Option<Sender>,
 
+    /// With latency: so many forged requests a minute beside the genuine ones, in a series of its own
+    #[arg(long, value_name = "PER_MINUTE")]
+    pub(super) forged: Option<f64>,
+
     /// Send head and body of a request apart, as some clients do
     #[arg(long)]
     pub(super) apart: bool,

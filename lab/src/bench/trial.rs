@@ -1,12 +1,12 @@
 //! One run of the service: start it, apply a load, wait until all is done, stop it, check, and only then tell figures.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
 
 use super::{
     invocation::Bench,
-    load::{Answers, Load},
+    load::{Answers, Load, Pace, Sender},
     processor::Clock,
     report::Measure,
     service::Service,
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) delay: Duration,
     /// Whether the broker is stopped under the running service, and comes back after the load.
     pub(super) broker_away: bool,
+    /// Forged requests per second, sent beside the load for as long as it takes.
+    pub(super) forged: Option<f64>,
 }
 
 impl Plan {
@@ -34,6 +36,7 @@ impl Plan {
             load,
             delay: Duration::ZERO,
             broker_away: false,
+            forged: None,
         }
     }
 }
@@ -72,7 +75,10 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
             rabbitmq.start_again().await?;
             answers
         }
-        _ => plan.load.apply(service.address).await?,
+        _ => match plan.forged {
+            None => plan.load.apply(service.address).await?,
+            Some(rate) => beside_forged(plan.load, rate, service.address).await?,
+        },
     };
     site.all_done(&mut service, DRAIN_WITHIN + plan.delay)
         .await?;
@@ -86,6 +92,20 @@ pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Resul
     site.check(new).await?;
     measures.extend(site.tables().await?);
     tell(site, answers, measures).await
+}
+
+/// Applies a load that lasts a time, and forged requests beside it, each of which must be refused.
+async fn beside_forged(load: Load, rate: f64, address: SocketAddr) -> Result<Answers> {
+    let forged = Load {
+        sender: Sender::Forger,
+        pace: Pace::Open(rate),
+        count: u64::MAX,
+        ..load
+    };
+    let (answers, forged) =
+        tokio::try_join!(load.apply(address), forged.apply_all_accepted(address))?;
+    ensure!(forged.accepted > 0, "nothing was forged");
+    Ok(answers)
 }
 
 /// What the tables of a run that has passed its check say about it.

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 
 /// A call as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) headers: HeaderMap,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Call {
@@ -83,7 +83,7 @@ impl Downstream {
     }
 
     /// Every call so far.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 

@@ -12,6 +12,9 @@ pub(crate) enum Sender {
     Transactions,
     /// Stripe, which signs what it sends: 1 kB each
     Stripe,
+    /// Somebody who sends like Stripe, and does not know its secret.
+    #[value(skip)]
+    Forger,
 }
 
 impl Sender {
@@ -19,15 +22,16 @@ impl Sender {
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Transactions => "transactions",
-            Self::Stripe => stripe::SOURCE,
+            Self::Stripe | Self::Forger => stripe::SOURCE,
         }
     }
 
-    /// The status that it takes for a success.
+    /// The status that it is to be answered with.
     pub(crate) fn accepted(self) -> u16 {
         match self {
             Self::Transactions => 202,
             Self::Stripe => 200,
+            Self::Forger => 401,
         }
     }
 }
@@ -72,7 +76,10 @@ impl Requests {
     pub(super) fn new(sender: Sender) -> Self {
         Self {
             sender,
-            signer: Signer::new(stripe::SECRET),
+            signer: Signer::new(match sender {
+                Sender::Forger => "whsec_of_nobody",
+                Sender::Transactions | Sender::Stripe => stripe::SECRET,
+            }),
         }
     }
 
@@ -83,11 +90,13 @@ impl Requests {
             Sender::Transactions => format!(
                 r#"{{"transaction_id":"{id}","source_account":"acc_user_1","destination_account":"acc_merchant_1","amount":1500,"currency":"INR"}}"#
             ),
-            Sender::Stripe => stripe::event(id, "charge.succeeded"),
+            Sender::Stripe | Sender::Forger => stripe::event(id, "charge.succeeded"),
         };
         let signed = match self.sender {
             Sender::Transactions => String::new(),
-            Sender::Stripe => format!("{}: {}\r\n", stripe::SIGNATURE, self.signer.sign(&body)),
+            Sender::Stripe | Sender::Forger => {
+                format!("{}: {}\r\n", stripe::SIGNATURE, self.signer.sign(&body))
+            }
         };
         let head = format!(
             "POST /v1/webhooks/{} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{signed}\
@@ -122,6 +131,7 @@ mod tests {
         for (sender, member) in [
             (Sender::Transactions, "transaction_id"),
             (Sender::Stripe, "id"),
+            (Sender::Forger, "id"),
         ] {
             let [head, body] = Requests::new(sender).request(&id);
             assert!(
@@ -129,7 +139,7 @@ mod tests {
                 "{head}"
             );
             let is_signed = head.contains(stripe::SIGNATURE);
-            assert_eq!(is_signed, sender == Sender::Stripe);
+            assert_eq!(is_signed, sender != Sender::Transactions);
             let body: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!(body[member], id);
         }

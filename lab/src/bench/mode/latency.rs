@@ -10,6 +10,7 @@ use crate::bench::{
     series::{Place, Series, in_turn},
     trial::Plan,
 };
+use crate::median::median as middle;
 
 /// Webhooks per second.
 const RATE: f64 = 1000.0;
@@ -19,6 +20,8 @@ const CONNECTIONS: usize = 256;
 const ALONE: u64 = 3_000;
 /// Half of those are answered within this time, in milliseconds.
 const ALONE_MS: f64 = 1.0;
+/// What forged requests may do to the 99th percentile of genuine ones.
+const FORGED_RATIO: f64 = 1.2;
 /// The percentiles and their targets, in milliseconds.
 const PERCENTILES: [(f64, Option<f64>); 5] = [
     (50.0, Some(2.0)),
@@ -39,15 +42,24 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
         connections: CONNECTIONS,
         ..bench.timed(30)
     };
-    let mut series = [
+    let mut series = vec![
         Series::new(Place::Servers, "one webhook at a time", Plan::new(alone)),
         Series::new(Place::Servers, format!("{rate}/s"), Plan::new(at_rate)),
     ];
+    if let Some(per_minute) = bench.args.forged {
+        let mut plan = Plan::new(at_rate);
+        plan.forged = Some(per_minute / 60.0);
+        let what = format!("{rate}/s beside {per_minute} forged a minute");
+        series.push(Series::new(Place::Servers, what, plan));
+    }
     in_turn(bench, &mut series).await?;
 
     let report = &mut bench.report;
-    let [alone, at_rate] = series;
-    let latency = |series: &Series, percentile| {
+    let mut series = series.into_iter();
+    let (Some(alone), Some(at_rate)) = (series.next(), series.next()) else {
+        unreachable!("both were made above")
+    };
+    let latency = |series: &Series, percentile| -> Vec<f64> {
         let answers = series.trials.iter().map(|trial| &trial.answers);
         answers
             .map(|answers| answers.latency_ms(percentile))
@@ -63,6 +75,16 @@ pub(in crate::bench) async fn run(bench: &mut Bench) -> Result<()> {
     let what = format!("{}: p50", alone.what);
     let median = report.figure(what.clone(), "ms", latency(&alone, 50.0));
     report.verdict(format!("{what}, ms"), median, Target::AtMost(ALONE_MS));
+    if let Some(beside) = series.next() {
+        let without = middle(&latency(&at_rate, 99.0));
+        let with = report.figure(
+            format!("{}: p99", beside.what),
+            "ms",
+            latency(&beside, 99.0),
+        );
+        let what = format!("{} : without, p99", beside.what);
+        report.verdict(what, with / without, Target::AtMost(FORGED_RATIO));
+    }
     if let Some(last) = at_rate.trials.last() {
         let points = by_percentile(&last.answers.latency);
         report.curve("latency", ("percentile", "ms"), at_rate.what, points);
