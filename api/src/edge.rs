@@ -43,7 +43,8 @@ pub(crate) async fn around<E: Endpoint>(
         *request.uri_mut() = uri;
     }
     let uri = request.uri().clone();
-    let asks_for_options = request.method() == Method::OPTIONS;
+    let method = request.method().clone();
+    let asks_for_options = method == Method::OPTIONS;
     if asks_for_options && uri.path() == "*" {
         return Ok(options(ALL_METHODS));
     }
@@ -64,8 +65,8 @@ pub(crate) async fn around<E: Endpoint>(
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     if is_error && response.extensions().get::<AsAgreed>().is_none() {
         response = match (asks_for_options, response.status()) {
-            (true, StatusCode::METHOD_NOT_ALLOWED) => options(allowed(uri.path())),
-            _ => as_problem(response, uri.path()),
+            (true, StatusCode::METHOD_NOT_ALLOWED) => options(allowed(uri.path(), &method)),
+            _ => as_problem(response, uri.path(), &method),
         };
         // The sender would otherwise send its next webhook into a connection that is just being closed.
         if has_body && !was_read(response.status(), uri.path()) {
@@ -108,10 +109,14 @@ fn was_read(status: StatusCode, path: &str) -> bool {
 }
 
 /// The methods that would do: RFC 9110, section 15.5.6.
-fn allowed(path: &str) -> &'static str {
+fn allowed(path: &str, instead_of: &Method) -> &'static str {
     match path {
         paths::WEBHOOKS => WEBHOOK_METHODS,
-        path if paths::tidy_source(path).is_some() => EVENT_METHODS,
+        path if paths::tidy_source(path).is_some() => match *instead_of {
+            // Of this source nobody may ask anything.
+            Method::GET | Method::HEAD => EVENT_METHODS,
+            _ => ALL_METHODS,
+        },
         _ => READ_METHODS,
     }
 }
@@ -124,7 +129,7 @@ fn options(allowed: &'static str) -> Response {
 }
 
 /// An error as a problem, whether it is one already or poem has made plain text of it.
-fn as_problem(response: Response, path: &str) -> Response {
+fn as_problem(response: Response, path: &str, method: &Method) -> Response {
     // Where no body is read, poem's one reason for a 400 is a path whose percent-encoding is no text:
     // there is nothing under that.
     let status = match response.status() {
@@ -136,7 +141,7 @@ fn as_problem(response: Response, path: &str) -> Response {
         _ => Problem::of(status).into_response(),
     };
     let (name, value) = match status {
-        StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, allowed(path)),
+        StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, allowed(path, method)),
         // RFC 9110, section 15.5.16.
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (header::ACCEPT_ENCODING, body::CODING),
         _ => return response,

@@ -1,11 +1,13 @@
 // Uses the generated TypeScript client for every operation, until it has met every answer that the document names.
 //
-// Usage: node every_answer.js DOCUMENT BASE_URL (well | ill)
+// Usage: node every_answer.js DOCUMENT BASE_URL (well | ill | guarded)
 //
-// `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing.
+// `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
+// the built-in source has a secret. The sources stripe, dropbox and meta are there, with the secret below.
 // Ends with an exception where an answer is not what the document, or the contract, says.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -16,13 +18,20 @@ import type { components, paths } from "./hookline.js";
 type Transaction = components["schemas"]["Transaction"];
 type Problem = components["schemas"]["Problem"];
 type Attempt = components["schemas"]["Attempt"];
-type Answer<T> = { data?: T; error?: Problem; response: Response };
+type SourceTransaction = components["schemas"]["SourceTransaction"];
+type Ready = components["schemas"]["Ready"];
+type Answer<T> = { data?: T; error?: Problem | undefined; response: Response };
 
 // What may be missing or null is typed so, or this does not compile: at run time, too narrow a type says nothing.
 type Takes<Member, Value> = Value extends Member ? true : never;
 true satisfies Takes<Problem["errors"], undefined>;
 true satisfies Takes<Transaction["failure"], undefined>;
+true satisfies Takes<Transaction["extra"], undefined>;
 true satisfies Takes<Transaction["processed_at"], null>;
+true satisfies Takes<SourceTransaction["amount"], undefined>;
+true satisfies Takes<SourceTransaction["payload_base64"], undefined>;
+true satisfies Takes<SourceTransaction["processed_at"], null>;
+true satisfies Takes<Ready["warnings"], undefined>;
 true satisfies Takes<Attempt["status"], null>;
 true satisfies Takes<Attempt["error"], null>;
 
@@ -31,6 +40,11 @@ const WEBHOOKS = "/v1/webhooks/transactions";
 const TRANSACTION = "/v1/transactions/{transaction_id}";
 const LIST = "/v1/transactions";
 const ATTEMPTS = "/v1/transactions/{transaction_id}/attempts";
+const EVENTS = "/v1/webhooks/{source}";
+const SOURCE_TRANSACTION = "/v1/sources/{source}/transactions/{transaction_id}";
+const SOURCE_PAYLOAD = "/v1/sources/{source}/transactions/{transaction_id}/payload";
+const SOURCE_ATTEMPTS = "/v1/sources/{source}/transactions/{transaction_id}/attempts";
+const SECRET = "whsec_test_secret";
 const ANSWERS_WITHIN_MS = 30_000;
 // Nothing makes the service panic; and `fetch` cannot be slow enough with a body for a 408.
 const NEVER_MET = ["500", "408"];
@@ -57,6 +71,27 @@ const webhook = (transaction_id = "txn_1", members = {}) => ({
   ...members,
 });
 const of = (transaction_id: string) => ({ params: { path: { transaction_id } } });
+const from = (source: string) => ({ params: { path: { source } } });
+const sent = (source: string, transaction_id: string) => ({ params: { path: { source, transaction_id } } });
+
+/** Sends a source's event, as Stripe does: the bytes that are signed. */
+function send(body: string, { source = "stripe", secret = SECRET, headers = {}, fetch }: EventOptions = {}) {
+  const time = Math.floor(Date.now() / 1000);
+  const signature = createHmac("sha256", secret).update(`${time}.${body}`).digest("hex");
+  return client.POST(EVENTS, {
+    ...from(source),
+    body,
+    bodySerializer: (bytes) => bytes,
+    headers: { "Stripe-Signature": `t=${time},v1=${signature}`, "Content-Type": "application/json", ...headers },
+    ...(fetch && { fetch }),
+  });
+}
+type EventOptions = {
+  source?: string;
+  secret?: string;
+  headers?: Record<string, string>;
+  fetch?: (request: Request) => Promise<Response>;
+};
 
 /** Notes the answer, and returns it as the client has read it. */
 function good<T>(operation: string, status: number, answer: Answer<T>): T {
@@ -79,16 +114,28 @@ function problem(operation: string, status: number, { error, response }: Answer<
   return error;
 }
 
+/** As `good`, for an answer without a body: what it says is in its status. */
+function silent(operation: string, status: number, { response }: Answer<unknown>) {
+  assert.equal(response.status, status, operation);
+  assert.equal(response.headers.get("content-type"), null, operation);
+  met.add(`${operation} ${status}`);
+}
+
 /** Every operation, called with nothing in particular. */
-const operations = {
+const operations: Record<string, (options?: {}) => Promise<Answer<unknown>>> = {
   [`post ${WEBHOOKS}`]: (options = {}) => client.POST(WEBHOOKS, { body: webhook(), ...options }),
   [`get ${TRANSACTION}`]: (options = {}) => client.GET(TRANSACTION, { ...of("unknown"), ...options }),
   [`get ${LIST}`]: (options = {}) => client.GET(LIST, options),
   [`get ${ATTEMPTS}`]: (options = {}) => client.GET(ATTEMPTS, { ...of("unknown"), ...options }),
+  [`post ${EVENTS}`]: (options = {}) => send('{"id":"evt_1"}', options),
+  [`get ${EVENTS}`]: (options = {}) => client.GET(EVENTS, { ...from("stripe"), ...options }),
+  [`get ${SOURCE_TRANSACTION}`]: (options = {}) => client.GET(SOURCE_TRANSACTION, { ...sent("stripe", "unknown"), ...options }),
+  [`get ${SOURCE_PAYLOAD}`]: (options = {}) => client.GET(SOURCE_PAYLOAD, { ...sent("stripe", "unknown"), ...options }),
+  [`get ${SOURCE_ATTEMPTS}`]: (options = {}) => client.GET(SOURCE_ATTEMPTS, { ...sent("stripe", "unknown"), ...options }),
   "get /": (options = {}) => client.GET("/", options),
   "get /healthz": (options = {}) => client.GET("/healthz", options),
   "get /readyz": (options = {}) => client.GET("/readyz", options),
-} satisfies Record<string, (options?: {}) => Promise<Answer<unknown>>>;
+};
 
 /** The transaction when its status is final. */
 async function final(transaction_id: string): Promise<Transaction> {
@@ -102,6 +149,7 @@ async function final(transaction_id: string): Promise<Transaction> {
 }
 
 async function well() {
+  await events();
   const send = `post ${WEBHOOKS}`;
   const first = await client.POST(WEBHOOKS, { body: webhook() });
   const accepted = good(send, 202, first);
@@ -115,6 +163,7 @@ async function well() {
   assert.equal(done.status, "PROCESSED");
   assert(done.processed_at !== null && done.processed_at > done.created_at);
   assert.equal(done.failure, undefined);
+  assert.equal(done.extra, undefined);
   const [success] = good(`get ${ATTEMPTS}`, 200, await client.GET(ATTEMPTS, of("txn_1"))).attempts;
   assert.deepEqual([success?.outcome, success?.status, success?.error], ["SUCCEEDED", 200, null]);
 
@@ -150,23 +199,82 @@ async function well() {
   }
 }
 
+/** What sources send. */
+async function events() {
+  const post = `post ${EVENTS}`;
+  const body = '{"id":"evt_1","type":"charge.succeeded","amount":1.10,"nothing":null}';
+  for (const _ of [1, 2]) silent(post, 200, await send(body));
+  silent(post, 401, await send(body, { secret: "another" }));
+  problem(post, 404, await send(body, { source: "nobody" }));
+  problem(post, 413, await send("x".repeat(2_000_000)));
+  problem(post, 415, await send(body, { headers: { "Content-Encoding": "gzip" } }));
+  silent(post, 422, await send("no JSON"));
+
+  const get = `get ${EVENTS}`;
+  const asks = (source: string, query: string) =>
+    client.GET(EVENTS, { ...from(source), parseAs: "text", fetch: (request) => fetch(`${request.url}?${query}`) });
+  const echoed = await asks("dropbox", "challenge=abc");
+  assert.equal(echoed.response.headers.get("content-type"), "text/plain");
+  assert.equal(echoed.data, "abc");
+  met.add(`${get} ${echoed.response.status}`);
+  silent(get, 403, await asks("meta", "hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=1"));
+  problem(get, 404, await client.GET(EVENTS, from("nobody")));
+
+  const found = good(`get ${SOURCE_TRANSACTION}`, 200, await client.GET(SOURCE_TRANSACTION, sent("stripe", "evt_1")));
+  assert.deepEqual([found.source, found.type, found.amount], ["stripe", "charge.succeeded", undefined]);
+  assert.deepEqual(found.payload, JSON.parse(body));
+  const payload = await client.GET(SOURCE_PAYLOAD, { ...sent("stripe", "evt_1"), parseAs: "text" });
+  assert.equal(good(`get ${SOURCE_PAYLOAD}`, 200, payload), body);
+  assert.equal(payload.response.headers.get("content-disposition"), "attachment");
+  const { attempts } = good(`get ${SOURCE_ATTEMPTS}`, 200, await client.GET(SOURCE_ATTEMPTS, sent("stripe", "evt_1")));
+  assert(attempts.length <= 1);
+  for (const operation of [`get ${SOURCE_TRANSACTION}`, `get ${SOURCE_PAYLOAD}`, `get ${SOURCE_ATTEMPTS}`]) {
+    problem(operation, 404, await operations[operation]!());
+  }
+}
+
+const OF_THE_DATABASE = [
+  `post ${WEBHOOKS}`,
+  `get ${TRANSACTION}`,
+  `get ${LIST}`,
+  `get ${ATTEMPTS}`,
+  `post ${EVENTS}`,
+  `get ${SOURCE_TRANSACTION}`,
+  `get ${SOURCE_PAYLOAD}`,
+  `get ${SOURCE_ATTEMPTS}`,
+  "get /readyz",
+];
+
 async function ill() {
-  for (const operation of [`post ${WEBHOOKS}`, `get ${TRANSACTION}`, `get ${LIST}`, `get ${ATTEMPTS}`, "get /readyz"] as const) {
+  for (const operation of OF_THE_DATABASE) {
     problem(operation, 503, await operations[operation]!());
   }
 }
 
-/** Every operation with every status that it answers with. */
+const GUARDED = `post ${WEBHOOKS} 401`;
+
+async function guarded() {
+  problem(`post ${WEBHOOKS}`, 401, await client.POST(WEBHOOKS, { body: webhook() }));
+}
+
+/** Every operation with every status that it answers with in this state. */
 function documented(): string[] {
   const { paths } = JSON.parse(readFileSync(document, "utf8"));
   return Object.entries<Record<string, { responses: object }>>(paths).flatMap(([path, operations]) =>
     Object.entries(operations).flatMap(([method, { responses }]) =>
       Object.keys(responses)
-        .filter((status) => !NEVER_MET.includes(status) && (status === "503") === (state === "ill"))
-        .map((status) => `${method} ${path} ${status}`),
+        .filter((status) => !NEVER_MET.includes(status))
+        .map((status) => `${method} ${path} ${status}`)
+        .filter((answer) => stateOf(answer) === state),
     ),
   );
 }
 
-await (state === "ill" ? ill() : well());
+/** In which state an answer is met. */
+function stateOf(answer: string): string {
+  if (answer === GUARDED) return "guarded";
+  return answer.endsWith(" 503") ? "ill" : "well";
+}
+
+await { well, ill, guarded }[state]!();
 assert.deepEqual([...met].sort(), documented().sort());

@@ -82,9 +82,9 @@ fn in_the_repository(path: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Runs `client`, with where the API listens and how it is, while the service is well; and once more while its database
-/// answers nothing.
-async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
+/// Runs `client`, with where the API listens and how it is, while the service is well; once more while its database answers
+/// nothing; and once where the built-in source has a secret.
+async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     let downstream = Downstream::start_by_key(|key| match key {
         "refused" => (422, Duration::ZERO),
         _ => (200, Duration::ZERO),
@@ -93,6 +93,14 @@ async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
     let mut harness = Harness::on_servers().await;
     (harness.failed, harness.dead_letters) = (1, 1);
     harness.environment.insert("PROCESS_URL", downstream.url);
+    for (variable, value) in [
+        ("SOURCE_STRIPE_SECRET", "whsec_test_secret"),
+        ("SOURCE_DROPBOX_SECRET", "whsec_test_secret"),
+        ("SOURCE_META_SECRET", "whsec_test_secret"),
+        ("SOURCE_META_VERIFY_TOKEN", "what is agreed upon"),
+    ] {
+        harness.environment.insert(variable, value.into());
+    }
     let api = harness.start("").await.url();
     client(&api, "well").await;
 
@@ -104,6 +112,14 @@ async fn well_and_ill(client: impl AsyncFn(&str, &str)) {
         .unwrap();
     client(&api, "ill").await;
     locked.rollback().await.unwrap();
+
+    let mut guarded = Harness::embedded();
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    guarded
+        .environment
+        .insert("SOURCE_TRANSACTIONS_SECRET", secret.into());
+    let api = guarded.start("").await.url();
+    client(&api, "guarded").await;
 }
 
 #[tokio::test]
@@ -119,7 +135,7 @@ async fn a_typescript_client_meets_every_answer() {
     workshop
         .run("node_modules/.bin/tsc", &["--project", "."])
         .await;
-    well_and_ill(async |api, state| {
+    in_each_state(async |api, state| {
         let arguments = ["every_answer.js", &document, api, state];
         workshop.run("node", &arguments).await;
     })
@@ -145,7 +161,7 @@ async fn a_python_client_meets_every_answer() {
     workshop
         .run("venv/bin/openapi-python-client", &generate)
         .await;
-    well_and_ill(async |api, state| {
+    in_each_state(async |api, state| {
         let arguments = [&program("every_answer.py"), &document, ".", api, state];
         workshop.python(&arguments).await;
     })

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What is forgotten: lines that are older, and all but the newest so many.
 const KEEP_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const KEEP_COUNT: u32 = 1_000_000;
-/// From one look for those to the next; and, of what was not written, from one line in the log to the next.
+/// From one look for those to the next; and from one line in the log to the next, of what was not or cannot be written.
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -24,13 +24,16 @@ pub(crate) async fn run(db: DatabaseConnection, mut lines: Lines, stop: Cancella
     let mut waiting = Vec::with_capacity(LINES_MAX);
     let mut forget = tokio::time::interval(FORGET_EVERY);
     let mut tell = tokio::time::interval(TELL_EVERY);
+    let mut is_told = false;
     loop {
         tokio::select! {
             count = lines.lines.recv_many(&mut waiting, LINES_MAX) => {
                 if count == 0 {
                     return;
                 }
-                if let Err(error) = refusals::record(&db, &waiting).await {
+                if let Err(error) = refusals::record(&db, &waiting).await
+                    && !std::mem::replace(&mut is_told, true)
+                {
                     tracing::warn!(event = "ledger_failed", %error, lines = count, "refusals were not written");
                 }
                 waiting.clear();
@@ -45,6 +48,7 @@ pub(crate) async fn run(db: DatabaseConnection, mut lines: Lines, stop: Cancella
                 }
             }
             _ = tell.tick() => {
+                is_told = false;
                 for (source, count, reasons) in with(&lines.counts, Counts::take_not_written) {
                     tracing::warn!(event = "refusals_not_written", source, count, reasons, "more webhooks were refused than are written");
                 }
