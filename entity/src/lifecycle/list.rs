@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Rows of `transactions` that a page looks at.
-const ROWS_MAX: u64 = 10_000;
+const ROWS_MAX: u64 = 5_000;
 /// Entries of a small table that a page looks at: each costs a look for its row, which may be anywhere.
-const ENTRIES_MAX: u64 = 1_000;
+const ENTRIES_MAX: u64 = 300;
 
 /// What the transactions on a page have in common; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -192,7 +192,7 @@ async fn a_page_that_finds_nothing_says_where_to_go_on(db: DatabaseConnection) {
             .collect();
         lifecycle::receive(&db, &batch, LATER).await.unwrap();
     }
-    for (status, pages) in [(None, 3), (Some(Status::Processing), 21)] {
+    for (status, pages) in [(None, 5), (Some(Status::Processing), 67)] {
         let filter = Filter {
             status,
             source: Some("stripe".parse().unwrap()),
