@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Portions that one command reads: 100,000 failures.
-const PORTIONS_MAX: usize = 20;
+const PORTIONS_MAX: usize = 100;
 
 const HEADINGS: [&str; 8] = [
     "COUNT", "SOURCE", "VERDICT", "STATUS", "ERROR", "FIRST", "LAST", "SAMPLE",

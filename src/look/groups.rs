@@ -1,6 +1,6 @@
 //! Failures by what they have in common.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use entity::lifecycle::failed::Failed;
 use time::OffsetDateTime;
@@ -60,7 +60,7 @@ impl Groups {
     /// The largest first, and of equals the latest.
     pub fn sorted(self) -> Vec<Group> {
         let mut groups: Vec<Group> = self.0.into_values().collect();
-        groups.sort_by(|a, b| (b.count, b.last).cmp(&(a.count, a.last)));
+        groups.sort_by_key(|group| Reverse((group.count, group.last)));
         groups
     }
 }

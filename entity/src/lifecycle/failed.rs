@@ -8,7 +8,7 @@ use super::{Range, sql};
 use crate::{SourceName, TransactionId, Verdict, statement::look_up};
 
 /// Failures that one statement reads.
-pub const PORTION: usize = 5_000;
+pub const PORTION: usize = 1_000;
 
 /// A `FAILED` transaction.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
