@@ -97,13 +97,13 @@ async fn downstream_is_told_what_else_the_sender_said_and_it_changes_none_of_the
 ) {
     let downstream = Downstream::start(ok).await;
     let api = start(harness, &downstream, "1s").await;
-    let sent = r#"{"order":{"n":1.10,"e":12345678901234567890.10e2},"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","Amount":1,"note":"\u00fc"}"#;
+    let sent = r#"{"order":{"n":1.10,"big":123456789012345678901234567890},"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","Amount":1,"note":"\u00fc"}"#;
     assert_eq!(harness.post(&api, sent).await.status(), 202);
     harness.processed(&api, "t1").await;
     let [call] = &downstream.calls()[..] else {
         panic!("{:?}", downstream.calls())
     };
-    let told = r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","order":{"n":1.10,"e":12345678901234567890.10e2},"note":"\u00fc"}"#;
+    let told = r#"{"transaction_id":"t1","source_account":"a","destination_account":"b","amount":1500,"currency":"INR","order":{"n":1.10,"big":123456789012345678901234567890},"note":"\u00fc"}"#;
     assert_eq!(call.body, told);
     assert_eq!(call.header("idempotency-key"), "t1");
 }

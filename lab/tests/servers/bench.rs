@@ -13,13 +13,13 @@ fn smoke(mode: &[&str]) {
 #[test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 fn under_load_every_webhook_is_processed_once_on_postgresql_and_rabbitmq() {
-    smoke(&["pipeline"]);
+    smoke(&["pipeline", "--source", "stripe"]);
 }
 
 #[test]
 #[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
 fn under_load_every_webhook_is_processed_once_on_the_embedded_defaults() {
-    smoke(&["embedded"]);
+    smoke(&["embedded", "--source", "stripe"]);
 }
 
 #[test]
