@@ -29,7 +29,7 @@ use crate::{
     Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, suspects::Suspects,
     work::Running,
 };
-use large::Large;
+use large::{LARGE_BYTES_MAX, Large};
 pub(crate) use run::run;
 
 /// From one call to the database to the next of its kind, at least. Nobody waits for these few
@@ -106,7 +106,7 @@ impl Consumer {
             suspects: Suspects::default(),
             circuit: Circuit::new(),
             jobs: VecDeque::new(),
-            large: Large::new(),
+            large: Large::new(LARGE_BYTES_MAX),
             held: HashMap::new(),
             resting: FuturesUnordered::new(),
             working: FuturesUnordered::new(),

@@ -109,7 +109,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 pub(crate) struct Whole {
     pub(crate) job: Arc<Job>,
     /// What it keeps from others until its call has ended.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// Work under way. Hundreds of thousands may be pending, so what is simulated is an id and its share of a timer.

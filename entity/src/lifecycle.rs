@@ -40,7 +40,7 @@ mod record;
 pub mod refusals;
 mod take;
 
-pub use job::{BODY_BYTES_READ, Job, jobs};
+pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
 pub use read::{attempts, failure, failures, find, payload, statuses};
 pub use receive::{Receipt, Received, receive};

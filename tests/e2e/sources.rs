@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod good;
+mod rotation;
 mod scene;
 mod trouble;

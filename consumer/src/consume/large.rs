@@ -1,4 +1,4 @@
-//! Events with a long body: it is in memory only while its call goes on, and there are only so many such calls at once.
+//! Events with a long body: it is in memory only while its call goes on, and there are only so many bytes of them at once.
 
 use std::sync::Arc;
 
@@ -12,26 +12,31 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use super::persist::persist;
 use crate::work::Whole;
 
-/// Calls at once whose body is longer than [`lifecycle::BODY_BYTES_READ`].
-pub(super) const LARGE_CALLS_MAX: usize = 64;
+/// Bytes at once of the bodies that are longer than [`lifecycle::BODY_BYTES_READ`].
+pub(super) const LARGE_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 pub(super) struct Large {
+    bytes_max: u32,
+    /// A permit for each byte.
     room: Arc<Semaphore>,
-    /// One body is read at a time: nobody else's statements wait for many connections.
+    /// Those who read take turns: nobody else's statements wait for many connections.
     reading: Arc<Mutex<()>>,
 }
 
 impl Large {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(bytes_max: u32) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(LARGE_CALLS_MAX)),
+            bytes_max,
+            room: Arc::new(Semaphore::new(bytes_max as usize)),
             reading: Arc::default(),
         }
     }
 
-    /// Room for one more such call, until it is dropped.
-    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
-        self.room.clone().try_acquire_owned().ok()
+    /// Room for this one, until it is dropped. One that is longer than all the room is alone.
+    pub(super) fn room(&self, job: &Job) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(job.body_left).unwrap_or(u32::MAX);
+        let room = self.room.clone();
+        room.try_acquire_many_owned(bytes.min(self.bytes_max)).ok()
     }
 
     /// Reads what is left of a job. An error says why it cannot be had: it is gone, or no repetition would help.
@@ -39,30 +44,30 @@ impl Large {
         &self,
         db: &DatabaseConnection,
         job: Arc<Job>,
-        room: Option<OwnedSemaphorePermit>,
+        room: OwnedSemaphorePermit,
     ) -> impl Future<Output = Result<Whole, String>> + Send + use<> {
         let (db, reading) = (db.clone(), self.reading.clone());
         async move {
-            let job = match job.body_is_left {
-                true => {
-                    let _turn = reading.lock().await;
-                    read(&db, &job).await?.into()
-                }
-                false => job,
+            let job = match job.body_left {
+                0 => job,
+                _ => read(&db, &reading, &job).await?.into(),
             };
             Ok(Whole { job, room })
         }
     }
 }
 
-async fn read(db: &DatabaseConnection, job: &Job) -> Result<Job, String> {
-    let id = job.id;
-    let read = persist("read", || lifecycle::payload(db, id)).await;
-    let why = match read {
-        Ok(Some(payload)) => {
+async fn read(db: &DatabaseConnection, reading: &Mutex<()>, job: &Job) -> Result<Job, String> {
+    let (id, bytes) = (job.id, job.body_left);
+    let read = persist("read", || async {
+        let _turn = reading.lock().await;
+        lifecycle::body(db, id, bytes).await
+    });
+    let why = match read.await {
+        Ok(Some(body)) => {
             let mut job = job.clone();
             if let Content::Event(event) = &mut job.webhook.content {
-                event.payload.body = payload.body;
+                event.payload.body = body;
             }
             return Ok(job);
         }

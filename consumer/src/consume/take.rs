@@ -15,6 +15,10 @@ use uuid::Uuid;
 use super::{CALL_EVERY, Consumer, TakeResult, persist::persist, settle::Settled};
 use crate::suspects::{CRASHES_MAX, TRUSTED_CRASHES};
 
+/// Jobs whose content is read by one statement: their bodies are as long as [`lifecycle::BODY_BYTES_READ`] each, at most, and
+/// the statement's time is limited.
+const JOBS_READ: usize = 128;
+
 impl Consumer {
     /// Takes deliveries, and in the database those that are new to this process.
     pub(super) fn receive(&mut self, batch: Vec<Delivery>, now: Instant) {
@@ -50,10 +54,12 @@ impl Consumer {
             failpoint::here(Point::ConsumerBeforeTake);
             let taken = persist("take", take).await?;
             failpoint::here(Point::ConsumerAfterTake);
-            let jobs = match needs_content {
-                true => persist("read", || lifecycle::jobs(&db, &taken.mine)).await?,
-                false => Vec::new(),
-            };
+            let mut jobs = Vec::new();
+            if needs_content {
+                for ids in taken.mine.chunks(JOBS_READ) {
+                    jobs.extend(persist("read", || lifecycle::jobs(&db, ids)).await?);
+                }
+            }
             Ok(TakeResult {
                 holder,
                 ids,

@@ -45,14 +45,15 @@ impl Consumer {
         }
     }
 
-    /// The first for which there is room.
-    fn next_job(&mut self) -> Option<(Arc<Job>, Option<OwnedSemaphorePermit>)> {
-        let room = self.large.room();
-        let may = |job: &Arc<Job>| room.is_some() || !job.body_is_left;
-        let at = self.jobs.iter().position(may)?;
-        let job = self.jobs.remove(at)?;
-        let room = room.filter(|_| job.body_is_left);
-        Some((job, room))
+    /// The first for which there is room. Of those with a long body none passes another, or the longest would wait for ever.
+    fn next_job(&mut self) -> Option<(Arc<Job>, OwnedSemaphorePermit)> {
+        let mut is_first = true;
+        let (at, room) = self.jobs.iter().enumerate().find_map(|(at, job)| {
+            let may = job.body_left == 0 || std::mem::take(&mut is_first);
+            let room = may.then(|| self.large.room(job)).flatten()?;
+            Some((at, room))
+        })?;
+        Some((self.jobs.remove(at)?, room))
     }
 
     /// Notes what has ended: this one, and the others that have too.

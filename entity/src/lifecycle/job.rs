@@ -9,6 +9,8 @@ use crate::{Content, Event, Fields, Payload, Payment, SourceName};
 /// Bytes of an event's body that [`jobs`] reads. Many jobs are in hand at once, and a longer body is needed only while its
 /// call is made.
 pub const BODY_BYTES_READ: usize = 64 * 1024;
+/// Bytes of a body that one statement reads: no body is too long for a statement's limit of time.
+const PIECE_BYTES: usize = 1024 * 1024;
 
 /// One transaction to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +19,9 @@ pub struct Job {
     pub id: Uuid,
     /// What the sender said.
     pub webhook: Webhook,
-    /// Whether the event's body is longer than [`BODY_BYTES_READ`], and so is not in `webhook` yet:
-    /// [`payload`](super::payload) reads it.
-    pub body_is_left: bool,
+    /// Bytes of the event's body, if they are more than [`BODY_BYTES_READ`]; otherwise 0. Then they are not in `webhook`:
+    /// [`body`] reads them.
+    pub body_left: usize,
     /// Which attempt this is, 1 for the first. An attempt whose end nobody has recorded (a consumer died
     /// with it) counts too.
     pub attempt: u32,
@@ -51,10 +53,36 @@ pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbE
         .collect()
 }
 
+/// An event's body, which has so many bytes; `None` if it is gone. It never changes, so it can be read piece by piece.
+pub async fn body(
+    db: &DatabaseConnection,
+    id: Uuid,
+    bytes: usize,
+) -> Result<Option<Vec<u8>>, DbErr> {
+    let piece = format!("SELECT substr(body, $2, {PIECE_BYTES}) FROM payloads WHERE id = $1");
+    let mut body = Vec::with_capacity(bytes);
+    while body.len() < bytes {
+        let from = i32::try_from(body.len() + 1).unwrap_or(i32::MAX);
+        let values = [id.into(), from.into()];
+        let rows = query(db, sql::statement(db, piece.as_str(), values)).await?;
+        let piece: Option<Vec<u8>> = match rows.first() {
+            Some(row) => row.try_get_by_index(0)?,
+            None => None,
+        };
+        match piece {
+            Some(piece) if !piece.is_empty() => body.extend_from_slice(&piece),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(body))
+}
+
 fn job(row: &QueryResult, webhook: Webhook) -> Result<Job, DbErr> {
     Ok(Job {
         id: row.try_get_by("id")?,
-        body_is_left: body_bytes(row)?.is_some_and(|bytes| bytes > BODY_BYTES_READ),
+        body_left: body_bytes(row)?
+            .filter(|bytes| *bytes > BODY_BYTES_READ)
+            .unwrap_or(0),
         webhook,
         attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
         failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),

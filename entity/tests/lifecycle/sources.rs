@@ -145,21 +145,30 @@ async fn what_is_to_be_done_has_the_bytes(db: DatabaseConnection) {
 }
 
 async fn a_long_body_is_left_until_somebody_asks_for_it(db: DatabaseConnection) {
-    for (id, length) in [("e1", BODY_BYTES_READ), ("e2", BODY_BYTES_READ + 1)] {
+    const MIB: usize = 1024 * 1024;
+    for (id, length) in [
+        ("e1", BODY_BYTES_READ),
+        ("e2", BODY_BYTES_READ + 1),
+        ("e3", 2 * MIB),
+        ("e4", 2 * MIB + 1),
+    ] {
+        let body: Vec<u8> = all_bytes().into_iter().cycle().take(length).collect();
         let sent = received(event("stripe", id, |event| {
-            event.payload.body = vec![b'x'; length];
+            event.payload.body = body.clone()
         }));
         receive_one(&db, &sent).await;
         let [job] = &lifecycle::jobs(&db, &[sent.id]).await.unwrap()[..] else {
             panic!("one job")
         };
         let is_long = length > BODY_BYTES_READ;
-        assert_eq!(job.body_is_left, is_long);
+        assert_eq!(job.body_left, if is_long { length } else { 0 });
         let read = job.webhook.payload().unwrap().body.len();
         assert_eq!(read, if is_long { 0 } else { length });
-        let kept = lifecycle::payload(&db, sent.id).await.unwrap().unwrap();
-        assert_eq!(kept.body.len(), length);
+        let kept = lifecycle::body(&db, sent.id, length).await.unwrap();
+        assert!(kept == Some(body), "{length} bytes");
     }
+    let nobody = lifecycle::body(&db, Uuid::now_v7(), 1).await.unwrap();
+    assert_eq!(nobody, None);
 }
 
 async fn what_has_lost_its_bytes_is_not_to_be_done(db: DatabaseConnection) {

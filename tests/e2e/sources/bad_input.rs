@@ -1,6 +1,6 @@
 //! Every bad input gets its answer, stores nothing, and does the process no harm: afterwards a genuine event goes through.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use entity::refusal;
 use reqwest::Method;
@@ -92,8 +92,29 @@ async fn what_is_forged_is_401(harness: &mut Harness) {
     stripe.assert_well(harness, &api).await;
 }
 
-/// What comes back on a connection that ends with it.
+const REFUSED: &str = "event=\"webhook_refused\"";
+
+/// Waits until the log says this: nothing waits for the log.
+async fn logged(harness: &Harness, words: &str) {
+    let is_logged = async || harness.running_log().contains(words);
+    until(is_logged, || {
+        format!("no {words}: {}", harness.running_log())
+    })
+    .await;
+}
+
+/// What comes back on a connection that ends with it, when the machine has time for it.
 async fn raw(api: &str, request: &[u8]) -> String {
+    loop {
+        let answer = raw_once(api, request).await;
+        if !answer.starts_with("HTTP/1.1 503 ") {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn raw_once(api: &str, request: &[u8]) -> String {
     let address = api.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
@@ -111,11 +132,9 @@ async fn what_is_from_another_time_is_401_and_the_log_says_how_far(harness: &mut
         let answer = post(harness, &api, "stripe", &headers, EVENT).await;
         assert_eq!(answer.status(), status, "{seconds_ago}");
     }
+    logged(harness, "reason=\"stale\" skew=-30").await;
     let log = harness.running_log();
-    let lines: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("event=\"webhook_refused\""))
-        .collect();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
     assert_eq!(lines.len(), 2, "{log}");
     assert!(lines[0].contains("reason=\"stale\" skew=30"), "{log}");
     assert!(lines[1].contains("reason=\"stale\" skew=-30"), "{log}");
@@ -236,8 +255,7 @@ async fn a_signature_over_another_address_is_401(harness: &mut Harness) {
         let answer = post(harness, &api, "square", &headers, body).await;
         assert_refused(answer, 401, url).await;
     }
-    let log = harness.running_log();
-    assert!(log.contains("slash at the end of the address"), "{log}");
+    logged(harness, "slash at the end of the address").await;
     assert_eq!(harness.rows().await, 0);
     square.assert_well(harness, &api).await;
 }
@@ -375,9 +393,12 @@ async fn the_log_says_what_an_operator_may_have_done_wrong(harness: &mut Harness
     let api = harness.start("").await.url();
     let swapped = Sender::new("stripe", "stripe", "the secret of paddle");
     assert_eq!(swapped.send(harness, &api, EVENT).await.status(), 401);
-    let told = "hint=\"it fits with a secret of the source paddle\"";
+    logged(
+        harness,
+        "hint=\"it fits with a secret of the source paddle\"",
+    )
+    .await;
     let log = harness.running_log();
-    assert!(log.contains(told), "{log}");
     assert!(!log.contains("the secret of"), "{log}");
     let begun = Instant::now();
     for _ in 0..300 {
@@ -387,7 +408,7 @@ async fn the_log_says_what_an_operator_may_have_done_wrong(harness: &mut Harness
         );
     }
     let log = harness.running_log();
-    let lines = log.matches("event=\"webhook_refused\"").count();
+    let lines = log.matches(REFUSED).count();
     let most = 10 * (begun.elapsed().as_secs() as usize + 2);
     assert!((2..=most.min(300)).contains(&lines), "{lines}");
     Sender::stripe().assert_well(harness, &api).await;

@@ -91,9 +91,15 @@ impl Sender {
         post(harness, api, self.name, &headers, body).await
     }
 
-    /// Sends it until it is taken: the machine may have no time for it just now.
+    /// Sends it once, signed now.
+    pub(super) async fn send_once(&self, harness: &Harness, api: &str, body: &str) -> Response {
+        let headers = self.sign(body.as_bytes(), 0);
+        post_once(harness, api, self.name, &headers, body.into()).await
+    }
+
+    /// Sends it until it is taken.
     pub(super) async fn send_well(&self, harness: &Harness, api: &str, body: &str) {
-        let taken = async || self.send(harness, api, body).await.status() == 200;
+        let taken = async || self.send_once(harness, api, body).await.status() == 200;
         until(taken, || format!("{} is not taken", self.name)).await;
     }
 
@@ -106,6 +112,10 @@ impl Sender {
     }
 }
 
+/// How often is sent what is told to come again, where the machine has no time for it just now.
+const TRIES_MAX: usize = 5;
+
+/// Sends it, as often as it is told to come again.
 pub(super) async fn post(
     harness: &Harness,
     api: &str,
@@ -113,13 +123,32 @@ pub(super) async fn post(
     headers: &[(String, String)],
     body: impl Into<Vec<u8>>,
 ) -> Response {
+    let body = body.into();
+    for _ in 1..TRIES_MAX {
+        let answer = post_once(harness, api, source, headers, body.clone()).await;
+        let Some(wait) = answer.headers().get("retry-after") else {
+            return answer;
+        };
+        let wait = wait.to_str().unwrap().parse().unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+    }
+    post_once(harness, api, source, headers, body).await
+}
+
+async fn post_once(
+    harness: &Harness,
+    api: &str,
+    source: &str,
+    headers: &[(String, String)],
+    body: Vec<u8>,
+) -> Response {
     let url = format!("{api}/v1/webhooks/{source}");
     let headers = headers.iter();
     let request = harness.client.request(Method::POST, url);
     let request = headers.fold(request, |request, (name, value)| {
         request.header(name, value)
     });
-    request.body(body.into()).send().await.unwrap()
+    request.body(body).send().await.unwrap()
 }
 
 /// That it is refused with this status, and nobody is told why.

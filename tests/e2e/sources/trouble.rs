@@ -23,7 +23,7 @@ async fn a_database_that_answers_nothing_is_503() {
         .execute_unprepared("LOCK TABLE keys IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let answer = stripe.send(&harness, &api, EVENT).await;
+    let answer = stripe.send_once(&harness, &api, EVENT).await;
     assert_eq!(answer.status(), 503);
     let wait: u32 = answer.headers()["retry-after"]
         .to_str()
@@ -52,7 +52,7 @@ async fn private_servers_a_database_that_is_away_is_503_and_afterwards_the_same_
     stripe.assert_well(&harness, &api).await;
     postgres.kill().await.unwrap();
     for _ in 0..5 {
-        let answer = stripe.send(&harness, &api, EVENT).await;
+        let answer = stripe.send_once(&harness, &api, EVENT).await;
         assert_eq!(answer.status(), 503);
         assert!(answer.headers().contains_key("retry-after"));
     }
@@ -60,7 +60,7 @@ async fn private_servers_a_database_that_is_away_is_503_and_afterwards_the_same_
     let forged = Sender::new("stripe", "stripe", "another secret");
     assert_eq!(forged.send(&harness, &api, EVENT).await.status(), 401);
     postgres.start_again().await.unwrap();
-    let taken = async || stripe.send(&harness, &api, EVENT).await.status() == 200;
+    let taken = async || stripe.send_once(&harness, &api, EVENT).await.status() == 200;
     until(taken, || "the database is back and not used".into()).await;
     processed(&harness, &api, "stripe", "evt_8").await;
     assert_eq!(harness.rows().await, 2);

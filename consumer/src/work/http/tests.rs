@@ -58,7 +58,7 @@ fn job_of(source: SourceName, transaction_id: &str, content: Content) -> Job {
             transaction_id: transaction_id.parse().unwrap(),
             content,
         },
-        body_is_left: false,
+        body_left: 0,
         attempt: 1,
         failures: 0,
         deferrals: 0,
