@@ -7,14 +7,20 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, given, migrate, sources};
+use crate::{config::Config, given, look, migrate, sources};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
 /// Without a command it runs everything in one process; without settings it keeps its data in
 /// hookline.db and its queue in memory.
 #[derive(Parser)]
-#[command(name = "hookline", version, max_term_width = 100)]
+#[command(
+    name = "hookline",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, or stopped by a signal; 1 it cannot start, go on or do it; 2 a bad or missing setting, \
+                  or unknown words; 3 not found; 130 a second signal."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -28,6 +34,8 @@ pub enum Command {
     Api,
     /// Process what RabbitMQ delivers
     Consumer,
+    #[command(flatten)]
+    Look(look::Command),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]

@@ -38,8 +38,6 @@ const SQLITE_WAL_PAGES: &str = "8000";
 /// touches would be written once more. No crash needs these notes: that is what the write-ahead log is for
 /// (<https://sqlite.org/tempfiles.html>).
 const SQLITE_TEMP_STORE: &str = "memory";
-/// SQLite: connections that look up while one writes.
-const SQLITE_READERS: u32 = 4;
 
 /// A pool for one part of the process, so that no part can starve another.
 pub async fn connect(
@@ -47,6 +45,28 @@ pub async fn connect(
     part: &str,
     connections: u32,
 ) -> anyhow::Result<DatabaseConnection> {
+    open(options(address, part, connections, session::SERVICE)).await
+}
+
+/// A pool that only looks up: for what else there is to do it has too little time, and on SQLite, whose writer is one
+/// connection that a look-up need not wait for, no right.
+pub async fn connect_readers(
+    address: &Address,
+    part: &str,
+    connections: u32,
+) -> anyhow::Result<DatabaseConnection> {
+    match address.is_sqlite() {
+        true => sqlite_readers(address, connections).await,
+        false => open(options(address, part, connections, session::LOOK_UPS)).await,
+    }
+}
+
+fn options(
+    address: &Address,
+    part: &str,
+    connections: u32,
+    settings: session::Settings,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(address.url());
     options
         .max_connections(connections)
@@ -55,8 +75,8 @@ pub async fn connect(
         // could have gone away, and it costs a commit two switches to another thread and back.
         .test_before_acquire(false)
         .set_application_name(format!("hookline {part}"))
-        .map_sqlx_postgres_pool_opts(|pool| {
-            let pool = session::set_after_connect(pool, session::SERVICE);
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let pool = session::set_after_connect(pool, settings);
             pool.before_acquire(|connection, usage| {
                 Box::pin(async move { Ok(usage.idle_for < RESTED || is_good(connection).await) })
             })
@@ -65,7 +85,7 @@ pub async fn connect(
         // A new connection would open whatever the path names then, and begin with an empty cache.
         options.idle_timeout(None).max_lifetime(None);
     }
-    open(options).await
+    options
 }
 
 /// Whether a connection that has rested is still there, and has its session: a firewall may have forgotten it without a word.
@@ -101,12 +121,10 @@ pub async fn reach(address: &Address) -> anyhow::Result<()> {
     }
 }
 
-/// For SQLite: a pool that can only read. Its writer is one connection, and a look-up need not wait
-/// for it.
-pub async fn sqlite_readers(address: &Address) -> anyhow::Result<DatabaseConnection> {
+async fn sqlite_readers(address: &Address, connections: u32) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(address.url());
     options
-        .max_connections(SQLITE_READERS)
+        .max_connections(connections)
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)

@@ -13,6 +13,7 @@ mod files;
 mod given;
 mod listen;
 mod logging;
+mod look;
 mod migrate;
 mod output;
 mod pools;
@@ -21,11 +22,13 @@ mod serve;
 mod settings;
 mod signals;
 mod sources;
+mod table;
 
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
 use config::BadSetting;
+use look::NotFound;
 use mimalloc::MiMalloc;
 use role::Role;
 
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let code = match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<BadSetting>() => fail(2, &sentence(&error)),
+        Err(error) if error.is::<NotFound>() => fail(3, &sentence(&error)),
         Err(error) => fail(1, &sentence(&error)),
     };
     logging::end();
@@ -88,6 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         match command {
             Some(Command::Migrate { command }) => migrate::run(command, &config).await,
+            Some(Command::Look(command)) => look::run(&command, &config).await,
             Some(Command::Api) => serve::run(Role::Api, config).await,
             Some(Command::Consumer) => serve::run(Role::Consumer, config).await,
             _ => serve::run(Role::Everything, config).await,

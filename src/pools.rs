@@ -44,7 +44,7 @@ pub async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyho
     if address.is_sqlite() {
         let write = database::connect(address, "writer", 1).await?;
         let api = Databases {
-            read: database::sqlite_readers(address).await?,
+            read: database::connect_readers(address, "look-up", READ_CONNECTIONS).await?,
             write: write.clone(),
             slots: Slots::SQLITE,
             file: file.map(Claim::file),
@@ -61,7 +61,7 @@ pub async fn connect(role: Role, config: &Config, file: Option<&Claim>) -> anyho
     if role.has_api() {
         pools.api = Some(Databases {
             write: database::connect(address, "api", WRITE_CONNECTIONS).await?,
-            read: database::connect(address, "look-up", READ_CONNECTIONS).await?,
+            read: database::connect_readers(address, "look-up", READ_CONNECTIONS).await?,
             slots: Slots::POSTGRES,
             file: None,
         });

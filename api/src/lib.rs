@@ -19,6 +19,7 @@ mod gate;
 mod health;
 mod json;
 mod lane;
+pub mod list;
 mod look_up;
 mod openapi;
 mod partitions;
@@ -51,6 +52,7 @@ pub use databases::Databases;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
 use gate::Gate;
+pub use problem::FieldError;
 use relay::HintSender;
 use routes::Ways;
 pub use routes::openapi;
@@ -59,6 +61,8 @@ use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
+/// What is answered over HTTP, for whoever shows the same elsewhere.
+pub use wire::{Attempt, SourceTransaction, TransactionPage};
 
 /// What the HTTP side works with.
 pub struct Resources {

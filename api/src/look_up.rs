@@ -73,17 +73,23 @@ pub(crate) async fn answer<T: Payload + IntoResponse + Send>(
             Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
         }
         Err(error) => {
-            tracing::error!(event = "look_up_failed", %error, "could not look a transaction up");
-            let detail = "the transaction could not be looked up just now";
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-            Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)
+            let (problem, retry_after) = unavailable(&error);
+            Answer::Unavailable(problem, retry_after)
         }
     }
 }
 
+/// Tells the log why a look-up failed; returns what is answered, and the seconds to wait.
+pub(crate) fn unavailable(error: &DbErr) -> (Json<Problem>, u32) {
+    tracing::error!(event = "look_up_failed", %error, "could not look a transaction up");
+    let detail = "the database could not be asked just now";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+    (problem.json(), RETRY_AFTER_SECS)
+}
+
 /// Bounds a look-up: a server that hangs without closing its connections would hold it for ever. (A
 /// query that only reads may be dropped half-way.)
-async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(WITHIN, query).await {
         Ok(answer) => answer,
         Err(_) => Err(DbErr::Custom("no answer in time".into())),

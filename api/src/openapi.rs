@@ -14,7 +14,10 @@ use poem_openapi::{
     types::Type,
 };
 
-use crate::problem::{self, Problem};
+use crate::{
+    list,
+    problem::{self, Problem},
+};
 
 /// The operations of `T`, whose description is mended.
 pub(crate) struct Described<T>(pub(crate) T);
@@ -41,6 +44,9 @@ impl<T: OpenApi> OpenApi for Described<T> {
 }
 
 fn mend_operation(operation: &mut MetaOperation) {
+    if operation.operation_id == Some("listTransactions") {
+        operation.params.extend(list::document());
+    }
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
@@ -231,7 +237,8 @@ mod tests {
                 "Attempt.error",
                 "Attempt.status",
                 "SourceTransaction.processed_at",
-                "Transaction.processed_at"
+                "Transaction.processed_at",
+                "TransactionPage.next_cursor"
             ]
         );
         optional.sort();
@@ -276,12 +283,16 @@ mod tests {
             let pattern = match parameter["name"].as_str() {
                 Some("source") => name::SOURCE_PATTERN,
                 Some("transaction_id") => name::PATTERN,
-                other => panic!("{other:?}"),
+                Some("currency") => currency::PATTERN,
+                _ => {
+                    assert_eq!(parameter["in"], "query");
+                    continue;
+                }
             };
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 10);
+        assert_eq!(seen, 12);
     }
 
     #[test]

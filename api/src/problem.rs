@@ -35,12 +35,12 @@ pub(crate) struct Problem {
 /// One offending field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 #[oai(example)]
-pub(crate) struct FieldError {
-    /// Its name; empty for the document as a whole.
+pub struct FieldError {
+    /// Its name; empty for the document or the query as a whole.
     #[oai(read_only)]
-    pub(crate) field: &'static str,
+    pub field: &'static str,
     /// What it must be and is not.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 impl FieldError {

@@ -19,6 +19,7 @@ use crate::{
     edge,
     gate::Gate,
     health::Health,
+    list::List,
     openapi::Described,
     paths, refusals,
     slots::Slots,
@@ -35,6 +36,7 @@ const HTML: &str = "text/html; charset=utf-8";
 type Operations = (
     Webhooks,
     Door,
+    List,
     Transactions,
     Attempts,
     SourceTransactions,
@@ -82,6 +84,7 @@ fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> S
     let operations = (
         ways.webhooks(),
         ways.door(),
+        List { db: db() },
         Transactions { db: db() },
         Attempts { db: db() },
         SourceTransactions { db: db() },

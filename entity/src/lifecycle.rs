@@ -1,6 +1,7 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
 //! [`receive`], the relay's [`due`], [`take`], [`jobs`] and [`record`](record()) (the consumer's, who works under a
-//! [`lease`]), and [`read`](mod@read), which changes nothing.
+//! [`lease`]), and what changes nothing: [`read`](mod@read), [`list`],
+//! and [`overview`], [`failed`] and [`place`] for operators.
 //!
 //! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
 //! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died.
@@ -25,10 +26,14 @@ use crate::{
 };
 
 pub mod due;
+pub mod failed;
 mod job;
 pub mod lease;
+pub mod list;
+pub mod overview;
 pub mod partition;
 mod pass;
+pub mod place;
 pub mod read;
 mod receive;
 mod record;
@@ -37,7 +42,7 @@ mod take;
 
 pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{attempts, failure, find, payload, statuses};
+pub use read::{attempts, failure, failures, find, payload, statuses};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, release, take};

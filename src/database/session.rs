@@ -12,20 +12,28 @@ use sea_orm::sqlx::{
 /// Settings of a session, by their names.
 pub(super) type Settings = &'static [(&'static str, &'static str)];
 
-/// For the service's own statements. Times in milliseconds.
-pub(super) const SERVICE: Settings = &[
-    // A statement, by the server's clock.
-    ("statement_timeout", "5000"),
-    // The server ends a session that sits in an open transaction for so long.
-    ("idle_in_transaction_session_timeout", "5000"),
-    // Every statement of ours that repeats asks by key. A plan that was made and kept while the tables were empty would read
-    // them whole, again and again, as they grow.
-    ("enable_seqscan", "off"),
-    ("plan_cache_mode", "force_generic_plan"),
-    // A scan that there is no way around (over the few consumers, say) counts as ruinously dear then, and would be compiled
-    // anew each time.
-    ("jit", "off"),
-];
+/// For the service's own statements.
+pub(super) const SERVICE: Settings = &service("5000");
+/// For look-ups, which nobody waits for any longer: what a filter asks for may be much to read. Less than our own limit, so that
+/// the server ends one first, and the connection is as good as before.
+pub(super) const LOOK_UPS: Settings = &service("900");
+
+/// Times in milliseconds.
+const fn service(statement_timeout: &'static str) -> [(&'static str, &'static str); 5] {
+    [
+        // A statement, by the server's clock.
+        ("statement_timeout", statement_timeout),
+        // The server ends a session that sits in an open transaction for so long.
+        ("idle_in_transaction_session_timeout", "5000"),
+        // Every statement of ours that repeats asks by key. A plan that was made and kept while the tables were empty would read
+        // them whole, again and again, as they grow.
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        // A scan that there is no way around (over the few consumers, say) counts as ruinously dear then, and would be compiled
+        // anew each time.
+        ("jit", "off"),
+    ]
+}
 
 /// For migrations, which may take their time. "already exists, skipping" is what migrating twice is meant to do.
 pub(super) const MIGRATIONS: Settings = &[("client_min_messages", "warning")];

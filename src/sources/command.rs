@@ -3,15 +3,13 @@
 mod check;
 mod presets;
 mod sign;
-mod table;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use super::{assembly::Given, variables::Variables};
-use crate::config::Config;
-use table::Output;
+use crate::{config::Config, table::Output};
 
 #[derive(Subcommand)]
 pub enum Command {

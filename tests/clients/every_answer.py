@@ -39,6 +39,7 @@ from hookline_client.models import (  # noqa: E402
     SourceTransaction,
     Status,
     Transaction,
+    TransactionPage,
     Verdict,
     Webhook,
 )
@@ -59,6 +60,7 @@ SENT = {"source": "stripe", "transaction_id": "unknown"}
 OPERATIONS = {
     "sendWebhook": ("webhooks.send_webhook", {"body": None}),
     "getTransaction": ("transactions.get_transaction", {"transaction_id": "unknown"}),
+    "listTransactions": ("transactions.list_transactions", {}),
     "listAttempts": ("transactions.list_attempts", {"transaction_id": "unknown"}),
     "sendEvent": ("webhooks.send_event", {"source": "stripe", "body": b'{"id":"evt_1"}'}),
     "askSource": ("webhooks.ask_source", {"source": "stripe"}),
@@ -172,6 +174,14 @@ def well():
     [attempt] = attempts.attempts
     assert (attempt.outcome, attempt.status) == (Outcome.REFUSED, 422) and attempt.error, attempt
 
+    page, _ = call("listTransactions", 200, TransactionPage, limit=1)
+    assert [row.transaction_id for row in page.data] == ["refused"], page
+    assert page.data[0].failure.verdict is Verdict.PERMANENT, page
+    page, _ = call("listTransactions", 200, TransactionPage, cursor=page.next_cursor, account="acc_user_1")
+    assert [row.transaction_id for row in page.data] == ["txn_1"] and page.next_cursor is None, page
+    faults = problem("listTransactions", 422, limit=0).errors
+    assert [fault.field for fault in faults] == ["limit"], faults
+
     problem("getTransaction", 404)
     problem("listAttempts", 404)
 
@@ -219,6 +229,7 @@ def events():
 OF_THE_DATABASE = (
     "sendWebhook",
     "getTransaction",
+    "listTransactions",
     "listAttempts",
     "sendEvent",
     "getSourceTransaction",

@@ -38,6 +38,7 @@ true satisfies Takes<Attempt["error"], null>;
 const [document = "", baseUrl = "", state = ""] = process.argv.slice(2);
 const WEBHOOKS = "/v1/webhooks/transactions";
 const TRANSACTION = "/v1/transactions/{transaction_id}";
+const LIST = "/v1/transactions";
 const ATTEMPTS = "/v1/transactions/{transaction_id}/attempts";
 const EVENTS = "/v1/webhooks/{source}";
 const SOURCE_TRANSACTION = "/v1/sources/{source}/transactions/{transaction_id}";
@@ -124,6 +125,7 @@ function silent(operation: string, status: number, { response }: Answer<unknown>
 const operations: Record<string, (options?: {}) => Promise<Answer<unknown>>> = {
   [`post ${WEBHOOKS}`]: (options = {}) => client.POST(WEBHOOKS, { body: webhook(), ...options }),
   [`get ${TRANSACTION}`]: (options = {}) => client.GET(TRANSACTION, { ...of("unknown"), ...options }),
+  [`get ${LIST}`]: (options = {}) => client.GET(LIST, options),
   [`get ${ATTEMPTS}`]: (options = {}) => client.GET(ATTEMPTS, { ...of("unknown"), ...options }),
   [`post ${EVENTS}`]: (options = {}) => send('{"id":"evt_1"}', options),
   [`get ${EVENTS}`]: (options = {}) => client.GET(EVENTS, { ...from("stripe"), ...options }),
@@ -169,6 +171,14 @@ async function well() {
   assert.deepEqual([givenUp.status, givenUp.processed_at, givenUp.failure?.verdict], ["FAILED", null, "PERMANENT"]);
   const [refusal] = good(`get ${ATTEMPTS}`, 200, await client.GET(ATTEMPTS, of("refused"))).attempts;
   assert.deepEqual([refusal?.outcome, refusal?.status], ["REFUSED", 422]);
+
+  const page = async (query: object) => good(`get ${LIST}`, 200, await client.GET(LIST, { params: { query } }));
+  const newest = await page({ limit: 1 });
+  assert.deepEqual(newest.data.map(({ transaction_id, failure }) => [transaction_id, failure?.verdict]), [["refused", "PERMANENT"]]);
+  const further = await page({ cursor: newest.next_cursor, account: "acc_user_1" });
+  assert.deepEqual([further.data.map(({ transaction_id }) => transaction_id), further.next_cursor], [["txn_1"], null]);
+  const unclear = problem(`get ${LIST}`, 422, await client.GET(LIST, { params: { query: { limit: 0 } } }));
+  assert.deepEqual(unclear.errors?.map(({ field }) => field), ["limit"]);
 
   problem(`get ${TRANSACTION}`, 404, await client.GET(TRANSACTION, of("unknown")));
   problem(`get ${ATTEMPTS}`, 404, await client.GET(ATTEMPTS, of("unknown")));
@@ -226,6 +236,7 @@ async function events() {
 const OF_THE_DATABASE = [
   `post ${WEBHOOKS}`,
   `get ${TRANSACTION}`,
+  `get ${LIST}`,
   `get ${ATTEMPTS}`,
   `post ${EVENTS}`,
   `get ${SOURCE_TRANSACTION}`,

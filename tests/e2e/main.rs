@@ -26,6 +26,8 @@ mod harness;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod look;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod private_pooler;

@@ -12,6 +12,10 @@ use serde_json::{Value, value::RawValue};
 /// Every amount is nearer to zero.
 const BELOW: f64 = 1e15;
 
+/// An amount as a text: a number of RFC 8259, section 6. Exponents are taken, too, but with them no pattern could count the
+/// digits.
+pub(crate) const AMOUNT_PATTERN: &str = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$";
+
 /// An [`entity::Amount`] as a JSON number that is written digit by digit.
 pub(super) struct Amount<const SENT: bool = false>(entity::Amount);
 
@@ -86,8 +90,7 @@ fn number() -> MetaSchema {
 fn string() -> MetaSchema {
     MetaSchema {
         description: Some("Exactly such a number: for whom numbers are binary floating point."),
-        // RFC 8259, section 6. Exponents are taken, too, but with them no pattern could count the digits.
-        pattern: Some(r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$".into()),
+        pattern: Some(AMOUNT_PATTERN.into()),
         example: Some(Value::from("1500.00")),
         ..MetaSchema::new("string")
     }

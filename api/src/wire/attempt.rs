@@ -17,7 +17,7 @@ pub(crate) struct AttemptList {
 /// One call to downstream.
 #[derive(Serialize, Object)]
 #[oai(example)]
-pub(crate) struct Attempt {
+pub struct Attempt {
     /// 1 for the first.
     number: i32,
     /// When it began (RFC 3339, UTC).

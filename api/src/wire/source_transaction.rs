@@ -15,7 +15,7 @@ use super::{
 #[derive(Serialize, Object)]
 #[oai(example)]
 #[oai(skip_serializing_if_is_none)]
-pub(crate) struct SourceTransaction {
+pub struct SourceTransaction {
     /// The source, as its path names it.
     source: String,
     /// The sender's id of the event, or one that was made for it.
@@ -67,7 +67,7 @@ pub(crate) struct SourceTransaction {
 
 impl SourceTransaction {
     /// Without `payload` the event has none, or it is kept no more.
-    pub(crate) fn new(
+    pub fn new(
         row: Model,
         payload: Option<payload::Model>,
         failure: Option<failure::Model>,
@@ -93,6 +93,15 @@ impl SourceTransaction {
             payload: json,
             payload_base64: base64,
             failure: failure.map(Failure::from),
+        }
+    }
+
+    pub(super) fn without_payload(self) -> Self {
+        Self {
+            sent_at: None,
+            payload: None,
+            payload_base64: None,
+            ..self
         }
     }
 }

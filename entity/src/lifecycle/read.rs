@@ -11,6 +11,10 @@ use uuid::Uuid;
 use super::{Status, execute, pairs};
 use crate::{SourceName, TransactionId, attempt, failure, payload, sql, statement, transaction};
 
+/// The columns of a transaction's row, as [`transaction::Model`] reads them.
+pub(super) const COLUMNS: &str = "transactions.id, transactions.source, transactions.transaction_id, type, source_account, \
+     destination_account, CAST(amount AS text) AS amount, currency, extra, status, created_at, processed_at";
+
 /// The transaction that a source's sender calls `transaction_id`.
 pub async fn find(
     db: &DatabaseConnection,
@@ -20,10 +24,10 @@ pub async fn find(
     let find = || {
         sql::statement(
             db,
-            "SELECT transactions.id, transactions.source, transactions.transaction_id, type, source_account, \
-                    destination_account, CAST(amount AS text) AS amount, currency, extra, status, created_at, processed_at \
-             FROM keys JOIN transactions ON transactions.id = keys.id \
-             WHERE keys.source = $1 AND keys.transaction_id = $2",
+            format!(
+                "SELECT {COLUMNS} FROM keys JOIN transactions ON transactions.id = keys.id \
+                 WHERE keys.source = $1 AND keys.transaction_id = $2"
+            ),
             [source.as_ref().into(), transaction_id.as_ref().into()],
         )
     };
@@ -67,6 +71,23 @@ pub async fn failure(db: &DatabaseConnection, id: Uuid) -> Result<Option<failure
     Ok(all(db, &failure::Entity::find_by_id(id)).await?.pop())
 }
 
+/// Why these transactions are `FAILED`, those of them that are.
+pub async fn failures(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, failure::Model>, DbErr> {
+    let select = format!(
+        "SELECT id, verdict, reason, failed_at FROM failures WHERE {}",
+        sql::is_one_of_the_ids(db, "id")
+    );
+    let rows = statement::look_up(db, || sql::statement(db, &select, [sql::ids(db, ids)])).await?;
+    let rows = rows.iter().map(|row| {
+        let failure = failure::Model::from_query_result(row, "")?;
+        Ok((failure.id, failure))
+    });
+    rows.collect()
+}
+
 /// Whether each of these migrations has been applied: the names of those that have.
 pub async fn migrations(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let rows = statement::look_up(db, || {
@@ -90,7 +111,7 @@ pub async fn try_write(db: &DatabaseConnection) -> Result<(), DbErr> {
     Ok(())
 }
 
-async fn all<E: EntityTrait>(
+pub(super) async fn all<E: EntityTrait>(
     db: &DatabaseConnection,
     select: &Select<E>,
 ) -> Result<Vec<E::Model>, DbErr> {

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod list;
 mod partitions;
 mod receive;
 mod record;

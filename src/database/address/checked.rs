@@ -49,6 +49,14 @@ impl Address {
         }
     }
 
+    /// The SQLite file; nothing for PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Sqlite { path, .. } => Some(path),
+            Place::Postgres { .. } => None,
+        }
+    }
+
     /// PostgreSQL's database; nothing for a SQLite file.
     pub fn database(&self) -> &str {
         match &self.place {

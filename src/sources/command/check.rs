@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::Value;
 
-use super::table::{self, Output, Row, object};
+use crate::table::{self, Output, Row, object};
 use crate::{
     output,
     sources::{

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use source::Description;
 
-use super::table::{self, Output, Row, object};
+use crate::table::{self, Output, Row, object};
 
 pub fn run(output: Output) -> anyhow::Result<()> {
     let presets: Vec<Description> = source::descriptions().collect();

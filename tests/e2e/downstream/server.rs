@@ -44,7 +44,7 @@ pub(crate) struct Downstream {
 
 impl Downstream {
     /// `answer` is asked with the number of the call, 0 for the first.
-    pub(super) async fn start(answer: impl Fn(usize) -> Answer + Send + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize) -> Answer + Send + 'static) -> Self {
         Self::listen(Box::new(move |number, _| answer(number))).await
     }
 
