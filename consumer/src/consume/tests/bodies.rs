@@ -62,7 +62,7 @@ async fn only_so_many_bytes_are_in_memory_and_what_is_short_does_not_wait_for_th
     let room = 8 * (BODY_BYTES_READ + 1);
     scene.consumer.large = Large::new(room as u32);
     let long = |eighths| received_event(vec![b'x'; room / 8 * eighths]);
-    let all = vec![long(4), long(4), long(9), long(1), received()];
+    let all = vec![long(4), long(3), long(9), long(1), received()];
     let ids = scene.publish_these(all).await;
     let waits = |scene: &Scene| -> Vec<Uuid> {
         let jobs = scene.consumer.jobs.iter();
@@ -71,7 +71,7 @@ async fn only_so_many_bytes_are_in_memory_and_what_is_short_does_not_wait_for_th
     scene
         .until(|scene| scene.consumer.working.len() == 3 && scene.consumer.taking.is_empty())
         .await;
-    // What is short passes those that wait. The second of these waits behind the first, or that would never have its turn.
+    // What is short passes those that wait. The last would fit, and waits: or the longest would never have its turn.
     assert_eq!(waits(&scene), ids[2..4]);
     // What ends makes room, whatever it was.
     scene.consumer.working.clear();
