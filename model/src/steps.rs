@@ -241,6 +241,7 @@ pub const STEPS: &[Step] = &[
 pub const NOT_MODELLED: &[(&str, &str, &str)] = &[
     (LIFECYCLE, "load", "reads"),
     (JOB, "jobs", "reads"),
+    (JOB, "body", "reads"),
     (DUE, "state", "reads"),
     (DUE, "shorten_waits", "is about times, which are left out"),
     (
