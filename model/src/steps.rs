@@ -48,7 +48,6 @@ const RECORD: &str = "consumer/src/consume/record.rs";
 const SETTLE: &str = "consumer/src/consume/settle.rs";
 const KEEPER: &str = "consumer/src/lease.rs";
 const PEERS: &str = "consumer/src/peers.rs";
-const LIFECYCLE: &str = "entity/src/lifecycle.rs";
 const RECEIVE: &str = "entity/src/lifecycle/receive.rs";
 const DUE: &str = "entity/src/lifecycle/due.rs";
 const TAKE: &str = "entity/src/lifecycle/take.rs";
@@ -239,7 +238,6 @@ pub const STEPS: &[Step] = &[
 
 /// Public functions of `entity/src/lifecycle` that no row names, each with the reason.
 pub const NOT_MODELLED: &[(&str, &str, &str)] = &[
-    (LIFECYCLE, "load", "reads"),
     (JOB, "jobs", "reads"),
     (JOB, "body", "reads"),
     (DUE, "state", "reads"),

@@ -154,12 +154,7 @@ async fn another_method_is_405_and_names_the_right_one(harness: &mut Harness) {
 
 async fn an_unknown_path_is_404(harness: &mut Harness) {
     let api = harness.start("").await.url();
-    for path in [
-        "/nothing",
-        "/v1",
-        "/v1/transactions/a/b",
-        "/docs/x",
-    ] {
+    for path in ["/nothing", "/v1", "/v1/transactions/a/b", "/docs/x"] {
         problem(harness.get(&format!("{api}{path}")).await, 404).await;
     }
 }
