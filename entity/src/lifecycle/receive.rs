@@ -88,16 +88,12 @@ async fn insert_postgres(
         values.push(millis(due_in).into());
         let (due_in, now) = (values.len(), sql::now_millis(db));
         let content = rows.content();
-        let stored = match rows.has_payloads() {
-            false => String::new(),
-            true => {
-                let payload = rows.payload();
-                format!(
-                    "stored AS (INSERT INTO payloads ({payload}) SELECT {payload} \
-                       FROM batch JOIN claimed USING (id) WHERE source <> 'transactions'), "
-                )
-            }
-        };
+        let stored = rows.payload().map_or_else(String::new, |payload| {
+            format!(
+                "stored AS (INSERT INTO payloads ({payload}) SELECT {payload} \
+                   FROM batch JOIN claimed USING (id) WHERE source <> 'transactions'), "
+            )
+        });
         let insert = format!(
             "WITH batch AS ({batch}), \
              claimed AS (INSERT INTO keys (source, transaction_id, id, fingerprint) \
@@ -125,16 +121,12 @@ async fn insert_sqlite(
     values.push(millis(due_in).into());
     values.push((rows.len() as i64).into());
     let (batch, content, now) = (rows.all(), rows.content(), sql::now_millis(db));
-    let stored = match rows.has_payloads() {
-        false => String::new(),
-        true => {
-            let payload = rows.payload();
-            format!(
-                "INSERT INTO payloads ({payload}) SELECT {payload} FROM batch \
-                   WHERE source <> 'transactions' AND {IS_OURS} ON CONFLICT (id) DO NOTHING; "
-            )
-        }
-    };
+    let stored = rows.payload().map_or_else(String::new, |payload| {
+        format!(
+            "INSERT INTO payloads ({payload}) SELECT {payload} FROM batch \
+               WHERE source <> 'transactions' AND {IS_OURS} ON CONFLICT (id) DO NOTHING; "
+        )
+    });
     // Where all are new there is no need to look whose each is.
     let insert = format!(
         "CREATE TEMPORARY TABLE IF NOT EXISTS batch ({}); \

@@ -66,15 +66,16 @@ const PAYLOAD: &[Column] = &[
 pub(super) struct Rows<'a> {
     rows: Vec<(Uuid, &'a Webhook)>,
     content: Vec<&'static Column>,
-    /// Empty if none of them has a payload.
-    payload: Vec<&'static Column>,
+    /// `None` if none of them has a payload.
+    payload: Option<Vec<&'static Column>>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(rows: Vec<(Uuid, &'a Webhook)>) -> Self {
         let is_there = |column: &&Column| rows.iter().any(|(_, w)| (column.value)(w).is_some());
         let content = CONTENT.iter().filter(is_there).collect();
-        let payload = PAYLOAD.iter().filter(is_there).collect();
+        let has_payloads = rows.iter().any(|(_, w)| w.payload().is_some());
+        let payload = has_payloads.then(|| PAYLOAD.iter().filter(is_there).collect());
         Self {
             content,
             payload,
@@ -87,9 +88,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn has_payloads(&self) -> bool {
-        self.rows
-            .iter()
-            .any(|(_, webhook)| webhook.payload().is_some())
+        self.payload.is_some()
     }
 
     /// The names of the columns that `transactions` takes, `id` first.
@@ -97,9 +96,9 @@ impl<'a> Rows<'a> {
         names("id", &self.content)
     }
 
-    /// The names of the columns that `payloads` takes, `id` first.
-    pub(super) fn payload(&self) -> String {
-        names("id, body", &self.payload)
+    /// The names of the columns that `payloads` takes, `id` first, if any of them has a payload.
+    pub(super) fn payload(&self) -> Option<String> {
+        Some(names("id, body", self.payload.as_ref()?))
     }
 
     /// The names of the columns that [`select`](Self::select) has, in their order.
@@ -127,7 +126,10 @@ impl<'a> Rows<'a> {
     }
 
     fn columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
-        self.content.iter().chain(&self.payload).copied()
+        self.content
+            .iter()
+            .chain(self.payload.iter().flatten())
+            .copied()
     }
 
     /// What is missing is an empty text in the array, for an array of texts with gaps cannot be bound. None of these texts is
