@@ -1,15 +1,10 @@
 //! What a source may be called, and where it is.
 
-/// Bytes of a name.
-const NAME_BYTES_MAX: usize = 63;
+use entity::SourceName;
 
 /// Whether a source may have this name: it stands in a path, in the log and in the database.
 pub fn is_good(name: &str) -> bool {
-    let is_alphanumeric = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let mut bytes = name.bytes();
-    name.len() <= NAME_BYTES_MAX
-        && bytes.next().is_some_and(is_alphanumeric)
-        && bytes.all(|c| is_alphanumeric(c) || matches!(c, b'-' | b'_' | b'.'))
+    name.parse::<SourceName>().is_ok()
 }
 
 /// What a name must be, after `must be`.
