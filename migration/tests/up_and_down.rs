@@ -5,7 +5,7 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 18] = [
     "transactions",
     "outbox",
     "conflicts",
@@ -18,6 +18,12 @@ const TABLES: [&str; 12] = [
     "keys",
     "payloads",
     "refusals",
+    "audit",
+    "bulk_retries",
+    "pauses",
+    "repeats",
+    "duties",
+    "heard",
 ];
 
 async fn open(url: &str) -> DatabaseConnection {
