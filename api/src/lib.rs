@@ -37,6 +37,7 @@ mod source_transactions;
 mod sources;
 mod space;
 mod transactions;
+mod waiting;
 mod webhooks;
 mod wire;
 mod writer;
@@ -61,6 +62,7 @@ use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
+use waiting::Waiting;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
 pub use wire::{Attempt, SourceTransaction, TransactionPage};
 
@@ -102,10 +104,14 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         gate: Gate::new(sources, ledger),
         space: Space::default(),
     };
-    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone());
+    let waiting = Waiting::default();
+    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone(), &waiting);
     drop(ways);
     let Databases {
-        write, slots, file, ..
+        write,
+        read,
+        slots,
+        file,
     } = databases;
     // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
@@ -119,6 +125,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             stop.clone()
         )),
         partitions::run(write.clone(), stop.clone()),
+        waiting::run(read, waiting, stop.clone()),
         refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );

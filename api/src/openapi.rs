@@ -17,6 +17,7 @@ use poem_openapi::{
 use crate::{
     list,
     problem::{self, Problem},
+    waiting,
 };
 
 /// The operations of `T`, whose description is mended.
@@ -145,6 +146,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         }
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
+        "wait" => (2..=8, waiting::PATTERN),
         _ => return,
     };
     schema.min_length = Some(*length.start());

@@ -26,6 +26,7 @@ use crate::{
     source_transactions::SourceTransactions,
     space::Space,
     transactions::Transactions,
+    waiting::Waiting,
     webhooks::Webhooks,
     writer::{self, Writer},
 };
@@ -72,7 +73,13 @@ impl Ways {
     }
 }
 
-fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
+fn service(
+    ways: &Ways,
+    databases: &Databases,
+    queue: &Queue,
+    drain: Drain,
+    waiting: &Waiting,
+) -> Service {
     let db = || databases.read.clone();
     let health = Health::new(
         databases.write.clone(),
@@ -85,9 +92,15 @@ fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> S
         ways.webhooks(),
         ways.door(),
         List { db: db() },
-        Transactions { db: db() },
+        Transactions {
+            db: db(),
+            waiting: waiting.clone(),
+        },
         Attempts { db: db() },
-        SourceTransactions { db: db() },
+        SourceTransactions {
+            db: db(),
+            waiting: waiting.clone(),
+        },
         health,
     );
     OpenApiService::new(
@@ -122,7 +135,14 @@ pub fn openapi() -> String {
         gate: Gate::new(sources, refusals::channel().0),
         space: Space::default(),
     };
-    service(&ways, &databases, &queue, Drain::default()).spec()
+    service(
+        &ways,
+        &databases,
+        &queue,
+        Drain::default(),
+        &Waiting::default(),
+    )
+    .spec()
 }
 
 /// Everything that answers.
@@ -131,8 +151,9 @@ pub(crate) fn routes(
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
+    waiting: &Waiting,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain);
+    let service = service(ways, databases, queue, drain, waiting);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()

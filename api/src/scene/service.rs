@@ -21,6 +21,7 @@ use crate::{
     refusals, relay,
     routes::{self, Ways},
     space::Space,
+    waiting::Waiting,
     writer,
 };
 
@@ -113,7 +114,13 @@ impl Service {
             file: None,
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
-        let endpoint = routes::routes(&ways, &databases, &queue, Drain::default());
+        let endpoint = routes::routes(
+            &ways,
+            &databases,
+            &queue,
+            Drain::default(),
+            &Waiting::default(),
+        );
         let stop = CancellationToken::new();
         let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
         tokio::spawn(async move {
