@@ -14,6 +14,7 @@ mod docs;
 mod door;
 mod drain;
 mod edge;
+pub mod events;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -55,14 +56,13 @@ pub use file_watch::FileWatch;
 use gate::Gate;
 pub use problem::FieldError;
 use relay::HintSender;
-use routes::Ways;
 pub use routes::openapi;
+use routes::{Listeners, Ways};
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
-use waiting::Waiting;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
 pub use wire::{Attempt, SourceTransaction, TransactionPage};
 
@@ -104,8 +104,8 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         gate: Gate::new(sources, ledger),
         space: Space::default(),
     };
-    let waiting = Waiting::default();
-    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone(), &waiting);
+    let listeners = Listeners::new(stop.clone());
+    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone(), &listeners);
     drop(ways);
     let Databases {
         write,
@@ -125,7 +125,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             stop.clone()
         )),
         partitions::run(write.clone(), stop.clone()),
-        waiting::run(read, waiting, stop.clone()),
+        waiting::run(read, listeners.waiting, stop.clone()),
         refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );

@@ -144,6 +144,10 @@ pub(crate) fn example_source() -> String {
     "stripe".into()
 }
 
+pub(crate) fn example_source_query() -> Option<String> {
+    Some(example_source())
+}
+
 pub(crate) fn example_event_id() -> String {
     "evt_1NG8Du2eZvKYlo2CUI79vXWy".into()
 }

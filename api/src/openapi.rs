@@ -15,7 +15,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    list,
+    events, list,
     problem::{self, Problem},
     waiting,
 };
@@ -48,9 +48,13 @@ fn mend_operation(operation: &mut MetaOperation) {
     if operation.operation_id == Some("listTransactions") {
         operation.params.extend(list::document());
     }
+    let follows = operation.operation_id == Some("followEvents");
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
+            if follows && parameter.name == "cursor" {
+                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            }
         }
     }
     let responses = &mut operation.responses.responses;

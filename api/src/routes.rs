@@ -9,6 +9,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Databases, Drain,
@@ -17,6 +18,7 @@ use crate::{
     docs::Document,
     door::Door,
     edge,
+    events::{Events, Room},
     gate::Gate,
     health::Health,
     list::List,
@@ -41,9 +43,27 @@ type Operations = (
     Transactions,
     Attempts,
     SourceTransactions,
+    Events,
     Health,
 );
 type Service = OpenApiService<Described<Operations>, ()>;
+
+/// Who stays on the line.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    pub(crate) waiting: Waiting,
+    pub(crate) room: Room,
+}
+
+impl Listeners {
+    /// Nobody stays when the process stops.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            waiting: Waiting::default(),
+            room: Room::new(stop),
+        }
+    }
+}
 
 /// What webhooks come in by.
 #[derive(Clone)]
@@ -78,7 +98,7 @@ fn service(
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
-    waiting: &Waiting,
+    listeners: &Listeners,
 ) -> Service {
     let db = || databases.read.clone();
     let health = Health::new(
@@ -94,12 +114,16 @@ fn service(
         List { db: db() },
         Transactions {
             db: db(),
-            waiting: waiting.clone(),
+            waiting: listeners.waiting.clone(),
         },
         Attempts { db: db() },
         SourceTransactions {
             db: db(),
-            waiting: waiting.clone(),
+            waiting: listeners.waiting.clone(),
+        },
+        Events {
+            db: db(),
+            room: listeners.room.clone(),
         },
         health,
     );
@@ -140,7 +164,7 @@ pub fn openapi() -> String {
         &databases,
         &queue,
         Drain::default(),
-        &Waiting::default(),
+        &Listeners::new(CancellationToken::new()),
     )
     .spec()
 }
@@ -151,9 +175,9 @@ pub(crate) fn routes(
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
-    waiting: &Waiting,
+    listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain, waiting);
+    let service = service(ways, databases, queue, drain, listeners);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
