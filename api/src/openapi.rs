@@ -15,8 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    list,
+    events, list,
     problem::{self, Problem},
+    waiting,
 };
 
 /// The operations of `T`, whose description is mended.
@@ -47,9 +48,13 @@ fn mend_operation(operation: &mut MetaOperation) {
     if operation.operation_id == Some("listTransactions") {
         operation.params.extend(list::document());
     }
+    let follows = operation.operation_id == Some("followEvents");
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
+            if follows && parameter.name == "cursor" {
+                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            }
         }
     }
     let responses = &mut operation.responses.responses;
@@ -145,6 +150,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         }
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
+        "wait" => (2..=8, waiting::PATTERN),
         _ => return,
     };
     schema.min_length = Some(*length.start());

@@ -9,6 +9,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Databases, Drain,
@@ -17,6 +18,7 @@ use crate::{
     docs::Document,
     door::Door,
     edge,
+    events::{Events, Room},
     gate::Gate,
     health::Health,
     list::List,
@@ -26,6 +28,7 @@ use crate::{
     source_transactions::SourceTransactions,
     space::Space,
     transactions::Transactions,
+    waiting::Waiting,
     webhooks::Webhooks,
     writer::{self, Writer},
 };
@@ -40,9 +43,27 @@ type Operations = (
     Transactions,
     Attempts,
     SourceTransactions,
+    Events,
     Health,
 );
 type Service = OpenApiService<Described<Operations>, ()>;
+
+/// Who stays on the line.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    pub(crate) waiting: Waiting,
+    pub(crate) room: Room,
+}
+
+impl Listeners {
+    /// Nobody stays when the process stops.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            waiting: Waiting::default(),
+            room: Room::new(stop),
+        }
+    }
+}
 
 /// What webhooks come in by.
 #[derive(Clone)]
@@ -72,7 +93,13 @@ impl Ways {
     }
 }
 
-fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
+fn service(
+    ways: &Ways,
+    databases: &Databases,
+    queue: &Queue,
+    drain: Drain,
+    listeners: &Listeners,
+) -> Service {
     let db = || databases.read.clone();
     let health = Health::new(
         databases.write.clone(),
@@ -85,9 +112,19 @@ fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> S
         ways.webhooks(),
         ways.door(),
         List { db: db() },
-        Transactions { db: db() },
+        Transactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
         Attempts { db: db() },
-        SourceTransactions { db: db() },
+        SourceTransactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
+        Events {
+            db: db(),
+            room: listeners.room.clone(),
+        },
         health,
     );
     OpenApiService::new(
@@ -122,7 +159,14 @@ pub fn openapi() -> String {
         gate: Gate::new(sources, refusals::channel().0),
         space: Space::default(),
     };
-    service(&ways, &databases, &queue, Drain::default()).spec()
+    service(
+        &ways,
+        &databases,
+        &queue,
+        Drain::default(),
+        &Listeners::new(CancellationToken::new()),
+    )
+    .spec()
 }
 
 /// Everything that answers.
@@ -131,8 +175,9 @@ pub(crate) fn routes(
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
+    listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain);
+    let service = service(ways, databases, queue, drain, listeners);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()

@@ -19,7 +19,7 @@ use crate::{
     admission::Admission,
     gate::Gate,
     refusals, relay,
-    routes::{self, Ways},
+    routes::{self, Listeners, Ways},
     space::Space,
     writer,
 };
@@ -113,8 +113,14 @@ impl Service {
             file: None,
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
-        let endpoint = routes::routes(&ways, &databases, &queue, Drain::default());
         let stop = CancellationToken::new();
+        let endpoint = routes::routes(
+            &ways,
+            &databases,
+            &queue,
+            Drain::default(),
+            &Listeners::new(stop.clone()),
+        );
         let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
         tokio::spawn(async move {
             write.await;
@@ -185,6 +191,13 @@ impl Service {
     /// How many rows a table has.
     pub(crate) async fn count<E: EntityTrait<Model: Sync>>(&self) -> u64 {
         E::find().count(&self.db).await.unwrap()
+    }
+}
+
+impl Service {
+    /// As the process would when it stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 }
 
