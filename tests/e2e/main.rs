@@ -30,6 +30,8 @@ mod look;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod private_pooler;
 #[cfg(test)]
 mod processes;
