@@ -15,6 +15,7 @@ mod door;
 mod drain;
 mod edge;
 pub mod events;
+pub mod failures;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -27,7 +28,7 @@ mod operate;
 mod partitions;
 mod paths;
 mod problem;
-mod refusals;
+pub mod refusals;
 pub mod relay;
 mod routes;
 #[cfg(test)]
@@ -65,7 +66,9 @@ pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
-pub use wire::{Attempt, SourceTransaction, TransactionPage};
+pub use wire::{
+    Attempt, FailureGroup, FailureGroups, Refusal, RefusalPage, SourceTransaction, TransactionPage,
+};
 
 /// What the HTTP side works with.
 pub struct Resources {

@@ -1,7 +1,7 @@
 //! `GET /v1/transactions`: list transactions, page by page. Who asks in another way than over HTTP [`parse`]s and [`load`]s the
 //! same.
 
-mod cursor;
+pub(crate) mod cursor;
 mod parameters;
 mod query;
 

@@ -48,12 +48,15 @@ fn mend_operation(operation: &mut MetaOperation) {
     if operation.operation_id == Some("listTransactions") {
         operation.params.extend(list::document());
     }
-    let follows = operation.operation_id == Some("followEvents");
+    let id = operation.operation_id.unwrap_or_default();
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
-            if follows && parameter.name == "cursor" {
-                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            match (id, parameter.name.as_str()) {
+                ("followEvents", "cursor") => schema.pattern = Some(events::CURSOR_PATTERN.into()),
+                ("listRefusals", "cursor") => schema.pattern = Some(list::cursor::PATTERN.into()),
+                ("listFailures", "since") => schema.format = Some("date-time".into()),
+                _ => {}
             }
         }
     }
@@ -242,6 +245,11 @@ mod tests {
             [
                 "Attempt.error",
                 "Attempt.status",
+                "FailureGroup.sample",
+                "FailureGroup.source",
+                "FailureGroup.status",
+                "Refusal.skew_s",
+                "RefusalPage.next_cursor",
                 "SourceTransaction.processed_at",
                 "Transaction.processed_at",
                 "TransactionPage.next_cursor"
@@ -298,7 +306,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 12);
+        assert_eq!(seen, 15);
     }
 
     #[test]
