@@ -17,12 +17,14 @@ mod look;
 mod migrate;
 mod output;
 mod pools;
+mod reread;
 mod role;
 mod serve;
 mod settings;
 mod signals;
 mod sources;
 mod table;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -3,10 +3,12 @@
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
 //! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said) or [`door`] (those of all other
-//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
-//! [`openapi`](mod@openapi) are what the document says of all that.
+//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`access`] says who may look
+//! anything up. [`wire`] and [`openapi`](mod@openapi) are what the document says of all that.
 
+mod access;
 mod admission;
+pub mod alone;
 mod attempts;
 mod body;
 mod databases;
@@ -47,15 +49,19 @@ use queue::Queue;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
+use access::Access;
+pub use access::{Token, Tokens};
 use admission::Admission;
 pub use databases::Databases;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
 use gate::Gate;
+pub use health::Needs;
 pub use problem::FieldError;
 use relay::HintSender;
 use routes::Ways;
 pub use routes::openapi;
+use serve::Entrance;
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
@@ -77,7 +83,12 @@ pub struct Resources {
     pub hints: HintSender,
     /// Who may send, as it is now.
     pub sources: watch::Receiver<Arc<Sources>>,
+    /// Who may look anything up, as it is now.
+    pub tokens: watch::Receiver<Arc<Tokens>>,
 }
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 10_000;
 
 /// Serves HTTP, and commits what is received, until `stop`.
 ///
@@ -91,6 +102,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         drain,
         hints,
         sources,
+        tokens,
     } = resources;
     let (writer, inbox) = writer::channel();
     let (ledger, lines) = refusals::channel();
@@ -99,11 +111,22 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     let ways = Ways {
         writer,
         admission: admission.clone(),
-        gate: Gate::new(sources, ledger),
+        gate: Gate::new(sources.clone(), ledger),
         space: Space::default(),
     };
-    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone());
+    let address = listener.local_addr().ok();
+    if let Some(address) = address {
+        tracing::info!(event = "listening", "listening on http://{address}");
+    }
+    let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
+    let needs = routes::needs(&databases, queue, drain.clone(), sources, tokens);
+    let endpoint = routes::routes(&ways, &databases, needs, access);
     drop(ways);
+    let entrance = Entrance {
+        listener,
+        connections_max: CONNECTIONS_MAX,
+        shedder: Some(shedder),
+    };
     let Databases {
         write, slots, file, ..
     } = databases;
@@ -111,9 +134,8 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
         admission.beside(serve::run(
-            listener,
+            entrance,
             settings,
-            shedder,
             endpoint,
             drain,
             stop.clone()

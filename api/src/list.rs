@@ -20,6 +20,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up,
     problem::Problem,
@@ -63,7 +64,7 @@ impl List {
         tag = "Tag::Transactions",
         operation_id = "listTransactions"
     )]
-    async fn list(&self, request: &Request) -> Answer {
+    async fn list(&self, _may: MayRead, request: &Request) -> Answer {
         let asked = request.uri().query().unwrap_or_default();
         let query = match parse(form_urlencoded::parse(asked.as_bytes())) {
             Ok(query) => query,

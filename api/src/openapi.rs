@@ -52,8 +52,17 @@ fn mend_operation(operation: &mut MetaOperation) {
             constrain(&parameter.name, schema);
         }
     }
+    let is_guarded = !operation.security.is_empty();
     let responses = &mut operation.responses.responses;
     responses.extend(everywhere());
+    if is_guarded {
+        // A handler that reads bodies answers what its extractors fail with, and names it itself.
+        let missing: Vec<_> = denied()
+            .into_iter()
+            .filter(|denied| responses.iter().all(|it| it.status != denied.status))
+            .collect();
+        responses.extend(missing);
+    }
     responses.sort_by_key(|response| response.status);
     // Some generators make a name of it as it stands.
     let headers = responses
@@ -62,9 +71,8 @@ fn mend_operation(operation: &mut MetaOperation) {
     headers.for_each(|header| header.name = in_title_case(&header.name));
 }
 
-/// What any path may answer, whichever handler is behind it.
-fn everywhere() -> [MetaResponse; 2] {
-    let problem = |status, description, headers| MetaResponse {
+fn problem(status: u16, description: &'static str, headers: Vec<MetaHeader>) -> MetaResponse {
+    MetaResponse {
         description,
         status: Some(status),
         status_range: None,
@@ -73,14 +81,39 @@ fn everywhere() -> [MetaResponse; 2] {
             schema: Problem::schema_ref(),
         }],
         headers,
-    };
-    let allow = MetaHeader {
-        name: "Allow".into(),
-        description: Some("The methods that this path answers to.".into()),
+    }
+}
+
+fn header(name: &str, description: &str) -> MetaHeader {
+    MetaHeader {
+        name: name.into(),
+        description: Some(description.into()),
         required: true,
         deprecated: false,
         schema: String::schema_ref(),
-    };
+    }
+}
+
+/// What is answered to whoever may not.
+fn denied() -> [MetaResponse; 2] {
+    let challenge = header("WWW-Authenticate", "What to send.");
+    [
+        problem(
+            401,
+            "It needs a token, and there is none, or none that is known here.",
+            vec![challenge],
+        ),
+        problem(
+            403,
+            "Whoever asks may not: the token is for less, no token is for this, or it is a page of another site.",
+            vec![],
+        ),
+    ]
+}
+
+/// What any path may answer, whichever handler is behind it.
+fn everywhere() -> [MetaResponse; 2] {
+    let allow = header("Allow", "The methods that this path answers to.");
     [
         problem(
             405,
@@ -293,6 +326,36 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 12);
+    }
+
+    #[test]
+    fn an_operation_is_open_to_everybody_or_says_which_token_it_needs() {
+        let document = document();
+        for (path, operation) in operations(&document) {
+            let is_open = ["Webhooks", "Health"]
+                .iter()
+                .any(|tag| operation["tags"][0] == **tag);
+            let schemes = operation["security"].as_array().into_iter().flatten();
+            let schemes: Vec<String> = schemes
+                .flat_map(|scheme| scheme.as_object().unwrap().keys().cloned())
+                .collect();
+            assert_eq!(schemes.is_empty(), is_open, "{path}");
+            assert!(
+                is_open || schemes.contains(&"AdminToken".to_owned()),
+                "{path}"
+            );
+            for status in ["401", "403"] {
+                let is_there = operation["responses"].get(status).is_some();
+                assert!(is_there || is_open, "{path} {status}");
+            }
+        }
+        let schemes = document["components"]["securitySchemes"]
+            .as_object()
+            .unwrap();
+        let bearer = schemes
+            .values()
+            .filter(|scheme| scheme["scheme"] == "bearer");
+        assert_eq!(bearer.count(), 2);
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! Which path leads where, and the document that says so.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
-
 use tokio::sync::watch;
 
 use crate::{
-    Databases, Drain,
+    Databases, Drain, Sources, Tokens,
+    access::Access,
     admission::Admission,
     attempts::Attempts,
     docs::Document,
     door::Door,
     edge,
     gate::Gate,
-    health::Health,
+    health::{Health, Needs},
     list::List,
     openapi::Described,
     paths, refusals,
@@ -72,15 +72,8 @@ impl Ways {
     }
 }
 
-fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
+fn service(ways: &Ways, databases: &Databases, needs: Needs) -> Service {
     let db = || databases.read.clone();
-    let health = Health::new(
-        databases.write.clone(),
-        databases.file.clone(),
-        queue.clone(),
-        drain,
-        ways.gate.clone(),
-    );
     let operations = (
         ways.webhooks(),
         ways.door(),
@@ -88,7 +81,7 @@ fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> S
         Transactions { db: db() },
         Attempts { db: db() },
         SourceTransactions { db: db() },
-        health,
+        Health::new(needs),
     );
     OpenApiService::new(
         Described(operations),
@@ -114,31 +107,54 @@ pub fn openapi() -> String {
         slots: Slots::SQLITE,
         file: None,
     };
-    let queue = Queue::Memory(queue::memory::Queue::new());
     let (_, sources) = watch::channel(Default::default());
     let ways = Ways {
         writer: writer::channel().0,
         admission: Admission::new(databases.slots),
-        gate: Gate::new(sources, refusals::channel().0),
+        gate: Gate::new(sources.clone(), refusals::channel().0),
         space: Space::default(),
     };
-    service(&ways, &databases, &queue, Drain::default()).spec()
+    let queue = Queue::Memory(queue::memory::Queue::new());
+    let (_, tokens) = watch::channel(Arc::new(Tokens::default()));
+    let needs = needs(&databases, queue, Drain::default(), sources, tokens);
+    service(&ways, &databases, needs).spec()
+}
+
+/// What it needs to receive webhooks.
+pub(crate) fn needs(
+    databases: &Databases,
+    queue: Queue,
+    drain: Drain,
+    sources: watch::Receiver<Arc<Sources>>,
+    tokens: watch::Receiver<Arc<Tokens>>,
+) -> Needs {
+    Needs {
+        db: databases.write.clone(),
+        writes: true,
+        file: databases.file.clone(),
+        queue,
+        drain,
+        sources: Some(sources),
+        tokens,
+        lease: None,
+    }
 }
 
 /// Everything that answers.
 pub(crate) fn routes(
     ways: &Ways,
     databases: &Databases,
-    queue: &Queue,
-    drain: Drain,
+    needs: Needs,
+    access: Access,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain);
+    let service = service(ways, databases, needs);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))
-        .nest("/", service);
+        .nest("/", service)
+        .data(access);
     let webhooks = operations(ways.webhooks()).into_values();
     let events = operations(ways.door()).into_iter();
     TopLevel {
@@ -150,6 +166,17 @@ pub(crate) fn routes(
     }
     .around(edge::around)
     .with(CatchPanic::new().with_handler(edge::panicked))
+}
+
+/// What answers at an address for operators alone.
+pub(crate) fn health(needs: Needs) -> impl Endpoint<Output = Response> + use<> {
+    let health = operations(Health::new(needs)).into_iter();
+    let route = health.fold(Route::new(), |route, (path, operations)| {
+        route.at(path, operations)
+    });
+    route
+        .around(edge::around)
+        .with(CatchPanic::new().with_handler(edge::panicked))
 }
 
 /// The operations of `api` by their paths, without the way there.
@@ -169,15 +196,15 @@ fn operations(api: impl OpenApi) -> HashMap<String, RouteMethod> {
 }
 
 /// Tells webhooks from everything else, because the way through the routes costs as much as reading one.
-struct TopLevel {
+struct TopLevel<E> {
     /// Of the built-in source.
     webhooks: RouteMethod,
     /// Of all others.
     events: Route,
-    others: Route,
+    others: E,
 }
 
-impl Endpoint for TopLevel {
+impl<E: Endpoint<Output = Response>> Endpoint for TopLevel<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {

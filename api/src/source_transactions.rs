@@ -5,6 +5,7 @@ use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     attempts,
     json::Json,
     look_up::{self, Answer, Key, example_event_id, example_source},
@@ -30,6 +31,7 @@ impl SourceTransactions {
     )]
     async fn find(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,
@@ -53,6 +55,7 @@ impl SourceTransactions {
     )]
     async fn payload(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,
@@ -83,6 +86,7 @@ impl SourceTransactions {
     )]
     async fn attempts(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,

@@ -5,6 +5,7 @@ use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up::{self, Answer, Key, example_id},
     wire::{Tag, Transaction},
@@ -27,6 +28,7 @@ impl Transactions {
     )]
     async fn find(
         &self,
+        _may: MayRead,
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,

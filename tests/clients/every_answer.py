@@ -3,10 +3,11 @@
 Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | ill | guarded)
 
 `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-the built-in source has a secret. The sources stripe, dropbox and meta are there, with the secret below.
+the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 
+import functools
 import hashlib
 import hmac
 import importlib
@@ -28,7 +29,7 @@ import hookline_client  # noqa: E402
 for module in pkgutil.walk_packages(hookline_client.__path__, "hookline_client."):
     importlib.import_module(module.name)
 
-from hookline_client import Client  # noqa: E402
+from hookline_client import AuthenticatedClient, Client  # noqa: E402
 from hookline_client.models import (  # noqa: E402
     Accepted,
     Alive,
@@ -53,6 +54,7 @@ TRIES_MAX = 10
 # Nothing makes the service panic.
 NEVER_MET = 500
 SECRET = b"whsec_test_secret"
+READ_TOKEN = "a-secret-for-reading"
 NOTHING = type(None)
 SENT = {"source": "stripe", "transaction_id": "unknown"}
 
@@ -112,7 +114,7 @@ def webhook(transaction_id="txn_1", **members):
     return Webhook.from_dict(good | members)
 
 
-def call(operation, status, kind, transport=None, **arguments):
+def call(operation, status, kind, transport=None, token=None, **arguments):
     """Calls one operation; returns the answer as the client reads it, and its headers."""
     name, defaults = OPERATIONS[operation]
     function = importlib.import_module(f"hookline_client.api.{name}")
@@ -122,7 +124,8 @@ def call(operation, status, kind, transport=None, **arguments):
     if isinstance(arguments.get("body"), bytes):
         transport = transport or signed(arguments["body"])
         arguments["body"] = File(payload=io.BytesIO(arguments["body"]))
-    client = Client(
+    with_token = functools.partial(AuthenticatedClient, token=token) if token else Client
+    client = with_token(
         base_url=BASE_URL,
         raise_on_unexpected_status=True,
         timeout=httpx.Timeout(ANSWERS_WITHIN),
@@ -195,6 +198,9 @@ def well():
     for operation in "getHealth", "getLiveness":
         assert call(operation, 200, Alive)[0].status == "HEALTHY"
     assert call("getReadiness", 200, Ready)[0].status == "READY"
+    # A page whose site has its name resolved to this machine.
+    for operation in LOOK_UPS:
+        problem(operation, 403, Instead(headers={"Host": "rebound.example"}))
     for operation in OPERATIONS:
         problem(operation, 405, Instead(method="DELETE"))
 
@@ -226,6 +232,15 @@ def events():
         problem(operation, 404)
 
 
+LOOK_UPS = (
+    "getTransaction",
+    "listTransactions",
+    "listAttempts",
+    "getSourceTransaction",
+    "getSourcePayload",
+    "listSourceAttempts",
+)
+
 OF_THE_DATABASE = (
     "sendWebhook",
     "getTransaction",
@@ -246,6 +261,10 @@ def ill():
 
 def guarded():
     problem("sendWebhook", 401)
+    for operation in LOOK_UPS:
+        problem(operation, 401)
+    call("listTransactions", 200, TransactionPage, token=READ_TOKEN)
+    met.remove(("listTransactions", 200))
 
 
 def final(transaction_id):
@@ -279,7 +298,7 @@ def documented():
 
 def state_of(operation, status):
     """In which state an answer is met."""
-    if (operation, status) == ("sendWebhook", 401):
+    if status == 401 and operation in ("sendWebhook", *LOOK_UPS):
         return "guarded"
     return "ill" if status == 503 else "well"
 

@@ -3,7 +3,7 @@
 // Usage: node every_answer.js DOCUMENT BASE_URL (well | ill | guarded)
 //
 // `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-// the built-in source has a secret. The sources stripe, dropbox and meta are there, with the secret below.
+// the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
 // Ends with an exception where an answer is not what the document, or the contract, says.
 
 import assert from "node:assert/strict";
@@ -45,6 +45,7 @@ const SOURCE_TRANSACTION = "/v1/sources/{source}/transactions/{transaction_id}";
 const SOURCE_PAYLOAD = "/v1/sources/{source}/transactions/{transaction_id}/payload";
 const SOURCE_ATTEMPTS = "/v1/sources/{source}/transactions/{transaction_id}/attempts";
 const SECRET = "whsec_test_secret";
+const READ_TOKEN = "a-secret-for-reading";
 const ANSWERS_WITHIN_MS = 30_000;
 // Nothing makes the service panic; and `fetch` cannot be slow enough with a body for a 408.
 const NEVER_MET = ["500", "408"];
@@ -193,6 +194,11 @@ async function well() {
   assert.equal(good("get /healthz", 200, await client.GET("/healthz")).status, "HEALTHY");
   assert.equal(good("get /readyz", 200, await client.GET("/readyz")).status, "READY");
 
+  // A page whose site has its name resolved to this machine.
+  for (const operation of LOOK_UPS) {
+    problem(operation, 403, await operations[operation]!({ headers: { Host: "rebound.example" } }));
+  }
+
   const otherMethod = (request: Request) => fetch(request.url, { method: "DELETE" });
   for (const [operation, call] of Object.entries(operations)) {
     problem(operation, 405, await call({ fetch: otherMethod }));
@@ -233,6 +239,15 @@ async function events() {
   }
 }
 
+const LOOK_UPS = [
+  `get ${TRANSACTION}`,
+  `get ${LIST}`,
+  `get ${ATTEMPTS}`,
+  `get ${SOURCE_TRANSACTION}`,
+  `get ${SOURCE_PAYLOAD}`,
+  `get ${SOURCE_ATTEMPTS}`,
+];
+
 const OF_THE_DATABASE = [
   `post ${WEBHOOKS}`,
   `get ${TRANSACTION}`,
@@ -251,10 +266,17 @@ async function ill() {
   }
 }
 
-const GUARDED = `post ${WEBHOOKS} 401`;
+const GUARDED = [`post ${WEBHOOKS}`, ...LOOK_UPS].map((operation) => `${operation} 401`);
 
 async function guarded() {
   problem(`post ${WEBHOOKS}`, 401, await client.POST(WEBHOOKS, { body: webhook() }));
+  for (const operation of LOOK_UPS) {
+    const answer = await operations[operation]!();
+    problem(operation, 401, answer);
+    assert.match(answer.response.headers.get("www-authenticate") ?? "", /^Bearer /);
+  }
+  const found = await client.GET(LIST, { headers: { Authorization: `Bearer ${READ_TOKEN}` } });
+  assert.equal(found.response.status, 200);
 }
 
 /** Every operation with every status that it answers with in this state. */
@@ -272,7 +294,7 @@ function documented(): string[] {
 
 /** In which state an answer is met. */
 function stateOf(answer: string): string {
-  if (answer === GUARDED) return "guarded";
+  if (GUARDED.includes(answer)) return "guarded";
   return answer.endsWith(" 503") ? "ill" : "well";
 }
 

@@ -83,7 +83,7 @@ fn in_the_repository(path: &str) -> String {
 }
 
 /// Runs `client`, with where the API listens and how it is, while the service is well; once more while its database answers
-/// nothing; and once where the built-in source has a secret.
+/// nothing; and once where the built-in source has a secret, and look-ups need a token.
 async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     let downstream = Downstream::start_by_key(|key| match key {
         "refused" => (422, Duration::ZERO),
@@ -118,6 +118,9 @@ async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     guarded
         .environment
         .insert("SOURCE_TRANSACTIONS_SECRET", secret.into());
+    guarded
+        .environment
+        .insert("READ_TOKEN", "a-secret-for-reading".into());
     let api = guarded.start("").await.url();
     client(&api, "guarded").await;
 }

@@ -4,6 +4,8 @@
 //! by `scripts/test`.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod broker_address;
