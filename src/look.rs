@@ -11,13 +11,14 @@ mod not_found;
 mod opened;
 mod show;
 mod status;
-mod times;
-mod words;
+pub mod times;
+pub mod words;
 
 use clap::Subcommand;
 
 use crate::config::Config;
 pub use not_found::NotFound;
+pub use show::find;
 
 #[derive(Subcommand)]
 pub enum Command {

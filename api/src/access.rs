@@ -9,6 +9,7 @@ mod tokens;
 
 use std::{net::IpAddr, sync::Arc};
 
+use entity::lifecycle::operate::Who;
 use poem::{
     Request, RequestBody,
     http::{HeaderMap, header},
@@ -57,7 +58,7 @@ impl Access {
     }
 
     /// Whether whoever sends these headers may change anything, and the name of the token.
-    pub(crate) fn may_change(&self, headers: &HeaderMap) -> Result<Arc<str>, Denied> {
+    pub(crate) fn may_change(&self, headers: &HeaderMap) -> Result<Who, Denied> {
         if browser::is_of_another_site(headers) {
             return Err(Denied::AnotherSite);
         }
@@ -124,7 +125,7 @@ impl<'a> ApiExtractor<'a> for MayRead {
 /// nothing else of the request is looked at before.
 pub(crate) struct MayChange {
     /// The token's name.
-    pub(crate) who: Arc<str>,
+    pub(crate) who: Who,
 }
 
 impl<'a> ApiExtractor<'a> for MayChange {

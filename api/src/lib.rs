@@ -4,13 +4,14 @@
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
 //! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said) or [`door`] (those of all other
 //! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`access`] says who may look
-//! anything up. [`wire`] and [`openapi`](mod@openapi) are what the document says of all that.
+//! anything up or change it; [`mend`](mod@mend) is what operators change. [`wire`] and [`openapi`](mod@openapi) are what the document says of all that.
 
 mod access;
 mod admission;
 pub mod alone;
 mod attempts;
 mod body;
+mod cursor;
 mod databases;
 mod docs;
 mod door;
@@ -23,6 +24,7 @@ mod json;
 mod lane;
 pub mod list;
 mod look_up;
+pub mod mend;
 mod openapi;
 mod operate;
 mod partitions;
@@ -69,7 +71,9 @@ pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
-pub use wire::{Attempt, SourceTransaction, TransactionPage};
+pub use wire::{
+    Attempt, AuditPage, BulkRetry, BulkRetryList, PauseList, SourceTransaction, TransactionPage,
+};
 
 /// What the HTTP side works with.
 pub struct Resources {

@@ -1,7 +1,6 @@
 //! `GET /v1/transactions`: list transactions, page by page. Who asks in another way than over HTTP [`parse`]s and [`load`]s the
 //! same.
 
-mod cursor;
 mod parameters;
 mod query;
 
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     access::MayRead,
+    cursor,
     json::Json,
     look_up,
     problem::Problem,

@@ -15,9 +15,17 @@ use poem_openapi::{
 };
 
 use crate::{
-    list,
+    list, mend,
     problem::{self, Problem},
 };
+
+/// A reason as a regular expression, its length aside: no control characters, and not white space alone.
+const REASON_PATTERN: &str =
+    r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+/// Characters of a reason.
+const REASON_CHARS_MAX: usize = 1_000;
+/// What can be paused: a source, or everything.
+const PAUSED_PATTERN: &str = r"^(\*|[a-z0-9][a-z0-9._-]*)$";
 
 /// The operations of `T`, whose description is mended.
 pub(crate) struct Described<T>(pub(crate) T);
@@ -35,7 +43,10 @@ impl<T: OpenApi> OpenApi for Described<T> {
     fn register(registry: &mut Registry) {
         T::register(registry);
         Problem::register(registry);
-        registry.schemas.values_mut().for_each(mend_schema);
+        for (name, schema) in &mut registry.schemas {
+            mend_schema(schema);
+            mend_request(name, schema);
+        }
     }
 
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
@@ -44,24 +55,45 @@ impl<T: OpenApi> OpenApi for Described<T> {
 }
 
 fn mend_operation(operation: &mut MetaOperation) {
-    if operation.operation_id == Some("listTransactions") {
-        operation.params.extend(list::document());
+    match operation.operation_id {
+        Some("listTransactions") => operation.params.extend(list::document()),
+        Some("listAudit") => {
+            let parameters = list::document();
+            let paging = |name: &str| mend::audit::PARAMETERS.contains(&name);
+            let parameters = parameters.filter(|parameter| paging(&parameter.name));
+            operation.params.extend(parameters);
+        }
+        _ => {}
     }
+    let has_reason = operation.params.iter_mut().any(|parameter| {
+        let is_reason = parameter.name == "reason";
+        // A handler says what is wrong with it, so poem-openapi must not.
+        parameter.required |= is_reason;
+        is_reason
+    });
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
+            if parameter.name == "reason" {
+                constrain_reason(schema);
+            }
         }
     }
     let is_guarded = !operation.security.is_empty();
     let responses = &mut operation.responses.responses;
     responses.extend(everywhere());
     if is_guarded {
-        // A handler that reads bodies answers what its extractors fail with, and names it itself.
-        let missing: Vec<_> = denied()
-            .into_iter()
-            .filter(|denied| responses.iter().all(|it| it.status != denied.status))
-            .collect();
-        responses.extend(missing);
+        responses.extend(denied());
+        if operation.request.is_some() {
+            responses.extend(of_bodies());
+        }
+        if operation.request.is_some() || has_reason {
+            responses.push(problem(
+                422,
+                "It is not clear what is asked for; `errors` names every offending field.",
+                vec![],
+            ));
+        }
     }
     responses.sort_by_key(|response| response.status);
     // Some generators make a name of it as it stands.
@@ -111,6 +143,20 @@ fn denied() -> [MetaResponse; 2] {
     ]
 }
 
+/// What is answered to a body of which nothing is done.
+fn of_bodies() -> [MetaResponse; 4] {
+    [
+        problem(400, "The body is not JSON.", vec![]),
+        problem(408, "The body did not arrive in time.", vec![]),
+        problem(413, "The body is longer than 65536 bytes.", vec![]),
+        problem(
+            415,
+            "The content type is not `application/json`, or the content is coded (compressed).",
+            vec![],
+        ),
+    ]
+}
+
 /// What any path may answer, whichever handler is behind it.
 fn everywhere() -> [MetaResponse; 2] {
     let allow = header("Allow", "The methods that this path answers to.");
@@ -153,6 +199,26 @@ fn mend_schema(schema: &mut MetaSchema) {
     schema.required = required;
 }
 
+/// Says of what operators ask for what is not so wherever a member of the same name stands.
+fn mend_request(name: &str, schema: &mut MetaSchema) {
+    for (member, property) in &mut schema.properties {
+        let MetaSchemaRef::Inline(property) = property else {
+            continue;
+        };
+        match (name, *member) {
+            ("Why" | "RetryAll" | "PauseRequest", "reason") => constrain_reason(property),
+            ("Pause" | "PauseRequest", "source") => constrain("paused", property),
+            _ => {}
+        }
+    }
+}
+
+fn constrain_reason(schema: &mut MetaSchema) {
+    schema.min_length = Some(1);
+    schema.max_length = Some(REASON_CHARS_MAX);
+    schema.pattern = Some(REASON_PATTERN.into());
+}
+
 /// The reference inside `allOf: [reference, description]`, which is what poem-openapi makes of a described member.
 /// Generators take the description for a second object to inherit from. OpenAPI 3.0 has no place for it beside a
 /// reference, so the member has the description of what it refers to.
@@ -177,6 +243,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
             (1..=name::CHARS_MAX, name::PATTERN)
         }
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
+        "paused" => (1..=name::SOURCE_CHARS_MAX, PAUSED_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
         _ => return,
     };
@@ -202,6 +269,8 @@ fn in_title_case(name: &str) -> String {
 mod tests {
     use entity::{currency, name};
     use serde_json::Value;
+
+    use super::{PAUSED_PATTERN, REASON_PATTERN};
 
     /// The names of types that clients' languages have already, and use in what is generated.
     const TAKEN: [&str; 12] = [
@@ -269,18 +338,33 @@ mod tests {
             [
                 "Attempt.error",
                 "Attempt.status",
+                "AuditPage.next_cursor",
+                "BulkRetry.ended_at",
+                "Pause.until",
                 "SourceTransaction.processed_at",
                 "Transaction.processed_at",
                 "TransactionPage.next_cursor"
             ]
         );
         optional.sort();
-        optional.retain(|member| !member.starts_with("SourceTransaction."));
+        optional.retain(|member| {
+            let (schema, _) = member.split_once('.').unwrap();
+            !["SourceTransaction", "FailureFilter"].contains(&schema)
+        });
         assert_eq!(
             optional,
             [
+                "AuditLine.detail",
+                "AuditLine.source",
+                "AuditLine.subject",
+                "AuditLine.transaction_id",
+                "BulkRetry.progress",
+                "PauseRequest.until",
                 "Problem.errors",
                 "Ready.warnings",
+                "RetryAll.dry_run",
+                "RetryAll.rate",
+                "RetryAll.reason",
                 "Transaction.extra",
                 "Transaction.failure"
             ]
@@ -317,6 +401,9 @@ mod tests {
                 Some("source") => name::SOURCE_PATTERN,
                 Some("transaction_id") => name::PATTERN,
                 Some("currency") => currency::PATTERN,
+                Some("paused") => PAUSED_PATTERN,
+                Some("reason") => REASON_PATTERN,
+                Some("id") => continue,
                 _ => {
                     assert_eq!(parameter["in"], "query");
                     continue;
@@ -325,7 +412,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 12);
+        assert_eq!(seen, 24);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
     gate::Gate,
     health::{Health, Needs},
     list::List,
+    mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
     openapi::Described,
     paths, refusals,
     slots::Slots,
@@ -40,6 +41,10 @@ type Operations = (
     Transactions,
     Attempts,
     SourceTransactions,
+    One,
+    Many,
+    Pauses,
+    Audit,
     Health,
 );
 type Service = OpenApiService<Described<Operations>, ()>;
@@ -74,6 +79,7 @@ impl Ways {
 
 fn service(ways: &Ways, databases: &Databases, needs: Needs) -> Service {
     let db = || databases.read.clone();
+    let operators = Operators::new(databases.write.clone());
     let operations = (
         ways.webhooks(),
         ways.door(),
@@ -81,6 +87,18 @@ fn service(ways: &Ways, databases: &Databases, needs: Needs) -> Service {
         Transactions { db: db() },
         Attempts { db: db() },
         SourceTransactions { db: db() },
+        One {
+            operators: operators.clone(),
+        },
+        Many {
+            operators: operators.clone(),
+            db: db(),
+        },
+        Pauses {
+            operators,
+            db: db(),
+        },
+        Audit { db: db() },
         Health::new(needs),
     );
     OpenApiService::new(

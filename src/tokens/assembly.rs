@@ -46,7 +46,7 @@ impl All {
         let admin = self.admin.tokens(files, faults)?;
         check(read.iter().chain(&admin))?;
         let sentences = faults.values().cloned().collect();
-        Ok(Tokens::new(made(&read), made(&admin), sentences))
+        Ok(Tokens::new(made(&read)?, made(&admin)?, sentences))
     }
 }
 
@@ -100,10 +100,12 @@ fn check<'a>(all: impl Iterator<Item = &'a Found>) -> Result<(), String> {
     Ok(())
 }
 
-fn made(found: &[Found]) -> Vec<Token> {
+fn made(found: &[Found]) -> Result<Vec<Token>, String> {
     let made = found.iter().map(|(variable, token)| {
-        let name = token.name.as_deref();
-        Token::new(name.unwrap_or(variable), &token.secret)
+        let name = token.name.as_deref().unwrap_or(variable);
+        let who = name.parse();
+        let who = who.map_err(|why| format!("{variable}: a token's name {why}"))?;
+        Ok(Token::new(who, &token.secret))
     });
     made.collect()
 }

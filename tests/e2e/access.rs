@@ -6,7 +6,12 @@ use reqwest::{Response, StatusCode, header};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::Value;
 
-use crate::{faults::until, harness::Harness, processes::Process, settings::refused};
+use crate::{
+    faults::{until, until_logged},
+    harness::Harness,
+    processes::Process,
+    settings::refused,
+};
 
 const READ: &str = "a-secret-for-reading";
 const FILE: &str = "a-secret-of-a-file";
@@ -144,11 +149,12 @@ async fn tokens_that_are_of_no_use_stop_the_start() {
 }
 
 /// Where a process answers operators.
-fn admin_url(process: &Process) -> String {
+async fn admin_url(process: &Process) -> String {
+    let said = "operators are answered at ";
+    until_logged(process, said).await;
     let log = process.log();
-    let (_, rest) = log.split_once("operators are answered at ").expect(&log);
-    let url = rest.split_whitespace().next().unwrap();
-    url.to_owned()
+    let (_, rest) = log.split_once(said).expect(&log);
+    rest.split_whitespace().next().unwrap().to_owned()
 }
 
 /// What a process says that it lacks; empty if it is ready.
@@ -172,7 +178,7 @@ async fn operators_have_an_address_of_their_own() {
         .environment
         .insert("ADMIN_ADDR", "localhost:0".into());
     let process = harness.process("").await;
-    let admin = admin_url(&process);
+    let admin = admin_url(&process).await;
     assert_ne!(admin, process.url());
     for path in ["/", "/healthz", "/readyz", "//readyz/"] {
         let answer = harness.get(&format!("{admin}{path}")).await;
@@ -209,7 +215,7 @@ async fn a_consumer_says_what_it_lacks() {
         .environment
         .insert("ADMIN_ADDR", "127.0.0.1:0".into());
     let consumer = harness.process("consumer").await;
-    let admin = admin_url(&consumer);
+    let admin = admin_url(&consumer).await;
     until(
         async || missing(&harness, &admin).await.is_empty(),
         || "a consumer that is ready".into(),

@@ -30,6 +30,8 @@ mod log;
 #[cfg(test)]
 mod look;
 #[cfg(test)]
+mod mend;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod private_pooler;

@@ -1,24 +1,25 @@
 //! The tokens that are known at one moment. Data alone; what reads them from settings and files, and reads those again, is
 //! elsewhere.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
+use entity::lifecycle::operate::Who;
 use ring::digest;
 use subtle::ConstantTimeEq as _;
 
 /// A secret, and by which name whoever has it is known.
 #[derive(Clone)]
 pub struct Token {
-    name: Arc<str>,
+    name: Who,
     /// Its SHA-256: secrets of any length are compared in one time.
     digest: [u8; 32],
 }
 
 impl Token {
     /// Of this name and secret.
-    pub fn new(name: &str, secret: &str) -> Self {
+    pub fn new(name: Who, secret: &str) -> Self {
         Self {
-            name: name.into(),
+            name,
             digest: digest(secret),
         }
     }
@@ -26,7 +27,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({})", self.name)
+        write!(f, "Token({})", self.name.as_ref())
     }
 }
 
@@ -42,7 +43,7 @@ pub struct Tokens {
 
 /// Whose token a request has.
 pub(super) struct Holder {
-    pub(super) name: Arc<str>,
+    pub(super) name: Who,
     pub(super) may_change: bool,
 }
 
