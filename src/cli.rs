@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, given, look, migrate, sources};
+use crate::{config::Config, given, look, mend, migrate, sources};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
@@ -36,6 +36,8 @@ pub enum Command {
     Consumer,
     #[command(flatten)]
     Look(look::Command),
+    #[command(flatten)]
+    Mend(mend::Command),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]

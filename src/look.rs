@@ -12,13 +12,14 @@ mod refusals;
 mod show;
 mod status;
 mod tail;
-mod times;
-mod words;
+pub mod times;
+pub mod words;
 
 use clap::Subcommand;
 
 use crate::config::Config;
 pub use not_found::NotFound;
+pub use show::find;
 
 #[derive(Subcommand)]
 pub enum Command {

@@ -14,15 +14,18 @@ mod given;
 mod listen;
 mod logging;
 mod look;
+mod mend;
 mod migrate;
 mod output;
 mod pools;
+mod reread;
 mod role;
 mod serve;
 mod settings;
 mod signals;
 mod sources;
 mod table;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         match command {
             Some(Command::Migrate { command }) => migrate::run(command, &config).await,
             Some(Command::Look(command)) => look::run(&command, &config).await,
+            Some(Command::Mend(command)) => mend::run(&command, &config).await,
             Some(Command::Api) => serve::run(Role::Api, config).await,
             Some(Command::Consumer) => serve::run(Role::Consumer, config).await,
             _ => serve::run(Role::Everything, config).await,

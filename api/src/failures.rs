@@ -17,6 +17,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up::{self, example_source_query},
     problem::{FieldError, Problem},
@@ -71,6 +72,7 @@ impl Failures {
     )]
     async fn list(
         &self,
+        _may: MayRead,
         /// Failed at this time or later (RFC 3339), by the database's clock.
         #[oai(example = "example_since")]
         since: Query<Option<String>>,

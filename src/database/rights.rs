@@ -25,7 +25,11 @@ const API: Needs = &[
     ("payloads", &["SELECT"]),
     ("refusals", &["SELECT", "INSERT", "DELETE"]),
     ("attempts", &["SELECT"]),
-    ("failures", &["SELECT"]),
+    ("transactions", &["UPDATE"]),
+    ("failures", &["SELECT", "INSERT", "DELETE"]),
+    ("audit", &["SELECT", "INSERT"]),
+    ("bulk_retries", &["SELECT", "INSERT", "UPDATE"]),
+    ("pauses", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
 /// What a consumer does.
 const CONSUMER: Needs = &[
@@ -38,6 +42,7 @@ const CONSUMER: Needs = &[
     ("queues", &["SELECT", "INSERT", "UPDATE"]),
     ("attempts", &["SELECT", "INSERT"]),
     ("failures", &["SELECT", "INSERT"]),
+    ("pauses", &["SELECT"]),
 ];
 
 /// What the process runs.

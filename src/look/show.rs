@@ -58,7 +58,7 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
 }
 
 /// The row of this id: of this source, or of the one that has it.
-async fn find(
+pub async fn find(
     db: &DatabaseConnection,
     source: Option<SourceName>,
     id: &TransactionId,

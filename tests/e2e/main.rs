@@ -4,6 +4,8 @@
 //! by `scripts/test`.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod broker_address;
@@ -27,6 +29,8 @@ mod harness;
 mod log;
 #[cfg(test)]
 mod look;
+#[cfg(test)]
+mod mend;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]

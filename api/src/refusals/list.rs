@@ -7,8 +7,9 @@ use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 use crate::{
+    access::MayRead,
+    cursor,
     json::Json,
-    list::cursor,
     look_up::{self, example_source_query},
     problem::{FieldError, Problem},
     wire::{Refusal, RefusalPage, Tag},
@@ -61,6 +62,7 @@ impl Refusals {
     )]
     async fn list(
         &self,
+        _may: MayRead,
         /// Only those of this source.
         #[oai(example = "example_source_query")]
         source: Query<Option<String>>,

@@ -78,7 +78,7 @@ impl Downstream {
     }
 
     /// From now on answers like that.
-    pub(super) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
+    pub(crate) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
         *self.answers.lock().unwrap() = Box::new(move |number, _| answer(number));
     }
 
