@@ -26,6 +26,7 @@ use crate::{
 };
 
 pub mod due;
+pub mod duty;
 pub mod failed;
 mod job;
 pub mod lease;

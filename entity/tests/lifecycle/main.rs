@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod duty;
 mod list;
 mod partitions;
 mod receive;
