@@ -7,7 +7,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, given, look, migrate, sources};
+use crate::{
+    completions, config::Config, doctor, given, in_force, look, migrate, retention, sources,
+};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
@@ -26,6 +28,9 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     pub config: Config,
+    /// The same, as they were given.
+    #[arg(skip)]
+    pub settings: Vec<in_force::Setting>,
 }
 
 #[derive(Subcommand)]
@@ -36,6 +41,10 @@ pub enum Command {
     Consumer,
     #[command(flatten)]
     Look(look::Command),
+    /// Delete what has been kept for as long as RETENTION_… say, now rather than in turn
+    Retention(retention::Arguments),
+    /// Look whether everything is there that a process needs; ends with 1 if anything is bad
+    Doctor(doctor::Arguments),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]
@@ -46,6 +55,10 @@ pub enum Command {
         #[command(subcommand)]
         command: sources::command::Command,
     },
+    /// Show which settings are in force, and where each comes from
+    Config(in_force::Arguments),
+    /// Print what a shell needs to complete these words
+    Completions(completions::Arguments),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -64,6 +77,11 @@ impl Cli {
         given::variables(&Self::command())
     }
 
+    /// All words that it takes.
+    pub fn words() -> clap::Command {
+        Self::command()
+    }
+
     /// Reads the command line and the environment.
     pub fn read() -> Result<Self, Stop> {
         let command = Self::command();
@@ -71,8 +89,12 @@ impl Cli {
         let words = given::words(&command, std::env::args_os()).map_err(Stop::BadValue)?;
         let command = given::environment(command).map_err(Stop::BadValue)?;
         let read = command.try_get_matches_from(words);
-        read.and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(stop)
+        let read = read.and_then(|matches| {
+            let mut cli = Self::from_arg_matches(&matches)?;
+            cli.settings = in_force::settings(&Self::command(), &matches);
+            Ok(cli)
+        });
+        read.map_err(stop)
     }
 }
 

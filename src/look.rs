@@ -4,14 +4,17 @@
 //! Data goes to standard output, as a table for people or as JSON for programs; everything else to standard error.
 
 mod amounts;
+mod export;
 mod failures;
 mod groups;
 mod list;
 mod not_found;
-mod opened;
+pub mod opened;
 mod show;
+mod span;
 mod status;
-mod times;
+mod summary;
+pub mod times;
 mod words;
 
 use clap::Subcommand;
@@ -27,6 +30,10 @@ pub enum Command {
     Show(show::Arguments),
     /// Count what has failed, by source and reason
     Failures(failures::Arguments),
+    /// Write the transactions of a span of time as a file, to standard output
+    Export(export::Arguments),
+    /// Count the transactions of a span of time, and sum up their amounts exactly
+    Summary(summary::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
 }
@@ -39,6 +46,8 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::List(arguments) => list::run(&db, arguments).await,
         Command::Show(arguments) => show::run(&db, arguments).await,
         Command::Failures(arguments) => failures::run(&db, arguments).await,
+        Command::Export(arguments) => export::run(&db, arguments).await,
+        Command::Summary(arguments) => summary::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
     }
 }

@@ -9,11 +9,13 @@
 mod admission;
 mod attempts;
 mod body;
+mod conflicts;
 mod databases;
 mod docs;
 mod door;
 mod drain;
 mod edge;
+pub mod export;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -27,6 +29,8 @@ mod paths;
 mod problem;
 mod refusals;
 pub mod relay;
+mod repeats;
+pub mod retention;
 mod routes;
 #[cfg(test)]
 mod scene;
@@ -36,6 +40,7 @@ mod slots;
 mod source_transactions;
 mod sources;
 mod space;
+pub mod summary;
 mod transactions;
 mod webhooks;
 mod wire;
@@ -43,6 +48,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use entity::lifecycle::retention::Limits;
 use queue::Queue;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +60,7 @@ pub use file_watch::FileWatch;
 use gate::Gate;
 pub use problem::FieldError;
 use relay::HintSender;
+use repeats::Repeats;
 use routes::Ways;
 pub use routes::openapi;
 pub use serve::Settings;
@@ -62,7 +69,7 @@ pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
-pub use wire::{Attempt, SourceTransaction, TransactionPage};
+pub use wire::{Attempt, SourceTransaction, Summary, TransactionPage};
 
 /// What the HTTP side works with.
 pub struct Resources {
@@ -77,6 +84,8 @@ pub struct Resources {
     pub hints: HintSender,
     /// Who may send, as it is now.
     pub sources: watch::Receiver<Arc<Sources>>,
+    /// For how long things are kept.
+    pub limits: Limits,
 }
 
 /// Serves HTTP, and commits what is received, until `stop`.
@@ -91,9 +100,11 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         drain,
         hints,
         sources,
+        limits,
     } = resources;
     let (writer, inbox) = writer::channel();
     let (ledger, lines) = refusals::channel();
+    let repeats = Repeats::default();
     let admission = Admission::new(databases.slots);
     let shedder = Shedder::new(admission.clone(), writer.clone(), sources.clone());
     let ways = Ways {
@@ -119,7 +130,19 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             stop.clone()
         )),
         partitions::run(write.clone(), stop.clone()),
-        refusals::run(write.clone(), lines, stop),
-        writer::run(write, inbox, hints, admission.clone(), slots, file),
+        refusals::run(write.clone(), lines, stop.clone()),
+        retention::run(write.clone(), limits, stop.clone()),
+        repeats::run(write.clone(), repeats.clone(), stop),
+        writer::run(
+            writer::Resources {
+                db: write,
+                hints,
+                repeats,
+                file,
+            },
+            inbox,
+            admission.clone(),
+            slots
+        ),
     );
 }

@@ -15,8 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    list,
+    export, list,
     problem::{self, Problem},
+    summary,
 };
 
 /// The operations of `T`, whose description is mended.
@@ -44,8 +45,11 @@ impl<T: OpenApi> OpenApi for Described<T> {
 }
 
 fn mend_operation(operation: &mut MetaOperation) {
-    if operation.operation_id == Some("listTransactions") {
-        operation.params.extend(list::document());
+    match operation.operation_id {
+        Some("listTransactions") => operation.params.extend(list::document()),
+        Some("exportTransactions") => operation.params.extend(export::document()),
+        Some("getSummary") => operation.params.extend(summary::document()),
+        _ => {}
     }
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
@@ -242,14 +246,23 @@ mod tests {
             ]
         );
         optional.sort();
-        optional.retain(|member| !member.starts_with("SourceTransaction."));
+        let open = [
+            "SourceTransaction.",
+            "Conflict.",
+            "ConflictList.",
+            "SummaryLine.",
+        ];
+        optional.retain(|member| !open.iter().any(|open| member.starts_with(open)));
         assert_eq!(
             optional,
             [
                 "Problem.errors",
+                "Problem.transaction_status",
                 "Ready.warnings",
+                "Transaction.conflicts",
                 "Transaction.extra",
-                "Transaction.failure"
+                "Transaction.failure",
+                "Transaction.repeats"
             ]
         );
         let required = &document["components"]["schemas"]["SourceTransaction"]["required"];
@@ -292,7 +305,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 12);
+        assert_eq!(seen, 17);
     }
 
     #[test]

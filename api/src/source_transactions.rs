@@ -7,7 +7,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::{
     attempts,
     json::Json,
-    look_up::{self, Answer, Key, example_event_id, example_source},
+    look_up::{self, Answer, Key, Wanted, example_event_id, example_source},
     transactions,
     wire::{AttemptList, Bytes, SourceTransaction, Tag},
 };
@@ -38,7 +38,10 @@ impl SourceTransactions {
         transaction_id: Path<String>,
     ) -> Answer<Json<SourceTransaction>> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| self.load(&key).await).await
+        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
+            self.load(key).await
+        })
+        .await
     }
 
     /// Get the bytes of a source's event
@@ -61,8 +64,8 @@ impl SourceTransactions {
         transaction_id: Path<String>,
     ) -> Answer<Bytes> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| {
-            let payload = match self.row(&key).await? {
+        look_up::answer(&self.db, key, Wanted::Bytes, async |key| {
+            let payload = match self.row(key).await? {
                 Some(row) => lifecycle::payload(&self.db, row.id).await?,
                 None => None,
             };
@@ -91,7 +94,10 @@ impl SourceTransactions {
         transaction_id: Path<String>,
     ) -> Answer<Json<AttemptList>> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| attempts::load(&self.db, &key).await).await
+        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
+            attempts::load(&self.db, key).await
+        })
+        .await
     }
 }
 
@@ -102,8 +108,9 @@ impl SourceTransactions {
         };
         let payload = lifecycle::payload(&self.db, row.id).await?;
         let failure = transactions::failure(&self.db, &row).await?;
+        let beside = transactions::beside(&self.db, &row).await?;
         let found = SourceTransaction::new(row, payload, failure);
-        Ok(Some(Json(found)))
+        Ok(Some(Json(found.with(&beside))))
     }
 
     async fn row(&self, key: &Key) -> Result<Option<Model>, DbErr> {

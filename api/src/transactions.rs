@@ -1,12 +1,16 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use entity::{Status, failure, lifecycle, transaction::Model};
+use entity::{
+    Status, failure,
+    lifecycle::{self, repeats::Beside},
+    transaction::Model,
+};
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
     json::Json,
-    look_up::{self, Answer, Key, example_id},
+    look_up::{self, Answer, Key, Wanted, example_id},
     wire::{Tag, Transaction},
 };
 
@@ -32,7 +36,10 @@ impl Transactions {
         transaction_id: Path<String>,
     ) -> Answer<Json<Transaction>> {
         let key = Key::built_in(transaction_id.0);
-        look_up::answer(key, async |key| self.load(&key).await).await
+        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
+            self.load(key).await
+        })
+        .await
     }
 }
 
@@ -43,10 +50,16 @@ impl Transactions {
             return Ok(None);
         };
         let failure = failure(&self.db, &row).await?;
+        let beside = beside(&self.db, &row).await?;
         let found = Transaction::new(row, failure);
         let found = found.ok_or_else(|| DbErr::Type("a payment without its fields".into()))?;
-        Ok(Some(Json(found)))
+        Ok(Some(Json(found.with(&beside))))
     }
+}
+
+/// What else has come under its id.
+pub(crate) async fn beside(db: &DatabaseConnection, row: &Model) -> Result<Beside, DbErr> {
+    lifecycle::repeats::beside(db, row.id, (&row.source, &row.transaction_id)).await
 }
 
 /// Why it is `FAILED`, if it is.

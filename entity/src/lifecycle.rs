@@ -39,11 +39,14 @@ pub mod read;
 mod receive;
 mod record;
 pub mod refusals;
+pub mod repeats;
+pub mod retention;
+pub mod summary;
 mod take;
 
 pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{attempts, failure, failures, find, payload, statuses};
+pub use read::{Known, attempts, failure, failures, find, known, payload, statuses};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, release, take};

@@ -1,6 +1,7 @@
 //! `hookline show`.
 
 mod document;
+mod gone;
 mod known;
 mod lines;
 
@@ -47,7 +48,14 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     let source = arguments.source.as_deref().map(str::parse);
     let source = source.transpose();
     let source = source.map_err(|error| BadSetting(format!("SOURCE {error}")))?;
-    let row = find(db, source, &id).await?;
+    let row = match find(db, source, &id).await? {
+        Kept::Row(row) => *row,
+        Kept::Id(known) => {
+            let shown = gone::shown(db, known, arguments.output).await;
+            let shown = shown.context("DATABASE_URL: the transaction could not be looked up")?;
+            return output::print(&shown);
+        }
+    };
     let known = Known::of(db, row).await;
     let known = known.context("DATABASE_URL: the transaction could not be looked up")?;
     let shown = match arguments.output {
@@ -57,26 +65,37 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     output::print(&shown)
 }
 
-/// The row of this id: of this source, or of the one that has it.
+/// What is kept of a transaction.
+enum Kept {
+    Row(Box<Model>),
+    /// Only what is known for ever.
+    Id(lifecycle::Known),
+}
+
+/// What is kept under this id: of this source, or of the one that has it.
 async fn find(
     db: &DatabaseConnection,
     source: Option<SourceName>,
     id: &TransactionId,
-) -> anyhow::Result<Model> {
+) -> anyhow::Result<Kept> {
     let among = match source {
         Some(source) => vec![source],
         None => names(db).await?,
     };
     let mut found = Vec::new();
     for source in &among {
-        let row = lifecycle::find(db, source, id).await;
-        found.extend(row.context("DATABASE_URL: the transaction could not be looked up")?);
+        let known = lifecycle::known(db, source, id).await;
+        found.extend(known.context("DATABASE_URL: the transaction could not be looked up")?);
     }
     match (found.pop(), found.as_slice()) {
-        (Some(row), []) => Ok(row),
+        (Some(known), []) => {
+            let row = lifecycle::find(db, &known.source, id).await;
+            let row = row.context("DATABASE_URL: the transaction could not be looked up")?;
+            Ok(row.map_or(Kept::Id(known), |row| Kept::Row(Box::new(row))))
+        }
         (Some(last), others) => {
             let sources = others.iter().chain([&last]);
-            let sources: Vec<&str> = sources.map(|row| row.source.as_ref()).collect();
+            let sources: Vec<&str> = sources.map(|known| known.source.as_ref()).collect();
             let sentence = format!(
                 "SOURCE must be given, because several have this id: {}",
                 sources.join(", ")

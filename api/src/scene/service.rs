@@ -19,6 +19,7 @@ use crate::{
     admission::Admission,
     gate::Gate,
     refusals, relay,
+    repeats::{self, Repeats},
     routes::{self, Ways},
     space::Space,
     writer,
@@ -115,7 +116,15 @@ impl Service {
         let queue = Queue::Memory(queue::memory::Queue::new());
         let endpoint = routes::routes(&ways, &databases, &queue, Drain::default());
         let stop = CancellationToken::new();
-        let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
+        let repeats = Repeats::default();
+        let resources = writer::Resources {
+            db: db.clone(),
+            hints,
+            repeats: repeats.clone(),
+            file: None,
+        };
+        let write = writer::run(resources, inbox, admission, Slots::SQLITE);
+        tokio::spawn(repeats::run(db.clone(), repeats, stop.clone()));
         tokio::spawn(async move {
             write.await;
             drop(told);
