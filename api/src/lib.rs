@@ -24,6 +24,7 @@ mod lane;
 pub mod list;
 mod look_up;
 mod openapi;
+mod operate;
 mod partitions;
 mod paths;
 mod problem;
@@ -130,6 +131,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             stop.clone()
         )),
         partitions::run(write.clone(), stop.clone()),
+        operate::run(write.clone(), stop.clone()),
         refusals::run(write.clone(), lines, stop.clone()),
         retention::run(write.clone(), limits, stop.clone()),
         repeats::run(write.clone(), repeats.clone(), stop),

@@ -69,6 +69,9 @@ pub(crate) async fn retry(db: &DatabaseConnection, overdue: i64) -> Uuid {
         failures: 1,
         crashes: 0,
         waits: true,
+        earlier: 0,
+        replay: false,
+        bulk: None,
     };
     let id = row.id;
     let insert = retry::Entity::insert(retry::ActiveModel::from(row));

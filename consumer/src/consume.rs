@@ -2,6 +2,7 @@
 //! is; the files below are the loop and its steps.
 
 mod large;
+mod park;
 mod persist;
 mod record;
 mod run;
@@ -17,8 +18,8 @@ use std::{
 };
 
 use entity::{
-    Status,
-    lifecycle::{Holder, Job, Record, Taken},
+    SourceName, Status,
+    lifecycle::{Holder, Job, Record, Taken, operate::pause::Pauses},
 };
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -38,6 +39,9 @@ const CALL_EVERY: Duration = Duration::from_millis(20);
 
 /// From one look at whether the queue had to be created to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// From one look at what is paused to the next.
+const LOOK_AT_PAUSES_EVERY: Duration = Duration::from_secs(1);
 
 /// Calls to the database that are under way.
 type Calls<T> = FuturesUnordered<BoxFuture<'static, Result<T, DbErr>>>;
@@ -71,11 +75,17 @@ struct Consumer {
     recording: Calls<Recorded>,
     /// What is being given up because the circuit is open.
     releasing: Calls<Vec<Uuid>>,
+    /// What is paused, as it was read last; `None` before that, when nothing may begin.
+    pauses: Option<Pauses>,
+    reading_pauses: Calls<Pauses>,
+    /// What is being put aside because its source is paused.
+    parking: Calls<Vec<Uuid>>,
     /// The note that the queue is new. Nobody else may know it, so it outlives a lost lease.
     noting: Calls<()>,
     next_take: Instant,
     next_record: Instant,
     look_at_queue: Interval,
+    look_at_pauses: Interval,
 }
 
 /// What was asked for, in whose name, and what came of it.
@@ -85,6 +95,8 @@ struct TakeResult {
     taken: Taken,
     /// For what is ours, where the work needs to know what it is.
     jobs: Vec<Job>,
+    /// Whose it is, where that matters because a source is paused.
+    sources: HashMap<Uuid, SourceName>,
 }
 
 /// What has been committed.
@@ -114,10 +126,14 @@ impl Consumer {
             taking: FuturesUnordered::new(),
             recording: FuturesUnordered::new(),
             releasing: FuturesUnordered::new(),
+            pauses: None,
+            reading_pauses: FuturesUnordered::new(),
+            parking: FuturesUnordered::new(),
             noting: FuturesUnordered::new(),
             next_take: Instant::now(),
             next_record: Instant::now(),
             look_at_queue: interval(LOOK_EVERY),
+            look_at_pauses: interval(LOOK_AT_PAUSES_EVERY),
         }
     }
 }

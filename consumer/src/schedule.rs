@@ -171,7 +171,7 @@ fn failed(verdict: Verdict, attempt: &Attempt) -> Transition {
     let last = attempt.error.as_deref().unwrap_or("the attempt failed");
     let reason = match verdict {
         Verdict::Exhausted => format!("attempt {} was the last: {last}", attempt.number),
-        Verdict::Permanent | Verdict::Poison => last.to_owned(),
+        Verdict::Permanent | Verdict::Poison | Verdict::GivenUp => last.to_owned(),
     };
     Transition::Failed { verdict, reason }
 }

@@ -120,7 +120,15 @@ pub(crate) enum Running {
 }
 
 impl Running {
-    /// The job of a call that has not ended.
+    /// The job of a call that has not ended, or that waits for its next.
+    pub(crate) fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Simulated(..) => None,
+            Self::Called(_, job) | Self::Resting(_, job) => job.as_deref(),
+        }
+    }
+
+    /// The same.
     pub(crate) fn into_job(self) -> Option<Arc<Job>> {
         match self {
             Self::Simulated(..) => None,

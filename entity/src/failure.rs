@@ -16,6 +16,9 @@ pub enum Verdict {
     /// It killed or panicked its consumer again and again.
     #[sea_orm(string_value = "POISON")]
     Poison,
+    /// An operator has given it up.
+    #[sea_orm(string_value = "GIVEN_UP")]
+    GivenUp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -29,9 +32,30 @@ pub struct Model {
     pub reason: String,
     /// By the database's clock.
     pub failed_at: OffsetDateTime,
+    /// The number of the last attempt, whether its end is known or its consumer died with it. 0 from versions that did not
+    /// keep it.
+    pub attempts: i32,
+    /// The bulk retry that had reopened it before it failed again.
+    pub bulk: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A reason with an `N` for each number in it: failures that differ in numbers alone have one cause.
+pub fn without_numbers(reason: &str) -> String {
+    let mut without = String::with_capacity(reason.len());
+    let mut in_number = false;
+    for c in reason.chars() {
+        let is_digit = c.is_ascii_digit();
+        match (is_digit, in_number) {
+            (true, false) => without.push('N'),
+            (true, true) => {}
+            (false, _) => without.push(c),
+        }
+        in_number = is_digit;
+    }
+    without
+}

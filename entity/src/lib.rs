@@ -2,16 +2,19 @@
 //! transaction's life. Knows no HTTP and no broker.
 //!
 //! The row is the truth: a transaction is what `transactions` says it is, and it is unfinished
-//! exactly as long as `outbox` or `retries` holds its id.
+//! exactly as long as `outbox` or `retries` holds its id, other than for a replay.
 
 pub mod amount;
 pub mod attempt;
+pub mod audit;
+pub mod bulk_retry;
 pub mod conflict;
 pub mod currency;
 pub mod failure;
 pub mod lifecycle;
 pub mod name;
 pub mod outbox;
+pub mod pause;
 pub mod payload;
 pub mod refusal;
 pub mod retry;

@@ -1,10 +1,11 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
 //! [`receive`], the relay's [`due`], [`take`], [`jobs`] and [`record`](record()) (the consumer's, who works under a
-//! [`lease`]), and what changes nothing: [`read`](mod@read), [`list`],
+//! [`lease`]), what operators do ([`operate`]), and what changes nothing: [`read`](mod@read), [`list`],
 //! and [`overview`], [`failed`] and [`place`] for operators.
 //!
 //! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
-//! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died.
+//! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died. A
+//! `PROCESSED` one has such a row only while it is replayed.
 //!
 //! Every write carries its precondition and can be repeated: after an error whose outcome is
 //! unknown, the same call again does what is left to do.
@@ -27,10 +28,12 @@ use crate::{
 
 pub mod due;
 pub mod duty;
+pub mod erase;
 pub mod failed;
 mod job;
 pub mod lease;
 pub mod list;
+pub mod operate;
 pub mod overview;
 pub mod partition;
 mod pass;
@@ -46,15 +49,17 @@ mod take;
 
 pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{Known, attempts, failure, failures, find, known, payload, statuses};
+pub use read::{Known, attempts, failure, failures, find, known, payload, sources, statuses};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
-pub use take::{Taken, release, take};
+pub use take::{Taken, park, release, take};
 
 /// How long the relay leaves alone an id that it has published or a consumer has taken, should nobody say anything
 /// about it again: the broker may have lost it, and the consumer's lease may be gone. Longer than any
 /// healthy wait; a message too many costs a look-up.
 pub const LOOK_AGAIN_IN: Duration = Duration::from_secs(15 * 60);
+/// What an entry takes with it wherever it goes between `outbox` and `retries`, beside its deaths.
+const CARRIED: &str = "attempts, failures, earlier, replay, bulk";
 /// How often a statement is tried when the database says that it lost a race (a deadlock or a
 /// serialization failure), which says nothing against the statement itself.
 const TRIES_MAX: usize = 5;

@@ -74,7 +74,7 @@ checked_text! {
     Account, ParseNameError, check
 }
 
-fn check(text: &str) -> Result<(), ParseNameError> {
+pub(crate) fn check(text: &str) -> Result<(), ParseNameError> {
     if text.is_empty() || text.chars().count() > CHARS_MAX {
         Err(ParseNameError::Length)
     } else if text.chars().any(char::is_control) {

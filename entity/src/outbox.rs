@@ -1,4 +1,5 @@
-//! The table `outbox`: the ids of unfinished transactions that are in the queue or in a consumer's hands, or should be.
+//! The table `outbox`: the ids of unfinished transactions, and of replays, that are in the queue or in a consumer's hands, or
+//! should be.
 
 use sea_orm::entity::prelude::*;
 
@@ -22,6 +23,12 @@ pub struct Model {
     pub waits: bool,
     /// The attempts that moved the transaction along its schedule.
     pub failures: i32,
+    /// How many attempts it had when an operator reopened it, or asked for a replay: they count no longer.
+    pub earlier: i32,
+    /// It is a replay: its transaction is `PROCESSED`, and only the call is made once more.
+    pub replay: bool,
+    /// The bulk retry that reopened it.
+    pub bulk: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use sea_orm::{
     ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
     sqlx::{
-        self, AssertSqlSafe, Database, Executor as _, PgPool, Postgres, Sqlite, SqlitePool,
+        self, AssertSqlSafe, Database, Either, Executor as _, PgPool, Postgres, Sqlite, SqlitePool,
         error::Error as SqlxError, pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
     },
 };
@@ -80,6 +81,35 @@ pub(crate) async fn look(
         (sqlx::raw_sql(AssertSqlSafe(limited)).fetch_all(&mut **connection)).await
     };
     let rows: Vec<PgRow> = on_postgres(db.get_postgres_connection_pool(), limit.ours, run).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
+}
+
+/// Runs a statement after another one that makes it wait for its turn, both in one transaction; returns the second's rows. On
+/// PostgreSQL each of the two sees what was committed before it began.
+pub(crate) async fn query_after(
+    db: &DatabaseConnection,
+    first: Statement,
+    then: Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return query(db, then).await;
+    }
+    // As text, as in `look`: nothing stays open there.
+    let both = format!("{first}; {then}");
+    let run = async |connection: &mut PoolConnection<Postgres>| {
+        let mut results = sqlx::raw_sql(AssertSqlSafe(both)).fetch_many(&mut **connection);
+        let (mut ended, mut rows) = (0, Vec::new());
+        while let Some(result) = results.try_next().await? {
+            match result {
+                Either::Left(_) => ended += 1,
+                Either::Right(row) if ended == 1 => rows.push(row),
+                Either::Right(_) => {}
+            }
+        }
+        Ok(rows)
+    };
+    let rows: Vec<PgRow> =
+        on_postgres(db.get_postgres_connection_pool(), STATEMENT_WITHIN, run).await?;
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }
 

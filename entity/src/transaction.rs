@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{Account, Amount, Currency, EventType, SourceName, TransactionId};
 
-/// Where a transaction is in its life. Goes forward once and never back.
+/// Where a transaction is in its life. It goes forward, and back only from `FAILED`, by an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(10))")]
 pub enum Status {
@@ -15,7 +15,7 @@ pub enum Status {
     /// The work is done. Final.
     #[sea_orm(string_value = "PROCESSED")]
     Processed,
-    /// The work was given up. Final.
+    /// The work was given up. Final, unless an operator [reopens](crate::lifecycle::operate::retry()) it.
     #[sea_orm(string_value = "FAILED")]
     Failed,
 }

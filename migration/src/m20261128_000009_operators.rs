@@ -22,8 +22,6 @@ const UP: &str = "ALTER TABLE outbox ADD COLUMN earlier integer NOT NULL DEFAULT
      ALTER TABLE retries ADD COLUMN replay boolean NOT NULL DEFAULT FALSE; \
      ALTER TABLE retries ADD COLUMN bulk UUID; \
      CREATE INDEX retries_bulk ON retries (bulk) WHERE bulk IS NOT NULL; \
-     ALTER TABLE failures ADD COLUMN attempts integer NOT NULL DEFAULT 0; \
-     ALTER TABLE failures ADD COLUMN bulk UUID; \
      CREATE INDEX failures_bulk ON failures (bulk) WHERE bulk IS NOT NULL; \
      CREATE INDEX failures_failed_at ON failures (failed_at); \
      CREATE TABLE audit ( \
@@ -53,16 +51,60 @@ const UP: &str = "ALTER TABLE outbox ADD COLUMN earlier integer NOT NULL DEFAULT
        source varchar(63) BYTES PRIMARY KEY NOT NULL, last_at bigint NOT NULL \
      );";
 
-/// What was to be replayed is final: without its entry it is as if nobody had asked.
+/// What was to be replayed is final: without its entry it is as if nobody had asked. What is parked for a pause that nobody
+/// will know of is due. A version that does not know a verdict could not show what has it.
 const DOWN: &str = "DELETE FROM outbox WHERE replay; \
+     UPDATE failures SET verdict = 'PERMANENT' WHERE verdict = 'GIVEN_UP'; \
+     UPDATE retries SET due_at = set_at WHERE due_at >= 4611686018427387904; \
      DELETE FROM retries WHERE replay; \
      DROP TABLE heard; DROP TABLE duties; DROP TABLE repeats; DROP TABLE pauses; DROP TABLE bulk_retries; DROP TABLE audit; \
-     DROP INDEX failures_failed_at; DROP INDEX failures_bulk; \
-     ALTER TABLE failures DROP COLUMN bulk; ALTER TABLE failures DROP COLUMN attempts; \
      DROP INDEX retries_bulk; \
      ALTER TABLE retries DROP COLUMN bulk; ALTER TABLE retries DROP COLUMN replay; ALTER TABLE retries DROP COLUMN earlier; \
      DROP INDEX outbox_bulk; \
      ALTER TABLE outbox DROP COLUMN bulk; ALTER TABLE outbox DROP COLUMN replay; ALTER TABLE outbox DROP COLUMN earlier;";
+
+/// `failures` says how many attempts there were and which bulk retry had reopened it; and there is a verdict more. On SQLite
+/// another CHECK is another table.
+const FAILURES_UP: [&str; 2] = [
+    "ALTER TABLE failures ADD COLUMN attempts integer NOT NULL DEFAULT 0; \
+     ALTER TABLE failures ADD COLUMN bulk uuid; \
+     ALTER TABLE failures DROP CONSTRAINT failures_verdict_check; \
+     ALTER TABLE failures ADD CONSTRAINT failures_verdict_check \
+       CHECK (verdict IN ('PERMANENT', 'EXHAUSTED', 'POISON', 'GIVEN_UP')) NOT VALID; ",
+    "CREATE TABLE new ( \
+       id uuid_text PRIMARY KEY NOT NULL, verdict varchar(10) NOT NULL, reason text NOT NULL, \
+       failed_at timestamp_with_timezone_text NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), \
+       attempts integer NOT NULL DEFAULT 0, bulk uuid_text, \
+       CHECK (verdict IN ('PERMANENT', 'EXHAUSTED', 'POISON', 'GIVEN_UP')) \
+     ); \
+     INSERT INTO new (id, verdict, reason, failed_at) SELECT id, verdict, reason, failed_at FROM failures; \
+     DROP TABLE failures; \
+     ALTER TABLE new RENAME TO failures; ",
+];
+
+const FAILURES_DOWN: [&str; 2] = [
+    "DROP INDEX failures_failed_at; DROP INDEX failures_bulk; \
+     ALTER TABLE failures DROP COLUMN bulk; ALTER TABLE failures DROP COLUMN attempts; \
+     ALTER TABLE failures DROP CONSTRAINT failures_verdict_check; \
+     ALTER TABLE failures ADD CONSTRAINT failures_verdict_check \
+       CHECK (verdict IN ('PERMANENT', 'EXHAUSTED', 'POISON')) NOT VALID",
+    "CREATE TABLE new ( \
+       id uuid_text PRIMARY KEY NOT NULL, verdict varchar(10) NOT NULL, reason text NOT NULL, \
+       failed_at timestamp_with_timezone_text NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), \
+       CHECK (verdict IN ('PERMANENT', 'EXHAUSTED', 'POISON')) \
+     ); \
+     INSERT INTO new SELECT id, verdict, reason, failed_at FROM failures; \
+     DROP TABLE failures; \
+     ALTER TABLE new RENAME TO failures",
+];
+
+/// One for PostgreSQL, and one for SQLite.
+fn of(backend: DbBackend, both: [&'static str; 2]) -> &'static str {
+    match backend {
+        DbBackend::Postgres => both[0],
+        _ => both[1],
+    }
+}
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -72,7 +114,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let [uuid, bytes, time, now] = match manager.get_database_backend() {
+        let backend = manager.get_database_backend();
+        let [uuid, bytes, time, now] = match backend {
             DbBackend::Postgres => ["uuid", "COLLATE \"C\"", "timestamptz", "now()"],
             _ => [
                 "uuid_text",
@@ -86,12 +129,15 @@ impl MigrationTrait for Migration {
             .replace(" BYTES", &format!(" {bytes}"))
             .replace(" TIME", &format!(" {time}"))
             .replace("DEFAULT NOW", &format!("DEFAULT {now}"));
+        let up = format!("{}{up}", of(backend, FAILURES_UP));
         manager.get_connection().execute_unprepared(&up).await?;
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(DOWN).await?;
+        let backend = manager.get_database_backend();
+        let down = format!("{DOWN} {}", of(backend, FAILURES_DOWN));
+        manager.get_connection().execute_unprepared(&down).await?;
         Ok(())
     }
 }

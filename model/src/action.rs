@@ -105,7 +105,19 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    CommitFail {
+        consumer: usize,
+        id: usize,
+    },
     GiveUp {
+        consumer: usize,
+        id: usize,
+    },
+    Park {
+        consumer: usize,
+        id: usize,
+    },
+    CommitPark {
         consumer: usize,
         id: usize,
     },
@@ -134,6 +146,22 @@ pub enum Action {
     },
     /// Only in a flawed protocol: the first half of a reclaim that does not look again.
     FindDead {
+        id: usize,
+    },
+
+    // The operator: operator.rs
+    Reopen {
+        id: usize,
+    },
+    Replay {
+        id: usize,
+    },
+    EndByOperator {
+        id: usize,
+    },
+    Pause,
+    Resume,
+    Unpark {
         id: usize,
     },
 
@@ -205,12 +233,25 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    CommitFailUnheard {
+        consumer: usize,
+        id: usize,
+    },
+    CommitParkUnheard {
+        consumer: usize,
+        id: usize,
+    },
     CommitReleaseUnheard {
         consumer: usize,
         id: usize,
     },
     /// The work fails for now.
     WorkFails {
+        consumer: usize,
+        id: usize,
+    },
+    /// The work fails for good.
+    WorkIsRefused {
         consumer: usize,
         id: usize,
     },

@@ -8,13 +8,14 @@
 
 use crate::{
     Action, Protocol,
-    state::{Row, State},
+    state::{Row, State, Webhook},
 };
 
 /// Steps after which the calm is taken to lead nowhere. A few dozen lead from any state to the end.
 const STEPS_MAX: usize = 200;
 
-/// Whether all that is committed here gets final if only what is most pressing happens, and no fault.
+/// Whether all that is committed here gets final, and all that is to be replayed is, if only what is most pressing happens, and
+/// no fault.
 pub(crate) fn all_get_final(protocol: &Protocol, state: &State) -> bool {
     if all_final(state) {
         return true;
@@ -36,5 +37,6 @@ pub(crate) fn all_get_final(protocol: &Protocol, state: &State) -> bool {
 }
 
 fn all_final(state: &State) -> bool {
-    state.webhooks.iter().all(|w| w.row != Row::Processing)
+    let is_done = |w: &Webhook| w.row != Row::Processing && !w.to_replay;
+    state.webhooks.iter().all(is_done)
 }

@@ -3,7 +3,7 @@
 use crate::{
     Action, Flaw, Protocol,
     lease::count_death,
-    state::{Consumer, Due, Entry, Hand, IDS, Lease, Life, Row, Run, State, bit},
+    state::{Consumer, Due, Entry, Hand, IDS, Lease, Life, Pause, Row, Run, State, Webhook, bit},
 };
 
 /// What consumers can do next, and what of statements of dead ones is still under way.
@@ -17,6 +17,8 @@ pub(crate) fn actions(protocol: &Protocol, state: &State, actions: &mut Vec<Acti
             Run::BringingIn => actions.push(Action::CommitBringIn { consumer, id }),
             Run::Finishing => actions.push(Action::CommitFinish { consumer, id }),
             Run::Retrying => actions.push(Action::CommitRetry { consumer, id }),
+            Run::Failing => actions.push(Action::CommitFail { consumer, id }),
+            Run::Parking => actions.push(Action::CommitPark { consumer, id }),
             Run::Releasing => actions.push(Action::CommitRelease { consumer, id }),
             _ if !running => {}
             Run::Idle if unacked == 0 => {}
@@ -24,7 +26,18 @@ pub(crate) fn actions(protocol: &Protocol, state: &State, actions: &mut Vec<Acti
             Run::Idle if is_at_rest(it) && !protocol.has(Flaw::HoardWhileSick) => {
                 actions.push(Action::HandBack { consumer, id });
             }
-            Run::Ordered if !it.sick => actions.push(Action::Begin { consumer, id }),
+            Run::Ordered if !it.sick => match state.pause {
+                Pause::Never => actions.push(Action::Begin { consumer, id }),
+                // It has heard of the pause, or not yet; of its end, or not yet.
+                Pause::InForce => {
+                    actions.push(Action::Park { consumer, id });
+                    actions.push(Action::Begin { consumer, id });
+                }
+                Pause::Over => {
+                    actions.push(Action::Begin { consumer, id });
+                    actions.push(Action::Park { consumer, id });
+                }
+            },
             Run::Ordered if !protocol.has(Flaw::HoardWhileSick) => {
                 actions.push(Action::GiveUp { consumer, id });
             }
@@ -69,11 +82,14 @@ pub(crate) fn deliveries(protocol: &Protocol, state: &State, actions: &mut Vec<A
 /// Whether a delivery that arrives now settles together with the run that it meets.
 ///
 /// While a statement is under way whose outcome may be that somebody else is to go on, it must not: it may have been
-/// published because of that very outcome, and would be acked with what came before it. It goes back to the queue when
-/// the outcome is known, which here is the same as staying there.
+/// published because of that very outcome, and would be acked with what came before it. What is final may be gone on with,
+/// too, if an operator says so. It goes back to the queue when the outcome is known, which here is the same as staying there.
 fn joins(protocol: &Protocol, run: Run) -> bool {
     match run {
-        Run::Idle | Run::Ordered | Run::Working | Run::Finishing | Run::Releasing => true,
+        Run::Idle | Run::Ordered | Run::Working | Run::Releasing => true,
+        Run::Finishing => protocol.has(Flaw::JoinDuringFinish),
+        Run::Failing => protocol.has(Flaw::JoinDuringFail),
+        Run::Parking => protocol.has(Flaw::JoinDuringPark),
         Run::Taking | Run::BringingIn | Run::NotOurs => protocol.has(Flaw::JoinDuringTake),
         Run::Retrying => protocol.has(Flaw::JoinDuringRetry),
         Run::Settling | Run::Requeueing => false,
@@ -193,10 +209,14 @@ pub(crate) fn commit_finish(protocol: &Protocol, state: &mut State, consumer: us
     hear(state, consumer, id, Run::Settling);
 }
 
-/// The statement that finishes: where this consumer holds the entry and the row is not final, both at once.
+/// The statement that finishes: where this consumer holds the entry and the row is not final, both at once. The entry of a
+/// replay is gone, and its row stays as it is.
 pub(crate) fn finish(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
     let webhook = &mut state.webhooks[id];
     let holds = webhook.holder() == Some(consumer);
+    if end_replay(webhook, holds) || (webhook.number_is_taken && holds) {
+        return;
+    }
     let processing = webhook.row == Row::Processing;
     let applies = match protocol.flaw {
         Some(Flaw::UnconditionalFinish) => true,
@@ -215,6 +235,52 @@ pub(crate) fn finish(protocol: &Protocol, state: &mut State, consumer: usize, id
     }
 }
 
+/// What a replay ends with, if this is one that the consumer holds. Returns whether it is.
+fn end_replay(webhook: &mut Webhook, holds: bool) -> bool {
+    let is_replay = holds && webhook.row == Row::Final;
+    if is_replay {
+        webhook.outbox = None;
+        webhook.to_replay = false;
+    }
+    is_replay
+}
+
+pub(crate) fn commit_fail(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    fail(protocol, state, consumer, id);
+    hear(state, consumer, id, Run::Settling);
+}
+
+/// The statement that gives the work up, where this consumer holds the entry: the row says so, and why. A replay that fails
+/// changes nothing.
+pub(crate) fn fail(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
+    let webhook = &mut state.webhooks[id];
+    let holds = webhook.holder() == Some(consumer);
+    if !protocol.has(Flaw::ReplayFails) && end_replay(webhook, holds) {
+        return;
+    }
+    // Two attempts with one number, or two failures of one id, are more than the tables hold.
+    if holds && !webhook.number_is_taken && !webhook.failure {
+        webhook.row = Row::Failed;
+        webhook.finished += 1;
+        webhook.failure = true;
+        webhook.outbox = None;
+    }
+}
+
+pub(crate) fn commit_park(state: &mut State, consumer: usize, id: usize) {
+    park(state, consumer, id);
+    hear(state, consumer, id, Run::Settling);
+}
+
+/// The statement that moves an id to the retries because of a pause, where this consumer holds it.
+pub(crate) fn park(state: &mut State, consumer: usize, id: usize) {
+    let webhook = &mut state.webhooks[id];
+    if webhook.holder() == Some(consumer) {
+        webhook.outbox = None;
+        webhook.retry = Some(Due::Parked);
+    }
+}
+
 pub(crate) fn commit_retry(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
     retry(protocol, state, consumer, id);
     hear(state, consumer, id, Run::Settling);
@@ -224,6 +290,9 @@ pub(crate) fn commit_retry(protocol: &Protocol, state: &mut State, consumer: usi
 pub(crate) fn retry(protocol: &Protocol, state: &mut State, consumer: usize, id: usize) {
     let webhook = &mut state.webhooks[id];
     let holds = webhook.holder() == Some(consumer);
+    if holds && webhook.number_is_taken {
+        return;
+    }
     if webhook.outbox.is_some() && (holds || protocol.has(Flaw::StaleLeaseAccepted)) {
         webhook.outbox = None;
         webhook.retry = Some(Due::NextAttempt);
@@ -282,7 +351,8 @@ pub(crate) fn ack(state: &mut State, consumer: usize, id: usize) {
             holder != consumer && state.consumers[holder].lease != Lease::None
         });
     let hand = &mut state.consumers[consumer].hands[id];
-    if hand.unacked > 0 && webhook.row != Row::Final && !in_other_hands {
+    let is_to_do = webhook.row == Row::Processing || webhook.has_entry();
+    if hand.unacked > 0 && is_to_do && !in_other_hands {
         state.broken.ack = true;
     }
     hand.unacked = 0;

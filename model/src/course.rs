@@ -1,7 +1,7 @@
 //! What can happen, and what follows from it: who does what.
 
 use crate::{
-    Action, Protocol, consumer, faults, ingress, lease, queue, relay,
+    Action, Protocol, consumer, faults, ingress, lease, operator, queue, relay,
     state::{Life, Run, State},
 };
 
@@ -14,6 +14,7 @@ impl Protocol {
         consumer::deliveries(self, state, actions);
         queue::actions(self, state, actions);
         lease::actions(self, state, actions);
+        operator::actions(self, state, actions);
         relay::looks(self, state, actions);
         relay::clock(self, state, actions);
     }
@@ -42,6 +43,12 @@ impl Protocol {
             Action::EndLease { consumer } => lease::end(self, state, consumer),
             Action::Reclaim { id } => lease::reclaim(self, state, id),
             Action::FindDead { id } => state.webhooks[id].found_dead = true,
+            Action::Resume => operator::resume(state),
+            Action::Unpark { id } => operator::unpark(state, id),
+            Action::Reopen { .. }
+            | Action::Replay { .. }
+            | Action::EndByOperator { .. }
+            | Action::Pause => operator::act(self, state, action),
             _ => self.consume(state, action),
         }
         state.tidy();
@@ -69,7 +76,12 @@ impl Protocol {
             Action::CommitRetry { consumer, id } => {
                 consumer::commit_retry(self, state, consumer, id);
             }
+            Action::CommitFail { consumer, id } => consumer::commit_fail(self, state, consumer, id),
             Action::GiveUp { consumer, id } => consumer::give_up(self, state, consumer, id),
+            Action::Park { consumer, id } => {
+                consumer::proceed(self, state, consumer, id, Run::Parking);
+            }
+            Action::CommitPark { consumer, id } => consumer::commit_park(state, consumer, id),
             Action::CommitRelease { consumer, id } => {
                 consumer::commit_release(self, state, consumer, id);
             }
@@ -111,11 +123,18 @@ impl Protocol {
             Action::CommitRetryUnheard { consumer, id } => {
                 consumer::retry(self, state, consumer, id);
             }
+            Action::CommitFailUnheard { consumer, id } => {
+                consumer::fail(self, state, consumer, id);
+            }
+            Action::CommitParkUnheard { consumer, id } => consumer::park(state, consumer, id),
             Action::CommitReleaseUnheard { consumer, id } => {
                 consumer::release(self, state, consumer, id);
             }
             Action::WorkFails { consumer, id } => {
                 consumer::proceed(self, state, consumer, id, Run::Retrying);
+            }
+            Action::WorkIsRefused { consumer, id } => {
+                consumer::proceed(self, state, consumer, id, Run::Failing);
             }
             Action::BuryTheLiving { consumer } => lease::bury(self, state, consumer),
             _ => {}

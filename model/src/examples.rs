@@ -101,6 +101,44 @@ fn of_consumers() -> Vec<Property<Protocol>> {
     ]
 }
 
+/// What only happens where there is an operator.
+pub(crate) fn of_operators() -> Vec<Property<Protocol>> {
+    vec![
+        example("what has failed is worked on again", |p, state| {
+            works(p, state, |state, id| state.webhooks[id].reopened > 0)
+        }),
+        example("what was reopened is processed", |_, state| {
+            (state.webhooks.iter()).any(|w| w.reopened > 0 && w.row == Row::Final)
+        }),
+        example(
+            "what was reopened fails and is reopened again",
+            |_, state| state.webhooks.iter().any(|w| w.reopened > 1),
+        ),
+        example("a message of before meets what was reopened", |_, state| {
+            (state.webhooks.iter())
+                .any(|w| w.retry == Some(Due::AttemptNow) && w.reopened > 0 && w.ready > 0)
+        }),
+        example("what is processed is worked on again", |p, state| {
+            works(p, state, |state, id| state.webhooks[id].to_replay)
+        }),
+        example(
+            "a replay dies with its consumer and is worked on again",
+            |p, state| {
+                works(p, state, |state, id| {
+                    state.webhooks[id].to_replay && state.webhooks[id].deaths > 0
+                })
+            },
+        ),
+        example("what a dead consumer holds is given up", |_, state| {
+            let is_dead = state.consumers.iter().any(|c| c.lease == Lease::Dead);
+            is_dead && state.webhooks.iter().any(|w| w.row == Row::Failed)
+        }),
+        example("what is parked is in the queue, too", |_, state| {
+            (state.webhooks.iter()).any(|w| w.retry == Some(Due::Parked) && w.ready > 0)
+        }),
+    ]
+}
+
 fn example(name: &'static str, condition: fn(&Protocol, &State) -> bool) -> Property<Protocol> {
     Property::sometimes(name, condition)
 }

@@ -28,7 +28,7 @@ fn of_broker(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
     }
     for id in protocol.ids() {
         let webhook = &state.webhooks[id];
-        if webhook.ready > 0 && webhook.row == Row::Processing {
+        if webhook.ready > 0 && webhook.has_entry() {
             actions.push(Action::MessageReturns { id });
             // Under a backlog nothing but the note of a new queue brings back what was lost.
             if !protocol.bounds.backlog {
@@ -66,9 +66,16 @@ fn of_consumer(protocol: &Protocol, state: &State, consumer: usize, actions: &mu
         match it.hands[id].run {
             Run::Taking => actions.push(Action::CommitTakeUnheard { consumer, id }),
             Run::BringingIn => actions.push(Action::CommitBringInUnheard { consumer, id }),
-            Run::Working => actions.push(Action::WorkFails { consumer, id }),
+            Run::Working => {
+                actions.push(Action::WorkFails { consumer, id });
+                if protocol.bounds.acts > 0 {
+                    actions.push(Action::WorkIsRefused { consumer, id });
+                }
+            }
             Run::Finishing => actions.push(Action::CommitFinishUnheard { consumer, id }),
             Run::Retrying => actions.push(Action::CommitRetryUnheard { consumer, id }),
+            Run::Failing => actions.push(Action::CommitFailUnheard { consumer, id }),
+            Run::Parking => actions.push(Action::CommitParkUnheard { consumer, id }),
             Run::Releasing => actions.push(Action::CommitReleaseUnheard { consumer, id }),
             Run::Idle | Run::Ordered | Run::NotOurs | Run::Settling | Run::Requeueing => {}
         }

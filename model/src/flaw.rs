@@ -75,4 +75,29 @@ pub enum Flaw {
     ReclaimCopies,
     /// Forgets a dead consumer as soon as what it held is reclaimed.
     ForgetAtOnce,
+
+    /// Acks, with a run that is done, a delivery that arrived while it said so to the database: it may be of a replay.
+    JoinDuringFinish,
+    /// The same with a run that has failed for good: it may be of a retry by an operator.
+    JoinDuringFail,
+    /// The same with what is parked: it may come because the pause is over.
+    JoinDuringPark,
+    /// Reopens whatever the row says.
+    ReopenAnything,
+    /// Reopens, and leaves the row that says why it had failed.
+    ReopenKeepsFailure,
+    /// Reopens, and counts the attempts from one again.
+    NumbersBeginAnew,
+    /// Reopens into the outbox as something that was published.
+    ReopenIntoOutbox,
+    /// A replay makes the row `PROCESSING`.
+    ReplayTouchesRow,
+    /// A replay that fails makes the row `FAILED`.
+    ReplayFails,
+    /// Replays what is being replayed.
+    ReplayTwice,
+    /// Gives up what a living consumer has in its hands.
+    GiveUpInHand,
+    /// What is parked stays so.
+    NoUnpark,
 }

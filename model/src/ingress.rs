@@ -64,6 +64,7 @@ pub(crate) fn insert(protocol: &Protocol, state: &mut State, id: usize) -> bool 
         return false;
     }
     webhook.row = Row::Processing;
+    webhook.failure = false;
     webhook.retry = None;
     if !protocol.has(Flaw::PublishWithoutOutbox) {
         webhook.outbox = Some(RECEIVED);

@@ -19,6 +19,7 @@
 //! queue.rs       a queue that is gone: note, create, hear
 //! consumer.rs    deliver, take, work, finish, try again, give up, ack
 //! lease.rs       bury, end, reclaim
+//! operator.rs    reopen, replay, give up, pause; their number is bounded
 //! faults.rs      crash, fence, stop, sicken, cut a connection, lose a queue, refuse, …; their number is bounded
 //! course.rs      these together: what can happen, and what follows
 //! protocol.rs    the world that is checked, and its flaw if it has one
@@ -40,6 +41,8 @@
 //!   allows more than the product does.
 //! - *The other webhooks.* A backlog is a world in which no walk ever looks for what the broker may have lost. There all
 //!   must get final without it.
+//! - *Bulk retries.* They are many reopenings, each with its own precondition. A pause of everything is a consumer that is
+//!   sick for a while.
 //! - *SQLite.* One process, which holds nothing in anybody's name, is a small part of this.
 
 mod action;
@@ -51,6 +54,7 @@ mod faults;
 mod flaw;
 mod ingress;
 mod lease;
+mod operator;
 mod properties;
 mod protocol;
 mod queue;
@@ -63,10 +67,10 @@ mod symmetry;
 pub use action::Action;
 pub use flaw::Flaw;
 pub use properties::{
-    ACK, ALL_FINAL, DEATHS, FENCED, LEASES, ONCE, ONE_RUN, ONE_TABLE, PUT_OFF, RECEIPT,
+    ACK, ALL_FINAL, DEATHS, FAILURES, FENCED, LEASES, ONCE, ONE_RUN, ONE_TABLE, PUT_OFF, RECEIPT,
 };
 pub use protocol::{Bounds, Protocol};
 pub use state::{
-    Api, Broken, Consumer, Due, Entry, Hand, Lease, Life, Queue, Relay, Request, Row, Run, State,
-    Webhook,
+    Api, Broken, Consumer, Due, Entry, Hand, Lease, Life, Pause, Queue, Relay, Request, Row, Run,
+    State, Webhook,
 };

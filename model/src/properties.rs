@@ -8,9 +8,10 @@ use crate::{
 };
 
 pub const RECEIPT: &str = "202 => the row exists";
-pub const ONCE: &str = "final at most once, and never back";
+pub const ONCE: &str = "final at most once, and back only from failed by an operator";
 pub const ACK: &str = "ack => final, or in other hands";
-pub const ONE_TABLE: &str = "unfinished <=> in exactly one of outbox and retries";
+pub const ONE_TABLE: &str = "unfinished or to be replayed <=> in exactly one of outbox and retries";
+pub const FAILURES: &str = "failed <=> a row says why";
 pub const ONE_RUN: &str = "no two runs of one id at a time";
 pub const FENCED: &str = "who does not hold an id changes nothing";
 pub const PUT_OFF: &str = "put off => a message is on its way";
@@ -29,6 +30,10 @@ pub(crate) fn promises() -> Vec<Property<Protocol>> {
         Property::always(ONE_TABLE, |_: &Protocol, state: &State| {
             state.webhooks.iter().all(one_table)
         }),
+        Property::always(FAILURES, |_: &Protocol, state: &State| {
+            let of = |w: &Webhook| w.failure == (w.row == Row::Failed);
+            state.webhooks.iter().all(of)
+        }),
         Property::always(ONE_RUN, one_run),
         Property::always(FENCED, |_: &Protocol, state: &State| !state.broken.fenced),
         Property::always(DEATHS, |_: &Protocol, state: &State| !state.broken.deaths),
@@ -38,13 +43,16 @@ pub(crate) fn promises() -> Vec<Property<Protocol>> {
     ]
 }
 
+/// Only an operator takes it back, and only from where the work was given up.
 fn once(webhook: &Webhook) -> bool {
-    webhook.finished == u8::from(webhook.row == Row::Final)
+    webhook.finished == webhook.reopened + u8::from(webhook.row.is_final())
 }
 
 fn one_table(webhook: &Webhook) -> bool {
     let tables = u8::from(webhook.outbox.is_some()) + u8::from(webhook.retry.is_some());
-    tables == u8::from(webhook.row == Row::Processing)
+    let is_to_do =
+        webhook.row == Row::Processing || (webhook.row == Row::Final && webhook.to_replay);
+    tables == u8::from(is_to_do)
 }
 
 /// Counts only those that run. The runs of the dead have died with them.

@@ -23,6 +23,8 @@ pub struct Bounds {
     pub consumers: usize,
     /// Faults, of all kinds together. With the consumers, 5 at most.
     pub faults: u8,
+    /// Acts of an operator, of all kinds together.
+    pub acts: u8,
     /// Messages of one id in the queue at a time.
     pub messages: u8,
     /// Deliveries that a consumer may hold.

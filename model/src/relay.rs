@@ -3,7 +3,7 @@
 
 use crate::{
     Action, Flaw, Protocol,
-    state::{Due, Entry, Queue, Relay, Row, State},
+    state::{Due, Entry, Queue, Relay, State},
 };
 
 /// What a relay and the broker can do next with a message.
@@ -39,7 +39,7 @@ pub(crate) fn looks(protocol: &Protocol, state: &State, actions: &mut Vec<Action
         if it.recovery[id] && !it.news {
             actions.push(Action::Recover { api, id });
         }
-        if it.relay[id] != Relay::Idle || webhook.row != Row::Processing {
+        if it.relay[id] != Relay::Idle || !webhook.has_entry() {
             continue;
         }
         let held_back = protocol.has(Flaw::BacklogHoldsRetries) && protocol.bounds.backlog;
@@ -160,6 +160,7 @@ pub(crate) fn fall_due(state: &mut State, id: usize) {
         *due = match *due {
             Due::NextAttempt | Due::AttemptNow => Due::AttemptNow,
             Due::Never => Due::Never,
+            Due::Parked => Due::Parked,
             _ => Due::Now,
         };
     }

@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use crate::{
-    Action, Protocol, examples, faults, ingress, properties,
+    Action, Protocol, examples, faults, ingress, operator, properties,
     state::{Lease, Life, State},
 };
 
@@ -15,6 +15,7 @@ impl Model for Protocol {
     fn init_states(&self) -> Vec<State> {
         let mut state = State {
             faults_left: self.bounds.faults,
+            acts_left: self.bounds.acts,
             ..State::default()
         };
         for consumer in state.consumers.iter_mut().take(self.bounds.consumers) {
@@ -27,6 +28,7 @@ impl Model for Protocol {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         self.progress(state, actions);
         ingress::arrivals(self, state, actions);
+        operator::acts(self, state, actions);
         faults::actions(self, state, actions);
     }
 
@@ -39,6 +41,9 @@ impl Model for Protocol {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all = properties::promises();
         all.extend(examples::all());
+        if self.bounds.acts > 0 {
+            all.extend(examples::of_operators());
+        }
         all
     }
 }

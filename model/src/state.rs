@@ -20,6 +20,9 @@ pub struct State {
     pub purged: bool,
     /// How many more faults may happen.
     pub faults_left: u8,
+    /// How many more acts an operator may do.
+    pub acts_left: u8,
+    pub pause: Pause,
     pub broken: Broken,
 }
 
@@ -33,12 +36,30 @@ pub enum Queue {
     Noted,
 }
 
+/// Whether processing is paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pause {
+    #[default]
+    Never,
+    InForce,
+    /// It is over, and some consumer may not have heard that.
+    Over,
+}
+
 /// One id: its rows in the database, and its messages in the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Webhook {
     pub row: Row,
     /// How often the row has become final. No column: the model counts, so that twice can be told from once.
     pub finished: u8,
+    /// How often an operator has reopened it. No column, either.
+    pub reopened: u8,
+    /// Whether an operator wants its call once more, and nobody has made it. No column: the model remembers.
+    pub to_replay: bool,
+    /// Its row in `failures`.
+    pub failure: bool,
+    /// The next attempt has the number of one that is recorded: only a flawed protocol gets here.
+    pub number_is_taken: bool,
     /// Its row in `outbox`: it is in the queue or in a consumer's hands, or should be.
     pub outbox: Option<Entry>,
     /// Its row in `retries`, as far as it says when: it is certainly not in the queue, or was published from there.
@@ -59,7 +80,17 @@ pub enum Row {
     #[default]
     None,
     Processing,
+    /// The work is done; or given up, where no operator could reopen it.
     Final,
+    /// The work is given up, and an operator may reopen it.
+    Failed,
+}
+
+impl Row {
+    /// Whether nothing but an operator moves it on.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::Failed)
+    }
 }
 
 /// The row in `outbox`.
@@ -85,8 +116,10 @@ pub enum Due {
     Later,
     /// At the time of its next attempt, before which nobody may begin (`waits`).
     NextAttempt,
-    /// That time has come, and no relay has claimed it: still nobody may begin.
+    /// That time has come, and no relay has claimed it: still nobody may begin. Or an operator has just asked for it.
     AttemptNow,
+    /// Not before its source's pause is over.
+    Parked,
     /// Never: only flawed protocols write this.
     Never,
 }
@@ -94,7 +127,7 @@ pub enum Due {
 impl Due {
     /// `waits`: nobody may begin on it before a relay has claimed it.
     pub(crate) fn waits(self) -> bool {
-        matches!(self, Self::NextAttempt | Self::AttemptNow)
+        matches!(self, Self::NextAttempt | Self::AttemptNow | Self::Parked)
     }
 }
 
@@ -204,6 +237,10 @@ pub enum Run {
     Finishing,
     /// The work has failed for now, and the statement that puts it among the retries is under way.
     Retrying,
+    /// The work has failed for good, and the statement that says so is under way.
+    Failing,
+    /// It was never begun, because of a pause, and the statement that parks it is under way.
+    Parking,
     /// It was never begun, and the statement that gives it up is under way.
     Releasing,
     /// It is final, waits, or is in other hands; the ack is next.
@@ -219,7 +256,7 @@ impl Run {
     pub(crate) fn is_statement(self) -> bool {
         use Run::*;
         match self {
-            Taking | BringingIn | Finishing | Retrying | Releasing => true,
+            Taking | BringingIn | Finishing | Retrying | Failing | Parking | Releasing => true,
             Idle | Ordered | Working | NotOurs | Settling | Requeueing => false,
         }
     }
@@ -240,6 +277,11 @@ pub struct Broken {
 }
 
 impl Webhook {
+    /// Whether it is in one of the tables of what is to be done.
+    pub(crate) fn has_entry(&self) -> bool {
+        self.outbox.is_some() || self.retry.is_some()
+    }
+
     /// The consumer in whose name it is in the outbox.
     pub(crate) fn holder(&self) -> Option<usize> {
         self.outbox.and_then(|entry| entry.holder)
@@ -296,8 +338,9 @@ impl State {
                 }
             }
         }
+        let acts_left = self.acts_left;
         for (id, webhook) in self.webhooks.iter_mut().enumerate() {
-            if webhook.row == Row::Final {
+            if webhook.row.is_final() && !webhook.has_entry() && acts_left == 0 {
                 webhook.deaths = 0;
                 webhook.returned = false;
                 for api in &mut self.apis {

@@ -54,6 +54,15 @@ const TAKE: &str = "entity/src/lifecycle/take.rs";
 const JOB: &str = "entity/src/lifecycle/job.rs";
 const OUTCOME: &str = "entity/src/lifecycle/record.rs";
 const LEASE: &str = "entity/src/lifecycle/lease.rs";
+const RETRY: &str = "entity/src/lifecycle/operate/retry.rs";
+const REPLAY: &str = "entity/src/lifecycle/operate/replay.rs";
+const END: &str = "entity/src/lifecycle/operate/give_up.rs";
+const PAUSE: &str = "entity/src/lifecycle/operate/pause.rs";
+const BULK: &str = "entity/src/lifecycle/operate/bulk.rs";
+const PORTION: &str = "entity/src/lifecycle/operate/bulk/advance.rs";
+const AUDIT: &str = "entity/src/lifecycle/operate/audit.rs";
+const PARKING: &str = "consumer/src/consume/park.rs";
+const OPERATE: &str = "api/src/operate.rs";
 const TOPOLOGY: &str = "queue/src/amqp/topology.rs";
 const PUBLISH: &str = "queue/src/amqp/publish.rs";
 const SESSION: &str = "queue/src/amqp/session.rs";
@@ -179,7 +188,14 @@ pub const STEPS: &[Step] = &[
         &[(RECORD, "start_recording"), (OUTCOME, "record")],
         At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
     ),
+    step(
+        "CommitFail",
+        &[(RECORD, "start_recording"), (OUTCOME, "record")],
+        At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
+    ),
     step("GiveUp", &[(SUBSCRIPTION, "release_jobs")], MEMORY),
+    step("Park", &[(PARKING, "park")], MEMORY),
+    step("CommitPark", &[(PARKING, "park"), (TAKE, "park")], NO_POINT),
     step(
         "CommitRelease",
         &[(SUBSCRIPTION, "release_jobs"), (TAKE, "release")],
@@ -203,6 +219,20 @@ pub const STEPS: &[Step] = &[
     step("EndLease", &[(KEEPER, "end"), (LEASE, "end")], NO_POINT),
     step("Reclaim", &[(PEERS, "free"), (LEASE, "reclaim")], NO_POINT),
     step("FindDead", &[], FLAW),
+    step(
+        "Reopen",
+        &[(RETRY, "retry"), (PORTION, "advance"), (PORTION, "reopen")],
+        NO_POINT,
+    ),
+    step("Replay", &[(REPLAY, "replay")], NO_POINT),
+    step("EndByOperator", &[(END, "give_up")], NO_POINT),
+    step("Pause", &[(PAUSE, "pause")], NO_POINT),
+    step("Resume", &[(PAUSE, "resume")], NO_POINT),
+    step(
+        "Unpark",
+        &[(OPERATE, "unpark"), (PAUSE, "unpark")],
+        NO_POINT,
+    ),
     step("SendAgain", &[("api/src/webhooks.rs", "receive")], FAULT),
     step("CrashApi", &[], FAULT),
     step("CrashConsumer", &[], FAULT),
@@ -231,8 +261,11 @@ pub const STEPS: &[Step] = &[
     step("CommitBringInUnheard", &[(PERSIST, "persist")], FAULT),
     step("CommitFinishUnheard", &[(PERSIST, "persist")], FAULT),
     step("CommitRetryUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitFailUnheard", &[(PERSIST, "persist")], FAULT),
+    step("CommitParkUnheard", &[(PERSIST, "persist")], FAULT),
     step("CommitReleaseUnheard", &[(PERSIST, "persist")], FAULT),
     step("WorkFails", &[(WORK, "on_called")], FAULT),
+    step("WorkIsRefused", &[(WORK, "on_called")], FAULT),
     step("BuryTheLiving", &[(LEASE, "bury")], FLAW),
 ];
 
@@ -260,4 +293,18 @@ pub const NOT_MODELLED: &[(&str, &str, &str)] = &[
         "forget_all",
         "is for a process that has the database for itself",
     ),
+    (PAUSE, "in_force", "reads"),
+    (PAUSE, "list", "reads"),
+    (AUDIT, "page", "reads"),
+    (BULK, "count", "reads"),
+    (BULK, "find", "reads"),
+    (BULK, "list", "reads"),
+    (
+        BULK,
+        "create",
+        "moves nothing: each portion is many reopenings",
+    ),
+    (BULK, "pause", "moves nothing"),
+    (BULK, "resume", "moves nothing"),
+    (BULK, "cancel", "moves nothing"),
 ];

@@ -21,10 +21,21 @@ impl Hash for State {
             queue_lost,
             purged,
             faults_left,
+            acts_left,
+            pause,
             broken,
         } = representative(self);
         (webhooks, apis, consumers).hash(hasher);
-        (queue, queue_lost, purged, faults_left, broken).hash(hasher);
+        (
+            queue,
+            queue_lost,
+            purged,
+            faults_left,
+            acts_left,
+            pause,
+            broken,
+        )
+            .hash(hasher);
     }
 }
 

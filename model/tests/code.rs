@@ -101,6 +101,13 @@ fn every_statement_of_a_life_is_in_a_row() {
         "entity/src/lifecycle/take.rs",
         "entity/src/lifecycle/record.rs",
         "entity/src/lifecycle/lease.rs",
+        "entity/src/lifecycle/operate/audit.rs",
+        "entity/src/lifecycle/operate/bulk.rs",
+        "entity/src/lifecycle/operate/bulk/advance.rs",
+        "entity/src/lifecycle/operate/give_up.rs",
+        "entity/src/lifecycle/operate/pause.rs",
+        "entity/src/lifecycle/operate/replay.rs",
+        "entity/src/lifecycle/operate/retry.rs",
     ] {
         let text = read(file);
         for declaration in text.split("\npub async fn ").skip(1) {

@@ -4,8 +4,8 @@
 //! `cargo test -p model --test flaws -- --nocapture` prints the counterexamples, step by step.
 
 use model::{
-    ACK, ALL_FINAL, Action, Bounds, DEATHS, FENCED, Flaw, LEASES, ONCE, ONE_RUN, ONE_TABLE,
-    PUT_OFF, Protocol, RECEIPT,
+    ACK, ALL_FINAL, Action, Bounds, DEATHS, FAILURES, FENCED, Flaw, LEASES, ONCE, ONE_RUN,
+    ONE_TABLE, PUT_OFF, Protocol, RECEIPT,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -15,16 +15,25 @@ const WORLD: Bounds = Bounds {
     apis: 1,
     consumers: 2,
     faults: 2,
+    acts: 0,
     messages: 2,
     prefetch: 2,
     backlog: true,
 };
 
+/// The same with an operator.
+const OPERATED: Bounds = Bounds { acts: 2, ..WORLD };
+
+#[track_caller]
+fn breaks(flaw: Flaw, promises: &[&'static str]) {
+    breaks_in(WORLD, flaw, promises);
+}
+
 /// Searches the flawed world until the promises break that should, and prints a short way to the first of them. Where one
 /// breaks others often do in its wake; those are not named.
 #[track_caller]
-fn breaks(flaw: Flaw, promises: &[&'static str]) {
-    let checked = Protocol::flawed(WORLD, flaw)
+fn breaks_in(world: Bounds, flaw: Flaw, promises: &[&'static str]) {
+    let checked = Protocol::flawed(world, flaw)
         .checker()
         .finish_when(HasDiscoveries::AllOf(promises.iter().copied().collect()))
         .spawn_bfs()
@@ -243,4 +252,66 @@ fn what_is_reclaimed_and_stays_in_the_outbox_is_in_both_tables() {
 #[test]
 fn a_consumer_that_is_forgotten_at_once_can_still_take() {
     breaks(Flaw::ForgetAtOnce, &[ALL_FINAL, PUT_OFF]);
+}
+
+/// An operator asks for a replay between the commit and the ack, and its message comes to who has yet to ack.
+#[test]
+fn a_message_that_joins_a_finish_under_way_can_be_that_of_a_replay() {
+    breaks_in(OPERATED, Flaw::JoinDuringFinish, &[ALL_FINAL, PUT_OFF]);
+}
+
+#[test]
+fn a_message_that_joins_a_failure_under_way_can_be_that_of_a_retry() {
+    breaks_in(OPERATED, Flaw::JoinDuringFail, &[ALL_FINAL, PUT_OFF]);
+}
+
+#[test]
+fn a_message_that_joins_what_is_being_parked_can_be_that_of_the_end_of_the_pause() {
+    breaks_in(OPERATED, Flaw::JoinDuringPark, &[ALL_FINAL, PUT_OFF]);
+}
+
+#[test]
+fn what_is_reopened_without_a_look_at_what_it_is_is_processed_twice() {
+    breaks_in(OPERATED, Flaw::ReopenAnything, &[ONCE, ONE_TABLE]);
+}
+
+/// Two operators, or two bulk retries, would not see each other; and the next failure would find the row there.
+#[test]
+fn what_is_reopened_and_keeps_its_failure_can_never_fail_again() {
+    breaks_in(OPERATED, Flaw::ReopenKeepsFailure, &[FAILURES, ALL_FINAL]);
+}
+
+#[test]
+fn attempts_that_are_counted_from_one_again_cannot_be_recorded() {
+    breaks_in(OPERATED, Flaw::NumbersBeginAnew, &[ACK, ALL_FINAL]);
+}
+
+#[test]
+fn what_is_reopened_where_the_published_waits_waits_for_a_message_that_nobody_has_sent() {
+    breaks_in(OPERATED, Flaw::ReopenIntoOutbox, &[ALL_FINAL, PUT_OFF]);
+}
+
+#[test]
+fn a_replay_that_touches_the_row_takes_it_back() {
+    breaks_in(OPERATED, Flaw::ReplayTouchesRow, &[ONCE]);
+}
+
+#[test]
+fn a_replay_that_fails_must_not_fail_its_transaction() {
+    breaks_in(OPERATED, Flaw::ReplayFails, &[ONCE]);
+}
+
+#[test]
+fn a_replay_of_what_is_being_replayed_is_in_both_tables() {
+    breaks_in(OPERATED, Flaw::ReplayTwice, &[ONE_TABLE]);
+}
+
+#[test]
+fn what_is_given_up_in_living_hands_goes_on() {
+    breaks_in(OPERATED, Flaw::GiveUpInHand, &[LEASES]);
+}
+
+#[test]
+fn what_is_parked_and_not_unparked_stays_so() {
+    breaks_in(OPERATED, Flaw::NoUnpark, &[ALL_FINAL]);
 }

@@ -43,6 +43,7 @@ fn one_webhook_survives_two_faults_and_everything_happens_to_it() {
         apis: 1,
         consumers: 2,
         faults: 2,
+        acts: 0,
         messages: 2,
         prefetch: 2,
         backlog: true,
@@ -57,6 +58,7 @@ fn one_webhook_survives_two_faults_between_two_relays() {
         apis: 2,
         consumers: 2,
         faults: 2,
+        acts: 0,
         messages: 1,
         prefetch: 1,
         backlog: false,
@@ -70,6 +72,7 @@ fn one_webhook_survives_three_faults_under_a_backlog() {
         apis: 1,
         consumers: 2,
         faults: 3,
+        acts: 0,
         messages: 1,
         prefetch: 1,
         backlog: true,
@@ -83,6 +86,7 @@ fn two_webhooks_survive_a_fault_that_strikes_both() {
         apis: 1,
         consumers: 1,
         faults: 1,
+        acts: 0,
         messages: 1,
         prefetch: 2,
         backlog: true,
@@ -96,8 +100,38 @@ fn two_webhooks_survive_a_fault_where_each_consumer_has_room_for_one() {
         apis: 1,
         consumers: 2,
         faults: 1,
+        acts: 0,
         messages: 1,
         prefetch: 1,
+        backlog: true,
+    });
+}
+
+#[test]
+fn one_webhook_survives_two_acts_of_an_operator_and_two_faults() {
+    let unseen = every_promise_is_kept(Bounds {
+        ids: 1,
+        apis: 1,
+        consumers: 2,
+        faults: 2,
+        acts: 2,
+        messages: 2,
+        prefetch: 2,
+        backlog: true,
+    });
+    assert_eq!(unseen, [""; 0], "the model is too small to prove much");
+}
+
+#[test]
+fn two_webhooks_survive_an_act_and_a_fault() {
+    every_promise_is_kept(Bounds {
+        ids: 2,
+        apis: 1,
+        consumers: 1,
+        faults: 1,
+        acts: 1,
+        messages: 1,
+        prefetch: 2,
         backlog: true,
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use entity::lifecycle::failed::Failed;
+use entity::{failure::without_numbers, lifecycle::failed::Failed};
 use time::OffsetDateTime;
 
 use super::words;
@@ -63,21 +63,6 @@ impl Groups {
         groups.sort_by_key(|group| Reverse((group.count, group.last)));
         groups
     }
-}
-
-fn without_numbers(text: &str) -> String {
-    let mut without = String::with_capacity(text.len());
-    let mut in_number = false;
-    for c in text.chars() {
-        let is_digit = c.is_ascii_digit();
-        match (is_digit, in_number) {
-            (true, false) => without.push('N'),
-            (true, true) => {}
-            (false, _) => without.push(c),
-        }
-        in_number = is_digit;
-    }
-    without
 }
 
 #[cfg(test)]

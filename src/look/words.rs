@@ -15,6 +15,7 @@ pub fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Permanent => "PERMANENT",
         Verdict::Exhausted => "EXHAUSTED",
         Verdict::Poison => "POISON",
+        Verdict::GivenUp => "GIVEN_UP",
     }
 }
 

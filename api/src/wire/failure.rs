@@ -20,8 +20,8 @@ pub(crate) struct Failure {
 
 /// Why the work was given up, in one word.
 #[derive(Clone, Copy, Serialize, Enum)]
-#[oai(rename_all = "UPPERCASE")]
-#[serde(rename_all = "UPPERCASE")]
+#[oai(rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Verdict {
     /// Downstream has refused it for good.
     Permanent,
@@ -29,6 +29,8 @@ pub(crate) enum Verdict {
     Exhausted,
     /// It killed or panicked its consumer again and again.
     Poison,
+    /// An operator has given it up.
+    GivenUp,
 }
 
 impl From<Model> for Failure {
@@ -38,6 +40,7 @@ impl From<Model> for Failure {
                 entity::Verdict::Permanent => Verdict::Permanent,
                 entity::Verdict::Exhausted => Verdict::Exhausted,
                 entity::Verdict::Poison => Verdict::Poison,
+                entity::Verdict::GivenUp => Verdict::GivenUp,
             },
             reason: row.reason,
             failed_at: row.failed_at,

@@ -88,6 +88,14 @@ impl Consumer {
             _ = self.look_at_queue.tick() => if deliveries.queue_was_created() {
                 self.note_new_queue();
             },
+            _ = self.look_at_pauses.tick() => self.read_pauses(),
+            Some(read) = self.reading_pauses.next() => match read {
+                Ok(pauses) => self.hear_pauses(pauses),
+                Err(error) => tracing::debug!(event = "pauses_not_read", %error, "what is paused could not be read"),
+            },
+            Some(parked) = self.parking.next() => {
+                deliveries.settle(self.settle_parked(parked.map_err(Error::Database)?)).await;
+            }
             Some(recorded) = self.recording.next() => {
                 deliveries.settle(self.settle_recorded(recorded.map_err(Error::Database)?)).await;
                 failpoint::here(Point::ConsumerAfterAck);
@@ -137,7 +145,7 @@ impl Consumer {
             }
             Allowed::NoneUntil(_) => false,
         };
-        has_room && self.taking.is_empty() && self.lease.holder().is_some()
+        has_room && self.taking.is_empty() && self.lease.holder().is_some() && !self.is_paused()
     }
 
     /// Tells the relays that what they have published is gone.

@@ -48,12 +48,17 @@ impl Consumer {
                 self.resting.extend(held.map(|job| Work::rest(job, rest)));
                 None
             }
-            Transition::Processed => Some((Settlement::Ack, Settlement::Ack)),
-            // What has joined may be the message that brings the next attempt.
-            Transition::Retry { .. } => Some((Settlement::Ack, Settlement::Requeue)),
+            // What has joined may be the message that brings the next attempt, or what an operator has asked for meanwhile.
+            Transition::Processed | Transition::Retry { .. } => {
+                Some((Settlement::Ack, Settlement::Requeue))
+            }
             Transition::Failed { verdict, .. } => {
                 tracing::error!(event = "transaction_failed", %id, ?verdict, "gave up a transaction: it is FAILED");
-                Some((Settlement::DeadLetter, Settlement::Ack))
+                Some((Settlement::DeadLetter, Settlement::Requeue))
+            }
+            Transition::ReplayFailed { verdict, reason } => {
+                tracing::error!(event = "replay_failed", %id, ?verdict, reason, "gave up a replay: its transaction stays PROCESSED");
+                Some((Settlement::Ack, Settlement::Requeue))
             }
         }
     }
@@ -96,6 +101,7 @@ impl Consumer {
         self.taking.clear();
         self.recording.clear();
         self.releasing.clear();
+        self.parking.clear();
         deliveries
             .settle(self.in_flight.release_all(Settlement::Requeue))
             .await;

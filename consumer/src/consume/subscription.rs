@@ -17,8 +17,8 @@ impl Consumer {
     /// Holds as many deliveries as can be worked on. While none can, others may be able to.
     pub(super) fn subscribe(&mut self, deliveries: &mut Deliveries) {
         let appetite = match self.lease.holder() {
-            Some(_) => self.circuit.appetite(),
-            None => Appetite::Nothing,
+            Some(_) if !self.is_paused() => self.circuit.appetite(),
+            _ => Appetite::Nothing,
         };
         match appetite {
             Appetite::Full => deliveries.subscribe(self.settings.prefetch),
@@ -47,6 +47,7 @@ impl Consumer {
             && self.resting.is_empty()
             && self.taking.is_empty()
             && self.releasing.is_empty()
+            && self.parking.is_empty()
     }
 
     /// Gives up what has been taken and not begun, so that others may take it: first in the database, for a message about

@@ -1,9 +1,9 @@
 //! The way in: a delivery's id is taken in the database, and says then what becomes of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use entity::{
-    Status, Verdict,
+    SourceName, Status, Verdict,
     lifecycle::{self, LOOK_AGAIN_IN, Record, Transition},
 };
 use failpoint::Point;
@@ -49,6 +49,7 @@ impl Consumer {
         self.next_take = now + CALL_EVERY;
         let db = self.db.clone();
         let needs_content = self.settings.work.needs_content();
+        let needs_sources = self.has_paused_sources();
         let take = async move {
             let take = || lifecycle::take(&db, holder, ids.clone(), crashes_max, LOOK_AGAIN_IN);
             failpoint::here(Point::ConsumerBeforeTake);
@@ -60,11 +61,16 @@ impl Consumer {
                     jobs.extend(persist("read", || lifecycle::jobs(&db, ids)).await?);
                 }
             }
+            let sources = match needs_sources && !taken.mine.is_empty() {
+                true => persist("read", || lifecycle::sources(&db, &taken.mine)).await?,
+                false => HashMap::new(),
+            };
             Ok(TakeResult {
                 holder,
                 ids,
                 taken,
                 jobs,
+                sources,
             })
         };
         self.taking.push(take.boxed());
@@ -77,6 +83,7 @@ impl Consumer {
             ids,
             taken,
             jobs,
+            sources,
         } = result;
         if self.lease.holder() != Some(holder) {
             // The answer is of no use without the lease, and everything has been handed back.
@@ -87,13 +94,26 @@ impl Consumer {
             .mine
             .iter()
             .partition(|id| self.suspects.is_poison(**id));
+        let mut paused: HashMap<Uuid, SourceName> = sources;
+        paused.retain(|_, source| self.is_source_paused(source));
+        for job in jobs
+            .iter()
+            .filter(|job| self.is_source_paused(&job.webhook.source))
+        {
+            paused.insert(job.id, job.webhook.source.clone());
+        }
+        paused.retain(|id, _| !poisonous.contains(id));
+        let is_to_begin = |id: &Uuid| !paused.contains_key(id);
+        let mine: Vec<Uuid> = mine.into_iter().filter(is_to_begin).collect();
         if self.settings.work.needs_content() && jobs.len() < taken.mine.len() {
             let read: HashSet<Uuid> = jobs.iter().map(|job| job.id).collect();
             let unread = mine.iter().filter(|id| !read.contains(id));
             self.records.extend(unread.copied().map(gone));
         }
-        let jobs = jobs.into_iter().filter(|job| !poisonous.contains(&job.id));
-        self.begin(mine, jobs);
+        let jobs = jobs.into_iter();
+        let jobs = jobs.filter(|job| !poisonous.contains(&job.id) && is_to_begin(&job.id));
+        self.begin(mine, jobs.collect::<Vec<_>>().into_iter());
+        self.park(paused.into_iter());
         self.records.extend(poisonous.into_iter().map(poison));
         if all_mine {
             return Vec::new();

@@ -25,7 +25,7 @@ impl Consumer {
         }
     }
 
-    /// Starts as many calls as the circuit lets through; returns what it says then. None begins without a lease.
+    /// Starts as many calls as the circuit lets through; returns what it says then. None begins without a lease, or in a pause.
     pub(super) fn start_calls(&mut self, now: Instant) -> Allowed {
         let Work::Http(downstream) = &self.settings.work else {
             return Allowed::Calls(usize::MAX);
@@ -33,7 +33,8 @@ impl Consumer {
         let downstream = downstream.clone();
         loop {
             let allowed = self.circuit.allowed(now, self.working.len());
-            if !matches!(allowed, Allowed::Calls(_)) || self.lease.holder().is_none() {
+            let may_begin = self.lease.holder().is_some() && !self.is_paused();
+            if !matches!(allowed, Allowed::Calls(_)) || !may_begin {
                 return allowed;
             }
             let Some((job, room)) = self.next_job() else {
@@ -66,6 +67,9 @@ impl Consumer {
                     self.records.extend(ids.into_iter().map(Record::processed));
                 }
                 Ended::Called(called, job) => self.on_called(*called, job, now),
+                Ended::Rested(job) if self.is_source_paused(&job.webhook.source) => {
+                    self.park(std::iter::once((job.id, job.webhook.source.clone())));
+                }
                 Ended::Rested(job) => self.jobs.push_front(job),
             }
             next = self.working.next().now_or_never().flatten();
@@ -76,10 +80,21 @@ impl Consumer {
         let progress = Progress::from(&*job);
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
         let schedule = &self.settings.retries;
-        let record = schedule.decide(called.attempt, progress, charge);
+        let mut record = schedule.decide(called.attempt, progress, charge);
+        if job.replay {
+            record.next = of_replay(record.next);
+        }
         if matches!(record.next, Transition::Hold { .. }) {
             self.held.insert(record.id, job);
         }
         self.records.push(record);
+    }
+}
+
+/// A replay that is given up leaves its transaction as it is.
+fn of_replay(next: Transition) -> Transition {
+    match next {
+        Transition::Failed { verdict, reason } => Transition::ReplayFailed { verdict, reason },
+        next => next,
     }
 }

@@ -11,7 +11,10 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{LOOK_AGAIN_IN, Look, Range, execute, lease, look_of, millis, query, retrying};
+use super::{
+    CARRIED, LOOK_AGAIN_IN, Look, Range, execute, lease, look_of, millis, operate::pause::PARKED,
+    query, retrying,
+};
 use crate::{
     sql,
     statement::{self, LOOK, LOOK_THROUGH},
@@ -211,8 +214,8 @@ pub async fn come_back(
     let now = sql::now_millis(db);
     let is_free = lease::is_free();
     let mine = format!("FROM outbox WHERE {these} AND {is_free} AND NOT waits");
-    let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
-    let row = format!("SELECT id, {now} + $2, {now}, attempts, failures, crashes");
+    let moved = format!("INSERT INTO retries (id, due_at, set_at, crashes, {CARRIED})");
+    let row = format!("SELECT id, {now} + $2, {now}, crashes, {CARRIED}");
     // Also what is due sooner is set anew: a note that it was published, which is on its way, is about the message that has
     // left, and would put it off.
     let again = format!(
@@ -312,12 +315,13 @@ pub async fn shorten_waits(
     let seen = "SELECT id, set_at FROM retries WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
     let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
     let shorten = format!("UPDATE retries SET due_at = {now} + (due_at - set_at), set_at = {now}");
-    let is_set_back = format!("set_at > {now}");
+    // What is parked waits for no time.
+    let is_set_back = format!("set_at > {now} AND due_at < {PARKED}");
     let look = match db.get_database_backend() {
         DbBackend::Postgres => format!(
             "WITH seen AS MATERIALIZED ({seen}), \
              shortened AS ({shorten} \
-               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_set_back})) AND {is_set_back} \
+               WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE set_at > {now})) AND {is_set_back} \
                RETURNING id) \
              SELECT id, 0::bigint FROM shortened UNION ALL ({read})"
         ),

@@ -29,16 +29,18 @@ pub struct Job {
     pub failures: u32,
     /// The attempts whose end is known and that count as nobody's failure.
     pub deferrals: u32,
+    /// The transaction is `PROCESSED`, and an operator has asked for its call once more.
+    pub replay: bool,
 }
 
-/// What is to be done for these transactions, as far as they are unfinished. An event whose bytes are gone is not in the
+/// What is to be done for these transactions, as far as they are unfinished or to be replayed. An event whose bytes are gone is not in the
 /// answer.
 pub async fn jobs(db: &DatabaseConnection, ids: &[Uuid]) -> Result<Vec<Job>, DbErr> {
     let jobs = format!(
         "SELECT transactions.id, source, transaction_id, type, source_account, destination_account, \
                 CAST(amount AS text) AS amount, currency, extra, content_type, headers, sent_at, \
                 length(body) AS body_bytes, CASE WHEN length(body) <= {BODY_BYTES_READ} THEN body END AS body, \
-                attempts + crashes + 1 AS attempt, failures, attempts - failures AS deferrals \
+                attempts + crashes + 1 AS attempt, failures, attempts - failures - earlier AS deferrals, replay \
          FROM outbox JOIN transactions ON transactions.id = outbox.id \
          LEFT JOIN payloads ON payloads.id = outbox.id WHERE {}",
         sql::is_one_of_the_ids(db, "outbox.id")
@@ -87,6 +89,7 @@ fn job(row: &QueryResult, webhook: Webhook) -> Result<Job, DbErr> {
         attempt: row.try_get_by::<i32, _>("attempt")?.unsigned_abs(),
         failures: row.try_get_by::<i32, _>("failures")?.unsigned_abs(),
         deferrals: row.try_get_by::<i32, _>("deferrals")?.max(0).unsigned_abs(),
+        replay: row.try_get_by("replay")?,
     })
 }
 

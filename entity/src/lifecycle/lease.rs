@@ -11,7 +11,7 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{Look, Range, execute, look_of, millis, query, retrying, returned_ids};
+use super::{CARRIED, Look, Range, execute, look_of, millis, query, retrying, returned_ids};
 use crate::sql;
 
 /// `the consumer whose id is EXPRESSION is alive`, as an SQL condition.
@@ -145,14 +145,14 @@ pub async fn reclaim(
     };
     let seen = "SELECT id, holder FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
     let read = "SELECT id, (SELECT count(*) FROM seen) FROM seen ORDER BY id DESC LIMIT 1";
-    let moved = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
-    let row = format!("SELECT id, {now}, {now}, attempts, failures, ");
+    let moved = format!("INSERT INTO retries (id, due_at, set_at, {CARRIED}, crashes)");
+    let row = format!("SELECT id, {now}, {now}, {CARRIED}, ");
     let look = match db.get_database_backend() {
         DbBackend::Postgres => format!(
             "WITH seen AS MATERIALIZED ({seen}), \
              theirs AS (DELETE FROM outbox \
                WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE {is_theirs})) AND {is_theirs} \
-               RETURNING id, attempts, failures, {DEATHS} AS crashes), \
+               RETURNING id, {CARRIED}, {DEATHS} AS crashes), \
              moved AS ({moved} {row} crashes FROM theirs RETURNING id) \
              SELECT id, 0::bigint FROM moved UNION ALL ({read})"
         ),

@@ -4,7 +4,7 @@ use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, QueryResult};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::sql;
+use super::{operate::pause::PARKED, sql};
 use crate::{SourceName, statement::look_up};
 
 /// Entries of a table that are counted.
@@ -21,6 +21,7 @@ pub struct Counts {
     pub retries: i64,
     pub failures: i64,
     /// For how long the entry of `retries` that was due first has been due, in milliseconds; negative if it is not yet.
+    /// What is parked is not meant.
     pub retries_overdue_ms: Option<i64>,
     /// The same of the outbox's oldest [`COUNTED_MAX`] entries.
     pub outbox_overdue_ms: Option<i64>,
@@ -55,7 +56,7 @@ pub async fn counts(db: &DatabaseConnection) -> Result<Counts, DbErr> {
         |table| format!("(SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {limit}) AS entries)");
     let select = format!(
         "SELECT {} AS outbox, {} AS retries, {} AS failures, \
-                {now} - (SELECT min(due_at) FROM retries) AS retries_overdue_ms, \
+                {now} - (SELECT min(due_at) FROM retries WHERE due_at < {PARKED}) AS retries_overdue_ms, \
                 {now} - (SELECT min(due_at) FROM (SELECT due_at FROM outbox ORDER BY id LIMIT {COUNTED_MAX}) AS entries) \
                   AS outbox_overdue_ms",
         count("outbox"),

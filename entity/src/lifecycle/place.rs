@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{read::all, sql};
+use super::{operate::pause::PARKED, read::all, sql};
 use crate::{SourceName, TransactionId, conflict, statement::look_up};
 
 /// Conflicts of one transaction that are read.
@@ -29,18 +29,24 @@ pub struct Place {
     pub failures: i32,
     /// Consumers that have died with it in flight.
     pub crashes: i32,
+    /// Its source is paused, or was until just now: then `due_in_ms` says nothing.
+    pub parked: bool,
+    /// It is `PROCESSED`, and its call is repeated.
+    pub replay: bool,
 }
 
-/// Where a transaction is; `None` if it is final.
+/// Where a transaction is; `None` if it is final and is not being replayed.
 pub async fn place(db: &DatabaseConnection, id: Uuid) -> Result<Option<Place>, DbErr> {
     let now = sql::now_millis(db);
     // One statement: between two it could move from the one to the other.
     let select = format!(
         "SELECT FALSE AS in_retries, due_at - {now} AS due_in_ms, holder, \
-                CASE WHEN dead THEN 0 ELSE alive_until - {now} END AS lease_left_ms, attempts, failures, crashes \
+                CASE WHEN dead THEN 0 ELSE alive_until - {now} END AS lease_left_ms, attempts, failures, crashes, \
+                FALSE AS parked, replay \
          FROM outbox LEFT JOIN consumers ON consumers.id = outbox.holder WHERE outbox.id = $1 \
          UNION ALL \
-         SELECT TRUE, due_at - {now}, NULL, NULL, attempts, failures, crashes FROM retries WHERE id = $1"
+         SELECT TRUE, due_at - {now}, NULL, NULL, attempts, failures, crashes, due_at >= {PARKED}, replay \
+         FROM retries WHERE id = $1"
     );
     let rows = look_up(db, || sql::statement(db, &select, [id.into()])).await?;
     let row = rows.first();

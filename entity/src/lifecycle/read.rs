@@ -91,6 +91,18 @@ pub async fn statuses(
     pairs(db, statement).await
 }
 
+/// Whose each of these transactions is. An id that names no row is not in the answer.
+pub async fn sources(
+    db: &DatabaseConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, SourceName>, DbErr> {
+    let select = format!(
+        "SELECT id, source FROM transactions WHERE {}",
+        sql::is_one_of_the_ids(db, "id")
+    );
+    pairs(db, sql::statement(db, select, [sql::ids(db, ids)])).await
+}
+
 /// The attempts at a transaction whose outcome is known, in their order.
 pub async fn attempts(db: &DatabaseConnection, id: Uuid) -> Result<Vec<attempt::Model>, DbErr> {
     let attempts = attempt::Entity::find()
@@ -110,7 +122,7 @@ pub async fn failures(
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, failure::Model>, DbErr> {
     let select = format!(
-        "SELECT id, verdict, reason, failed_at FROM failures WHERE {}",
+        "SELECT id, verdict, reason, failed_at, attempts, bulk FROM failures WHERE {}",
         sql::is_one_of_the_ids(db, "id")
     );
     let rows = statement::look_up(db, || sql::statement(db, &select, [sql::ids(db, ids)])).await?;

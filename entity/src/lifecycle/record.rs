@@ -7,7 +7,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Holder, Status, count_of, millis, retrying, sql};
+use super::{CARRIED, Holder, Status, count_of, millis, retrying, sql};
 use crate::{Outcome, Verdict};
 
 /// What came of one attempt.
@@ -55,8 +55,15 @@ pub enum Transition {
     /// Its consumer goes on holding it and makes another attempt so long from now. This one does not move it along its
     /// schedule.
     Hold { rest: Duration },
-    /// The work is given up: `FAILED`.
+    /// The work is given up: `FAILED`. Of a replay nothing is recorded but its end: the caller finds its transaction
+    /// `PROCESSED`.
     Failed {
+        verdict: Verdict,
+        /// For people; no control characters.
+        reason: String,
+    },
+    /// A replay is given up: its transaction stays `PROCESSED`. Of anything else nothing is recorded.
+    ReplayFailed {
         verdict: Verdict,
         /// For people; no control characters.
         reason: String,
@@ -80,7 +87,7 @@ impl Record {
 
 /// Records what came of the work, all in one commit, each where the holder still holds the id and its attempt has not
 /// been recorded yet. Returns how many this call recorded; the others had been recorded before, or have been taken by
-/// another consumer since.
+/// another consumer since, or were replays that the caller did not know as such: their end leaves a transaction as it was.
 pub async fn record(
     db: &DatabaseConnection,
     holder: Holder,
@@ -147,6 +154,7 @@ fn as_json(Record { id, attempt, next }: &Record) -> serde_json::Value {
         Transition::Failed { verdict, reason } => json!({
             "status": Status::Failed.to_value(), "verdict": verdict.to_value(), "reason": reason,
         }),
+        Transition::ReplayFailed { .. } => json!({ "replayed": 1 }),
     };
     object["id"] = id.simple().to_string().into();
     if let Some(attempt) = attempt {
@@ -163,33 +171,37 @@ fn as_json(Record { id, attempt, next }: &Record) -> serde_json::Value {
 /// Whether an attempt has not been recorded yet: with it, a record can be repeated.
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM attempts \
      WHERE attempts.id = batch.id AND attempts.number = batch.number)";
+/// Whether a record is one of what is in the outbox: only a replay ends as a replay.
+const IS_FOR_IT: &str = "(replayed IS NULL OR replay)";
+/// Whether what has been recorded is what the caller thinks: a replay never makes a transaction `FAILED`.
+const IS_TOLD: &str = "(verdict IS NULL OR NOT replay)";
 
 fn postgres(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     format!(
         "WITH batch AS (SELECT * FROM json_to_recordset($1::json) AS batch (\
-           id uuid, status text, again_in bigint, counts int, held int, verdict text, reason text, number int, \
+           id uuid, status text, again_in bigint, counts int, held int, replayed int, verdict text, reason text, number int, \
            started_at float8, took_ms bigint, outcome text, answered int, error text)), \
          mine AS (SELECT batch.*, attempts + (number IS NOT NULL)::int AS attempts, \
-             failures + coalesce(counts, 0) AS failures, crashes \
+             failures + coalesce(counts, 0) AS failures, crashes, earlier, replay, bulk \
            FROM batch JOIN outbox ON outbox.id = batch.id \
-           WHERE {is_held} AND {IS_NEW} FOR UPDATE OF outbox), \
+           WHERE {is_held} AND {IS_NEW} AND {IS_FOR_IT} FOR UPDATE OF outbox), \
          told AS (INSERT INTO attempts (id, number, started_at, took_ms, outcome, status, error) \
            SELECT id, number, to_timestamp(started_at), took_ms, outcome, answered, error \
            FROM mine WHERE number IS NOT NULL), \
-         failed AS (INSERT INTO failures (id, verdict, reason) \
-           SELECT id, verdict, reason FROM mine WHERE verdict IS NOT NULL), \
+         failed AS (INSERT INTO failures (id, verdict, reason, attempts, bulk) \
+           SELECT id, verdict, reason, attempts + crashes, bulk FROM mine WHERE verdict IS NOT NULL AND NOT replay), \
          final AS (UPDATE transactions SET status = mine.status, \
              processed_at = CASE mine.status WHEN 'PROCESSED' THEN {now} END \
            FROM mine WHERE transactions.id = mine.id AND transactions.status = 'PROCESSING' \
            AND mine.status IS NOT NULL), \
-         again AS (INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
-           SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
+         again AS (INSERT INTO retries (id, due_at, set_at, crashes, waits, {CARRIED}) \
+           SELECT id, {millis} + again_in, {millis}, crashes, true, {CARRIED} \
            FROM mine WHERE again_in IS NOT NULL), \
          held AS (UPDATE outbox SET attempts = mine.attempts \
            FROM mine WHERE outbox.id = mine.id AND mine.held IS NOT NULL), \
          gone AS (DELETE FROM outbox USING mine WHERE outbox.id = mine.id AND mine.held IS NULL) \
-         SELECT count(*) FROM mine"
+         SELECT count(*) FROM mine WHERE {IS_TOLD}"
     )
 }
 
@@ -197,7 +209,7 @@ fn sqlite(db: &DatabaseConnection) -> String {
     let (is_held, now, millis) = (sql::is_held(db), sql::now(db), sql::now_millis(db));
     let batch = "SELECT unhex(value ->> 'id') AS id, value ->> 'status' AS status, \
            value ->> 'again_in' AS again_in, value ->> 'counts' AS counts, \
-           value ->> 'held' AS held, \
+           value ->> 'held' AS held, value ->> 'replayed' AS replayed, \
            value ->> 'verdict' AS verdict, \
            value ->> 'reason' AS reason, value ->> 'number' AS number, \
            value ->> 'started_at' AS started_at, value ->> 'took_ms' AS took_ms, \
@@ -207,24 +219,25 @@ fn sqlite(db: &DatabaseConnection) -> String {
         "BEGIN IMMEDIATE; \
          CREATE TEMPORARY TABLE mine AS SELECT batch.*, \
              attempts + (number IS NOT NULL) AS attempts, \
-             failures + coalesce(counts, 0) AS failures, crashes FROM ({batch}) AS batch \
-           JOIN outbox ON outbox.id = batch.id WHERE {is_held} AND {IS_NEW}; \
+             failures + coalesce(counts, 0) AS failures, crashes, earlier, replay, bulk \
+           FROM ({batch}) AS batch JOIN outbox ON outbox.id = batch.id \
+           WHERE {is_held} AND {IS_NEW} AND {IS_FOR_IT}; \
          INSERT INTO attempts (id, number, started_at, took_ms, outcome, status, error) \
            SELECT id, number, strftime('%Y-%m-%dT%H:%M:%fZ', started_at, 'unixepoch'), \
                   took_ms, outcome, answered, error FROM mine WHERE number IS NOT NULL; \
-         INSERT INTO failures (id, verdict, reason) \
-           SELECT id, verdict, reason FROM mine WHERE verdict IS NOT NULL; \
+         INSERT INTO failures (id, verdict, reason, attempts, bulk) \
+           SELECT id, verdict, reason, attempts + crashes, bulk FROM mine WHERE verdict IS NOT NULL AND NOT replay; \
          UPDATE transactions SET status = mine.status, \
              processed_at = CASE mine.status WHEN 'PROCESSED' THEN {now} END \
            FROM mine WHERE transactions.id = mine.id AND transactions.status = 'PROCESSING' \
            AND mine.status IS NOT NULL; \
-         INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes, waits) \
-           SELECT id, {millis} + again_in, {millis}, attempts, failures, crashes, true \
+         INSERT INTO retries (id, due_at, set_at, crashes, waits, {CARRIED}) \
+           SELECT id, {millis} + again_in, {millis}, crashes, true, {CARRIED} \
            FROM mine WHERE again_in IS NOT NULL; \
          UPDATE outbox SET attempts = mine.attempts \
            FROM mine WHERE outbox.id = mine.id AND mine.held IS NOT NULL; \
          DELETE FROM outbox WHERE id IN (SELECT id FROM mine WHERE held IS NULL); \
-         SELECT count(*) FROM mine; \
+         SELECT count(*) FROM mine WHERE {IS_TOLD}; \
          DROP TABLE mine; \
          COMMIT"
     )

@@ -1,7 +1,7 @@
 //! The step in which an id becomes one consumer's.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -9,8 +9,10 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 use super::{
-    Holder, Status, count_of, execute, lease, millis, pairs, retrying, returned_ids, sql, statuses,
+    CARRIED, Holder, Status, count_of, execute, lease, millis, operate, pairs, retrying,
+    returned_ids, sql, statuses,
 };
+use crate::SourceName;
 
 /// What a consumer gets of the ids that it wants to work on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,13 +98,13 @@ async fn bring_in(
         "{} AND NOT waits AND {may}",
         sql::is_one_of_the_ids(db, "id")
     );
-    let insert = "INSERT INTO outbox (id, due_at, holder, attempts, failures, crashes)";
+    let insert = format!("INSERT INTO outbox (id, due_at, holder, crashes, {CARRIED})");
     let row = format!(
-        "SELECT id, {} + $3, CASE WHEN crashes <= $4 THEN {} END, attempts, failures, crashes",
+        "SELECT id, {} + $3, CASE WHEN crashes <= $4 THEN {} END, crashes, {CARRIED}",
         sql::now_millis(db),
         sql::this_id(db),
     );
-    let bring_in = moved(db, "retries", &these, insert, &row);
+    let bring_in = moved(db, "retries", &these, &insert, &row);
     retrying(|| {
         let values = [
             sql::ids(db, ids),
@@ -129,9 +131,9 @@ pub async fn release(
         sql::is_held(db)
     );
     let now = sql::now_millis(db);
-    let insert = "INSERT INTO retries (id, due_at, set_at, attempts, failures, crashes)";
-    let row = format!("SELECT id, {now} + $3, {now}, attempts, failures, crashes");
-    let release = moved(db, "outbox", &theirs, insert, &row);
+    let insert = format!("INSERT INTO retries (id, due_at, set_at, crashes, {CARRIED})");
+    let row = format!("SELECT id, {now} + $3, {now}, crashes, {CARRIED}");
+    let release = moved(db, "outbox", &theirs, &insert, &row);
     retrying(|| {
         let values = [
             sql::ids(db, ids),
@@ -141,6 +143,38 @@ pub async fn release(
         count_of(db, sql::statement(db, release.as_str(), values))
     })
     .await
+}
+
+/// Lets go of ids that are not worked on because their source is paused: each waits until that is
+/// [over](operate::pause::unpark). Returns how many the holder still had.
+pub async fn park(
+    db: &DatabaseConnection,
+    holder: Holder,
+    ids: &[(Uuid, SourceName)],
+) -> Result<u64, DbErr> {
+    let mut of_source: BTreeMap<&SourceName, Vec<Uuid>> = BTreeMap::new();
+    for (id, source) in ids {
+        of_source.entry(source).or_default().push(*id);
+    }
+    let theirs = format!(
+        "{} AND {}",
+        sql::is_one_of_the_ids(db, "id"),
+        sql::is_held(db)
+    );
+    let now = sql::now_millis(db);
+    let insert = format!("INSERT INTO retries (id, due_at, set_at, crashes, waits, {CARRIED})");
+    let row = format!("SELECT id, $3, {now}, crashes, true, {CARRIED}");
+    let park = moved(db, "outbox", &theirs, &insert, &row);
+    let mut parked = 0;
+    for (source, ids) in of_source {
+        parked += retrying(|| {
+            let key = operate::pause::key(source);
+            let values = [sql::ids(db, &ids), holder.id().into(), key.into()];
+            count_of(db, sql::statement(db, park.as_str(), values))
+        })
+        .await?;
+    }
+    Ok(parked)
 }
 
 /// The statement that moves rows from a table to the one that `insert` names, and returns how many that is.

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod duty;
+mod erase;
 mod list;
+mod operate;
 mod partitions;
 mod receive;
 mod record;
@@ -29,7 +31,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, EntityTrait, PaginatorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, EntityTrait,
+    PaginatorTrait,
+};
 use uuid::Uuid;
 
 const NOW: Duration = Duration::ZERO;
@@ -243,4 +248,16 @@ async fn take(db: &DatabaseConnection, holder: Holder, ids: &[Uuid]) -> Taken {
     lifecycle::take(db, holder, ids.to_vec(), i32::MAX, LATER)
         .await
         .unwrap()
+}
+
+async fn execute(db: &DatabaseConnection, sql: &str) {
+    db.execute_unprepared(sql).await.unwrap();
+}
+
+/// An id as an SQL literal.
+fn literal(db: &DatabaseConnection, id: Uuid) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("'{id}'"),
+        _ => format!("x'{}'", id.simple()),
+    }
 }

@@ -219,6 +219,9 @@ async fn waiting(db: &DatabaseConnection, seconds: &[i64]) -> Vec<Uuid> {
         failures: 1,
         crashes: 0,
         waits: true,
+        earlier: 0,
+        replay: false,
+        bulk: None,
     });
     let rows: Vec<_> = rows.collect();
     let insert = rows.iter().cloned().map(retry::ActiveModel::from);

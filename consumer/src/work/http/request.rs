@@ -38,6 +38,9 @@ pub(super) fn build(
         .header(USER_AGENT, HOOKLINE)
         .header("idempotency-key", key(webhook))
         .header("hookline-attempt", job.attempt);
+    if job.replay {
+        request = request.header("hookline-replay", "true");
+    }
     let body = match &webhook.content {
         Content::Payment(payment) => {
             request = request.header(CONTENT_TYPE, JSON);

@@ -62,6 +62,7 @@ fn job_of(source: SourceName, transaction_id: &str, content: Content) -> Job {
         attempt: 1,
         failures: 0,
         deferrals: 0,
+        replay: false,
     }
 }
 
