@@ -14,6 +14,7 @@ mod show;
 mod span;
 mod status;
 mod summary;
+mod tail;
 pub mod times;
 mod words;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Summary(summary::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
+    /// Follow what happens: what is accepted, finishes and fails, and what operators do
+    Tail(tail::Arguments),
 }
 
 /// Answers what was asked, on standard output.
@@ -49,5 +52,6 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Export(arguments) => export::run(&db, arguments).await,
         Command::Summary(arguments) => summary::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
+        Command::Tail(arguments) => tail::run(&db, arguments).await,
     }
 }

@@ -15,6 +15,7 @@ mod docs;
 mod door;
 mod drain;
 mod edge;
+pub mod events;
 pub mod export;
 pub mod file_watch;
 mod gate;
@@ -43,6 +44,7 @@ mod sources;
 mod space;
 pub mod summary;
 mod transactions;
+mod waiting;
 mod webhooks;
 mod wire;
 mod writer;
@@ -62,8 +64,8 @@ use gate::Gate;
 pub use problem::FieldError;
 use relay::HintSender;
 use repeats::Repeats;
-use routes::Ways;
 pub use routes::openapi;
+use routes::{Listeners, Ways};
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
@@ -114,10 +116,14 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         gate: Gate::new(sources, ledger),
         space: Space::default(),
     };
-    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone());
+    let listeners = Listeners::new(stop.clone());
+    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone(), &listeners);
     drop(ways);
     let Databases {
-        write, slots, file, ..
+        write,
+        read,
+        slots,
+        file,
     } = databases;
     // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
@@ -132,6 +138,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         )),
         partitions::run(write.clone(), stop.clone()),
         operate::run(write.clone(), stop.clone()),
+        waiting::run(read, listeners.waiting, stop.clone()),
         refusals::run(write.clone(), lines, stop.clone()),
         retention::run(write.clone(), limits, stop.clone()),
         repeats::run(write.clone(), repeats.clone(), stop),

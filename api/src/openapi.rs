@@ -15,9 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    export, list,
+    events, export, list,
     problem::{self, Problem},
-    summary,
+    summary, waiting,
 };
 
 /// The operations of `T`, whose description is mended.
@@ -51,9 +51,13 @@ fn mend_operation(operation: &mut MetaOperation) {
         Some("getSummary") => operation.params.extend(summary::document()),
         _ => {}
     }
+    let follows = operation.operation_id == Some("followEvents");
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
+            if follows && parameter.name == "cursor" {
+                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            }
         }
     }
     let responses = &mut operation.responses.responses;
@@ -149,6 +153,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         }
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
+        "wait" => (2..=8, waiting::PATTERN),
         _ => return,
     };
     schema.min_length = Some(*length.start());
@@ -305,7 +310,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 17);
+        assert_eq!(seen, 18);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Databases, Drain,
@@ -18,6 +19,7 @@ use crate::{
     docs::Document,
     door::Door,
     edge,
+    events::{Events, Room},
     export::Exports,
     gate::Gate,
     health::Health,
@@ -29,6 +31,7 @@ use crate::{
     space::Space,
     summary::Summaries,
     transactions::Transactions,
+    waiting::Waiting,
     webhooks::Webhooks,
     writer::{self, Writer},
 };
@@ -46,9 +49,27 @@ type Operations = (
     Attempts,
     Conflicts,
     SourceTransactions,
+    Events,
     Health,
 );
 type Service = OpenApiService<Described<Operations>, ()>;
+
+/// Who stays on the line.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    pub(crate) waiting: Waiting,
+    pub(crate) room: Room,
+}
+
+impl Listeners {
+    /// Nobody stays when the process stops.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            waiting: Waiting::default(),
+            room: Room::new(stop),
+        }
+    }
+}
 
 /// What webhooks come in by.
 #[derive(Clone)]
@@ -78,7 +99,13 @@ impl Ways {
     }
 }
 
-fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> Service {
+fn service(
+    ways: &Ways,
+    databases: &Databases,
+    queue: &Queue,
+    drain: Drain,
+    listeners: &Listeners,
+) -> Service {
     let db = || databases.read.clone();
     let health = Health::new(
         databases.write.clone(),
@@ -93,10 +120,20 @@ fn service(ways: &Ways, databases: &Databases, queue: &Queue, drain: Drain) -> S
         List { db: db() },
         Exports { db: db() },
         Summaries::new(db()),
-        Transactions { db: db() },
+        Transactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
         Attempts { db: db() },
         Conflicts { db: db() },
-        SourceTransactions { db: db() },
+        SourceTransactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
+        Events {
+            db: db(),
+            room: listeners.room.clone(),
+        },
         health,
     );
     OpenApiService::new(
@@ -131,7 +168,14 @@ pub fn openapi() -> String {
         gate: Gate::new(sources, refusals::channel().0),
         space: Space::default(),
     };
-    service(&ways, &databases, &queue, Drain::default()).spec()
+    service(
+        &ways,
+        &databases,
+        &queue,
+        Drain::default(),
+        &Listeners::new(CancellationToken::new()),
+    )
+    .spec()
 }
 
 /// Everything that answers.
@@ -140,8 +184,9 @@ pub(crate) fn routes(
     databases: &Databases,
     queue: &Queue,
     drain: Drain,
+    listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain);
+    let service = service(ways, databases, queue, drain, listeners);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()

@@ -5,24 +5,30 @@ use entity::{
     lifecycle::{self, repeats::Beside},
     transaction::Model,
 };
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
     json::Json,
-    look_up::{self, Answer, Key, Wanted, example_id},
+    look_up::{self, Key, WaitedAnswer, Wanted, example_id},
+    waiting::{self, Waiting, example_wait},
     wire::{Tag, Transaction},
 };
 
 pub(crate) struct Transactions {
     pub(crate) db: DatabaseConnection,
+    pub(crate) waiting: Waiting,
 }
 
 #[OpenApi]
 impl Transactions {
     /// Look a transaction up
     ///
-    /// Answers with the transaction's content and status as they are in the database now.
+    /// Answers with the transaction's content and status as they are in the database now, or, with `wait`, as soon as the
+    /// status is final.
     #[oai(
         path = "/v1/transactions/:transaction_id",
         method = "get",
@@ -34,12 +40,17 @@ impl Transactions {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer<Json<Transaction>> {
+        /// How long to wait at most for `PROCESSED` or `FAILED`: a whole number of `s` or `ms`, and 60 s if it is more.
+        #[oai(example = "example_wait")]
+        wait: Query<Option<String>>,
+    ) -> WaitedAnswer<Json<Transaction>> {
         let key = Key::built_in(transaction_id.0);
-        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
-            self.load(key).await
-        })
-        .await
+        if let Err(error) = waiting::wait(&self.waiting, &self.db, &key, wait.0).await {
+            return WaitedAnswer::unclear(error);
+        }
+        let load = async |key: &Key| self.load(key).await;
+        let answer = look_up::answer(&self.db, key, Wanted::Transaction, load);
+        answer.await.into()
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
 pub mod due;
 pub mod duty;
 pub mod erase;
+pub mod events;
 pub mod failed;
 mod job;
 pub mod lease;

@@ -1,5 +1,4 @@
 //! What retention needs: on PostgreSQL functions that take a month away as its owner, and an index that finds old conflicts.
-//! And the names of duties are ordered by their bytes, as all keys that are texts.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -7,8 +6,6 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 pub struct Migration;
 
 const UP: &str = "CREATE INDEX conflicts_received_at ON conflicts (received_at)";
-
-const BY_BYTES: &str = "ALTER TABLE duties ALTER COLUMN name TYPE varchar(40) COLLATE \"C\"";
 
 const DOWN: &str = "DROP INDEX conflicts_received_at";
 
@@ -88,7 +85,6 @@ impl MigrationTrait for Migration {
         let db = manager.get_connection();
         db.execute_unprepared(UP).await?;
         if manager.get_database_backend() == DbBackend::Postgres {
-            db.execute_unprepared(BY_BYTES).await?;
             db.execute_unprepared(DETACH).await?;
             db.execute_unprepared(DROP).await?;
         }

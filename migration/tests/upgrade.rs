@@ -55,11 +55,10 @@ async fn fill(db: &DatabaseConnection, steps: u32) {
         )
         .await;
     }
-    // From here on whoever receives writes keys, too.
     if steps >= 8 {
         let keys = format!(
             "INSERT INTO keys (source, transaction_id, id, fingerprint) \
-             SELECT 'transactions', transaction_id, id, {} FROM transactions",
+             SELECT source, transaction_id, id, {} FROM transactions",
             fingerprint(db)
         );
         run(db, &keys).await;

@@ -20,7 +20,7 @@ use crate::{
     gate::Gate,
     refusals, relay,
     repeats::{self, Repeats},
-    routes::{self, Ways},
+    routes::{self, Listeners, Ways},
     space::Space,
     writer,
 };
@@ -114,8 +114,14 @@ impl Service {
             file: None,
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
-        let endpoint = routes::routes(&ways, &databases, &queue, Drain::default());
         let stop = CancellationToken::new();
+        let endpoint = routes::routes(
+            &ways,
+            &databases,
+            &queue,
+            Drain::default(),
+            &Listeners::new(stop.clone()),
+        );
         let repeats = Repeats::default();
         let resources = writer::Resources {
             db: db.clone(),
@@ -194,6 +200,13 @@ impl Service {
     /// How many rows a table has.
     pub(crate) async fn count<E: EntityTrait<Model: Sync>>(&self) -> u64 {
         E::find().count(&self.db).await.unwrap()
+    }
+}
+
+impl Service {
+    /// As the process would when it stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 }
 
