@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    completions, config::Config, doctor, given, in_force, look, migrate, retention, sources,
+    completions, config::Config, doctor, erase, given, in_force, look, migrate, retention, sources,
 };
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
@@ -41,6 +41,8 @@ pub enum Command {
     Consumer,
     #[command(flatten)]
     Look(look::Command),
+    /// Delete what a transaction says, or all of an account, now and for ever; ids stay known
+    Erase(erase::Arguments),
     /// Delete what has been kept for as long as RETENTION_… say, now rather than in turn
     Retention(retention::Arguments),
     /// Look whether everything is there that a process needs; ends with 1 if anything is bad

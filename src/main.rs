@@ -9,6 +9,7 @@ mod config;
 mod database;
 mod doctor;
 mod env_file;
+mod erase;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod files;
@@ -17,6 +18,7 @@ mod in_force;
 mod listen;
 mod logging;
 mod look;
+mod mend;
 mod migrate;
 mod output;
 mod pools;
@@ -107,6 +109,7 @@ fn run(cli: Cli, env_file: &[String]) -> anyhow::Result<()> {
         match command {
             Some(Command::Migrate { command }) => migrate::run(command, &config).await,
             Some(Command::Doctor(arguments)) => doctor::run(&arguments, &config).await,
+            Some(Command::Erase(arguments)) => erase::run(&arguments, &config).await,
             Some(Command::Retention(arguments)) => retention::run(&arguments, &config).await,
             Some(Command::Look(command)) => look::run(&command, &config).await,
             Some(Command::Api) => serve::run(Role::Api, config).await,

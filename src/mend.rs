@@ -1,0 +1,4 @@
+//! What operators change from the command line: who does it, and why.
+
+pub mod by;
+mod confirm;
