@@ -11,7 +11,6 @@ use self::finding::{Finding, Findings};
 use crate::{
     config::Config,
     output,
-    role::Role,
     settings, sources,
     table::{self, Output},
 };
@@ -72,9 +71,4 @@ async fn downstream(findings: &mut Findings, config: &Config) {
             Err(error) => findings.bad(WHAT, format!("PROCESS_URL: {error}")),
         },
     }
-}
-
-/// The queue that a process of all roles would use.
-fn queue(config: &Config) -> anyhow::Result<queue::Queue> {
-    settings::queue(Role::Everything, config)
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use queue::Queue;
 
-use super::{Findings, queue};
-use crate::config::Config;
+use super::finding::Findings;
+use crate::{config::Config, role::Role, settings};
 
 /// What the broker may take to answer.
 const WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) async fn look(findings: &mut Findings, config: &Config) {
-    let queue = match queue(config) {
+    let queue = match settings::queue(Role::Everything, config) {
         Ok(queue) if queue.is_inside_the_process() => {
             findings.good(
                 "broker",

@@ -4,7 +4,7 @@ use entity::lifecycle::retention;
 use sea_orm::DatabaseConnection;
 use time::OffsetDateTime;
 
-use super::Findings;
+use super::finding::Findings;
 use crate::{
     claim,
     config::Config,

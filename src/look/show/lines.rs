@@ -100,7 +100,11 @@ fn waits(place: &Place) -> String {
 /// How often its id came again, if it did.
 fn repeats(known: &Known) -> Option<Line> {
     let (count, last) = (known.beside.repeats?, known.beside.last_repeat_at?);
-    let told = format!("came again {count} times, last at {}", times::told(last));
+    let often = match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times, last"),
+    };
+    let told = format!("came again {often} at {}", times::told(last));
     Some(("repeats", told))
 }
 
