@@ -7,7 +7,10 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{config::Config, given, look, mend, migrate, sources};
+use crate::{
+    completions, config::Config, doctor, erase, given, in_force, look, mend, migrate, retention,
+    sources,
+};
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
 ///
@@ -26,6 +29,9 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     pub config: Config,
+    /// The same, as they were given.
+    #[arg(skip)]
+    pub settings: Vec<in_force::Setting>,
 }
 
 #[derive(Subcommand)]
@@ -38,6 +44,12 @@ pub enum Command {
     Look(look::Command),
     #[command(flatten)]
     Mend(mend::Command),
+    /// Delete what a transaction says, or all of an account, now and for ever; ids stay known
+    Erase(erase::Arguments),
+    /// Delete what has been kept for as long as RETENTION_… say, now rather than in turn
+    Retention(retention::Arguments),
+    /// Look whether everything is there that a process needs; ends with 1 if anything is bad
+    Doctor(doctor::Arguments),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]
@@ -48,6 +60,10 @@ pub enum Command {
         #[command(subcommand)]
         command: sources::command::Command,
     },
+    /// Show which settings are in force, and where each comes from
+    Config(in_force::Arguments),
+    /// Print what a shell needs to complete these words
+    Completions(completions::Arguments),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -66,6 +82,11 @@ impl Cli {
         given::variables(&Self::command())
     }
 
+    /// All words that it takes.
+    pub fn words() -> clap::Command {
+        Self::command()
+    }
+
     /// Reads the command line and the environment.
     pub fn read() -> Result<Self, Stop> {
         let command = Self::command();
@@ -73,8 +94,12 @@ impl Cli {
         let words = given::words(&command, std::env::args_os()).map_err(Stop::BadValue)?;
         let command = given::environment(command).map_err(Stop::BadValue)?;
         let read = command.try_get_matches_from(words);
-        read.and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(stop)
+        let read = read.and_then(|matches| {
+            let mut cli = Self::from_arg_matches(&matches)?;
+            cli.settings = in_force::settings(&Self::command(), &matches);
+            Ok(cli)
+        });
+        read.map_err(stop)
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! The order here is the order of `--help`, of the README's table and of `.env.example`.
 
+mod retention;
+
 use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
@@ -11,6 +13,7 @@ use queue::amqp;
 use thiserror::Error;
 
 use crate::{database::Address, tokens};
+pub use retention::Retention;
 
 /// At work at once, if that is a timer each.
 const PREFETCH_SIMULATED: u32 = 300_000;
@@ -200,6 +203,9 @@ pub struct Config {
         value_parser = lease
     )]
     pub lease: Duration,
+
+    #[command(flatten)]
+    pub retention: Retention,
 
     /// How long /readyz says 503 before a stop, while everything else goes on [default: until every client
     /// that asks every 3s or more often has seen it three times, 10s at most]

@@ -19,7 +19,9 @@ use sea_orm::{
 };
 
 pub use address::Address;
-pub use rights::{Parts, cannot_migrate, check as check_rights};
+pub use rights::{
+    Parts, cannot_migrate, check as check_rights, check_retention, missing as missing_rights,
+};
 
 /// Waiting for a connection of the pool: short, because a webhook has 500 ms.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(2);
@@ -178,8 +180,23 @@ const SAFE_SQLITE: Safe = &[("journal_mode", &["wal"]), ("synchronous", &["2", "
 
 /// Warns where a commit would not survive a crash of the server.
 pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
+    for (setting, value) in unsafe_settings(db).await? {
+        tracing::warn!(
+            event = "commits_unsafe",
+            "the database runs with {setting} = {value}: a crash of it can lose webhooks that \
+             were answered with 202"
+        );
+    }
+    Ok(())
+}
+
+/// The settings with which a commit would not survive a crash of the server, and their values.
+pub async fn unsafe_settings(
+    db: &DatabaseConnection,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
     let backend = db.get_database_backend();
     let is_postgres = backend == DbBackend::Postgres;
+    let mut found = Vec::new();
     for (setting, safe) in if is_postgres {
         SAFE_POSTGRES
     } else {
@@ -195,14 +212,10 @@ pub async fn check_durability(db: &DatabaseConnection) -> anyhow::Result<()> {
             .context("the database does not tell its settings")?;
         let value: String = row.try_get_by_index(0)?;
         if !safe.contains(&value.as_str()) {
-            tracing::warn!(
-                event = "commits_unsafe",
-                "the database runs with {setting} = {value}: a crash of it can lose webhooks that \
-                 were answered with 202"
-            );
+            found.push((*setting, value));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Makes sure that the schema has what this version needs.

@@ -17,6 +17,8 @@ use std::{
 pub struct EnvFile {
     /// `None` where there is no file.
     path: Option<PathBuf>,
+    /// The names of the variables that it has given: that were not set otherwise.
+    given: Vec<String>,
     /// The numbers of the lines that were passed over.
     unreadable: Vec<usize>,
 }
@@ -32,6 +34,7 @@ pub fn load(is_ours: impl Fn(&str) -> bool) -> Result<EnvFile, String> {
     let Some((path, content)) = found else {
         return Ok(EnvFile {
             path: None,
+            given: Vec::new(),
             unreadable: Vec::new(),
         });
     };
@@ -50,14 +53,23 @@ pub fn load(is_ours: impl Fn(&str) -> bool) -> Result<EnvFile, String> {
             path.display()
         ));
     }
-    set(variables.iter().filter(|variable| is_unset(&variable.name)));
+    let given: Vec<&Variable> = (variables.iter())
+        .filter(|variable| is_unset(&variable.name))
+        .collect();
+    set(given.iter().copied());
     Ok(EnvFile {
         path: Some(path),
+        given: given.iter().map(|variable| variable.name.clone()).collect(),
         unreadable: unreadable.iter().map(|line| line.line).collect(),
     })
 }
 
 impl EnvFile {
+    /// The names of the variables that it has given.
+    pub fn given(&self) -> &[String] {
+        &self.given
+    }
+
     /// Says it once. The log starts later than the file must be read.
     pub fn log(&self) {
         let Some(path) = &self.path else { return };

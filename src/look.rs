@@ -4,13 +4,17 @@
 //! Data goes to standard output, as a table for people or as JSON for programs; everything else to standard error.
 
 mod amounts;
+mod export;
 mod failures;
+mod find;
 mod list;
 mod not_found;
-mod opened;
+pub mod opened;
 mod refusals;
 mod show;
+mod span;
 mod status;
+mod summary;
 mod tail;
 pub mod times;
 pub mod words;
@@ -18,8 +22,8 @@ pub mod words;
 use clap::Subcommand;
 
 use crate::config::Config;
+pub use find::find;
 pub use not_found::NotFound;
-pub use show::find;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -31,6 +35,10 @@ pub enum Command {
     Failures(failures::Arguments),
     /// List requests that were refused, because they were not proven to be their sender's
     Refusals(refusals::Arguments),
+    /// Write the transactions of a span of time as a file, to standard output
+    Export(export::Arguments),
+    /// Count the transactions of a span of time, and sum up their amounts exactly
+    Summary(summary::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
     /// Follow what happens: what is accepted, finishes and fails, and what operators do
@@ -46,6 +54,8 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Show(arguments) => show::run(&db, arguments).await,
         Command::Failures(arguments) => failures::run(&db, arguments).await,
         Command::Refusals(arguments) => refusals::run(&db, arguments).await,
+        Command::Export(arguments) => export::run(&db, arguments).await,
+        Command::Summary(arguments) => summary::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
         Command::Tail(arguments) => tail::run(&db, arguments).await,
     }

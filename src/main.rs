@@ -4,13 +4,17 @@
 mod chosen;
 mod claim;
 mod cli;
+mod completions;
 mod config;
 mod database;
+mod doctor;
 mod env_file;
+mod erase;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod files;
 mod given;
+mod in_force;
 mod listen;
 mod logging;
 mod look;
@@ -19,6 +23,7 @@ mod migrate;
 mod output;
 mod pools;
 mod reread;
+mod retention;
 mod role;
 mod serve;
 mod settings;
@@ -70,7 +75,7 @@ fn main() -> ExitCode {
     }
     files.log();
     env_file.log();
-    let code = match run(cli) {
+    let code = match run(cli, env_file.given()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<BadSetting>() => fail(2, &sentence(&error)),
         Err(error) if error.is::<NotFound>() => fail(3, &sentence(&error)),
@@ -80,10 +85,20 @@ fn main() -> ExitCode {
     code
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    let Cli { command, config } = cli;
+fn run(cli: Cli, env_file: &[String]) -> anyhow::Result<()> {
+    let Cli {
+        command,
+        config,
+        settings,
+    } = cli;
     let command = match command {
         Some(Command::Openapi) => return output::print(&api::openapi()),
+        Some(Command::Config(arguments)) => {
+            return in_force::run(&arguments, &settings, env_file, &config);
+        }
+        Some(Command::Completions(arguments)) => {
+            return completions::run(&arguments, Cli::words());
+        }
         Some(Command::Sources { command }) => return sources::command::run(command, &config),
         command => command,
     };
@@ -95,6 +110,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         match command {
             Some(Command::Migrate { command }) => migrate::run(command, &config).await,
+            Some(Command::Doctor(arguments)) => doctor::run(&arguments, &config).await,
+            Some(Command::Erase(arguments)) => erase::run(&arguments, &config).await,
+            Some(Command::Retention(arguments)) => retention::run(&arguments, &config).await,
             Some(Command::Look(command)) => look::run(&command, &config).await,
             Some(Command::Mend(command)) => mend::run(&command, &config).await,
             Some(Command::Api) => serve::run(Role::Api, config).await,

@@ -4,11 +4,11 @@
 //! Data goes to standard output, as a table for people or as JSON for programs; everything else to standard error.
 
 mod audit;
-mod by;
+pub mod by;
 mod confirm;
 mod many;
 mod one;
-mod opened;
+pub mod opened;
 mod pauses;
 mod retries;
 mod retry;

@@ -87,6 +87,9 @@ async fn start(
     }
     let db = pools::connect(role, &config, file.as_ref()).await?;
     database::check_rights(db.first(), db.parts()).await?;
+    if role.has_api() {
+        database::check_retention(db.first(), &config.retention.limits()).await?;
+    }
     database::check_schema(db.first()).await?;
     database::check_durability(db.first()).await?;
     let tenancy = settings::tenancy(&config, &queue);
@@ -170,6 +173,7 @@ fn start_api(
         hints: sender,
         sources,
         tokens,
+        limits: config.retention.limits(),
     };
     let http = api::run(settings::api(config), http, stop.clone());
     let relay = relay::run(relay::Settings::default(), relay, stop.clone());

@@ -7,7 +7,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::{
     access::MayRead,
     json::Json,
-    look_up::{self, Answer, Key, example_id},
+    look_up::{self, Answer, Key, Wanted, example_id},
     wire::{Attempt, AttemptList, Tag},
 };
 
@@ -35,7 +35,10 @@ impl Attempts {
         transaction_id: Path<String>,
     ) -> Answer<Json<AttemptList>> {
         let key = Key::built_in(transaction_id.0);
-        look_up::answer(key, async |key| load(&self.db, &key).await).await
+        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
+            load(&self.db, key).await
+        })
+        .await
     }
 }
 

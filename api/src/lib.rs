@@ -11,6 +11,7 @@ mod admission;
 pub mod alone;
 mod attempts;
 mod body;
+mod conflicts;
 mod cursor;
 mod databases;
 mod docs;
@@ -18,6 +19,7 @@ mod door;
 mod drain;
 mod edge;
 pub mod events;
+pub mod export;
 pub mod failures;
 pub mod file_watch;
 mod gate;
@@ -34,6 +36,8 @@ mod paths;
 mod problem;
 pub mod refusals;
 pub mod relay;
+mod repeats;
+pub mod retention;
 mod routes;
 #[cfg(test)]
 mod scene;
@@ -43,6 +47,7 @@ mod slots;
 mod source_transactions;
 mod sources;
 mod space;
+pub mod summary;
 mod transactions;
 mod waiting;
 mod webhooks;
@@ -51,6 +56,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use entity::lifecycle::retention::Limits;
 use queue::Queue;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +71,7 @@ use gate::Gate;
 pub use health::Needs;
 pub use problem::FieldError;
 use relay::HintSender;
+use repeats::Repeats;
 pub use routes::openapi;
 use routes::{Listeners, Ways};
 use serve::Entrance;
@@ -76,7 +83,7 @@ use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
 pub use wire::{
     Attempt, AuditPage, BulkRetry, BulkRetryList, FailureGroup, FailureGroups, PauseList, Refusal,
-    RefusalPage, SourceTransaction, TransactionPage,
+    RefusalPage, SourceTransaction, Summary, TransactionPage,
 };
 
 /// What the HTTP side works with.
@@ -94,6 +101,8 @@ pub struct Resources {
     pub sources: watch::Receiver<Arc<Sources>>,
     /// Who may look anything up, as it is now.
     pub tokens: watch::Receiver<Arc<Tokens>>,
+    /// For how long things are kept.
+    pub limits: Limits,
 }
 
 /// Connections at once.
@@ -112,9 +121,11 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         hints,
         sources,
         tokens,
+        limits,
     } = resources;
     let (writer, inbox) = writer::channel();
     let (ledger, lines) = refusals::channel();
+    let repeats = Repeats::default();
     let admission = Admission::new(databases.slots);
     let shedder = Shedder::new(admission.clone(), writer.clone(), sources.clone());
     let ways = Ways {
@@ -156,7 +167,19 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         partitions::run(write.clone(), stop.clone()),
         operate::run(write.clone(), stop.clone()),
         waiting::run(read, listeners.waiting, stop.clone()),
-        refusals::run(write.clone(), lines, stop),
-        writer::run(write, inbox, hints, admission.clone(), slots, file),
+        refusals::run(write.clone(), lines, stop.clone()),
+        retention::run(write.clone(), limits, stop.clone()),
+        repeats::run(write.clone(), repeats.clone(), stop),
+        writer::run(
+            writer::Resources {
+                db: write,
+                hints,
+                repeats,
+                file,
+            },
+            inbox,
+            admission.clone(),
+            slots
+        ),
     );
 }

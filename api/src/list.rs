@@ -26,7 +26,8 @@ use crate::{
     problem::Problem,
     wire::{SourceTransaction, Tag, TransactionPage},
 };
-pub(crate) use parameters::document;
+pub(crate) use parameters::{document, filter, span, text};
+pub(crate) use query::{FROM, Given, TO, parse_span};
 pub use query::{Query, parse};
 
 pub(crate) struct List {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use entity::{SourceName, TransactionId};
+use entity::{
+    SourceName, TransactionId,
+    lifecycle::{self, Known},
+};
 use poem::{IntoResponse, http::StatusCode};
 use poem_openapi::{ApiResponse, payload::Payload};
-use sea_orm::DbErr;
+use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
     json::Json,
@@ -44,9 +47,12 @@ pub(crate) enum Answer<T: Payload + IntoResponse + Send> {
     /// What was asked for.
     #[oai(status = 200)]
     Found(T),
-    /// No webhook of this `transaction_id` has been committed, or what is asked for is not kept.
+    /// No webhook of this `transaction_id` has been committed, or the transaction has nothing of what is asked for.
     #[oai(status = 404, content_type = "application/problem+json")]
     Unknown(Json<Problem>),
+    /// The transaction has come and is finished, and what is asked for is kept no more. Its id is known for ever.
+    #[oai(status = 410, content_type = "application/problem+json")]
+    Gone(Json<Problem>),
     /// The database does not answer just now.
     #[oai(status = 503, content_type = "application/problem+json")]
     Unavailable(
@@ -63,9 +69,12 @@ pub(crate) enum WaitedAnswer<T: Payload + IntoResponse + Send> {
     /// What was asked for.
     #[oai(status = 200)]
     Found(T),
-    /// No webhook of this `transaction_id` has been committed, or what is asked for is not kept.
+    /// No webhook of this `transaction_id` has been committed.
     #[oai(status = 404, content_type = "application/problem+json")]
     Unknown(Json<Problem>),
+    /// The transaction has come and is finished, and its content is kept no more. Its id is known for ever.
+    #[oai(status = 410, content_type = "application/problem+json")]
+    Gone(Json<Problem>),
     /// `wait` is not a length of time.
     #[oai(status = 422, content_type = "application/problem+json")]
     Unclear(Json<Problem>),
@@ -84,6 +93,7 @@ impl<T: Payload + IntoResponse + Send> From<Answer<T>> for WaitedAnswer<T> {
         match answer {
             Answer::Found(found) => Self::Found(found),
             Answer::Unknown(problem) => Self::Unknown(problem),
+            Answer::Gone(problem) => Self::Gone(problem),
             Answer::Unavailable(problem, retry_after) => Self::Unavailable(problem, retry_after),
         }
     }
@@ -97,26 +107,57 @@ impl<T: Payload + IntoResponse + Send> WaitedAnswer<T> {
     }
 }
 
+/// What a look-up is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Transaction,
+    /// The bytes of an event.
+    Bytes,
+}
+
 /// Answers with what `load` finds.
 pub(crate) async fn answer<T: Payload + IntoResponse + Send>(
+    db: &DatabaseConnection,
     key: Option<Key>,
-    load: impl AsyncFnOnce(Key) -> Result<Option<T>, DbErr>,
+    wanted: Wanted,
+    load: impl AsyncFnOnce(&Key) -> Result<Option<T>, DbErr>,
 ) -> Answer<T> {
-    let found = match key {
-        Some(key) => in_time(load(key)).await,
-        None => Ok(None),
+    let Some(key) = key else {
+        return unknown();
     };
-    match found {
-        Ok(Some(found)) => Answer::Found(found),
-        Ok(None) => {
-            let detail = "no transaction of this id has been received";
-            Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
+    let found = in_time(async {
+        Ok(match load(&key).await? {
+            Some(found) => Ok(found),
+            None => Err(lifecycle::known(db, &key.source, &key.transaction_id).await?),
+        })
+    });
+    match found.await {
+        Ok(Ok(found)) => Answer::Found(found),
+        Ok(Err(Some(known))) if wanted != Wanted::Bytes || !known.source.is_built_in() => {
+            Answer::Gone(gone(known, wanted).json())
         }
+        Ok(Err(_)) => unknown(),
         Err(error) => {
             let (problem, retry_after) = unavailable(&error);
             Answer::Unavailable(problem, retry_after)
         }
     }
+}
+
+fn unknown<T: Payload + IntoResponse + Send>() -> Answer<T> {
+    let detail = "no transaction of this id has been received";
+    Answer::Unknown(Problem::new(StatusCode::NOT_FOUND, detail).json())
+}
+
+/// What is still known of a transaction whose content was deleted.
+fn gone(known: Known, wanted: Wanted) -> Problem {
+    let detail = match wanted {
+        Wanted::Transaction => {
+            "the transaction was received and finished; its content is kept no more"
+        }
+        Wanted::Bytes => "the event was received; its bytes are kept no more",
+    };
+    Problem::new(StatusCode::GONE, detail).with_status_of(known.status)
 }
 
 /// Tells the log why a look-up failed; returns what is answered, and the seconds to wait.
@@ -151,3 +192,6 @@ pub(crate) fn example_source_query() -> Option<String> {
 pub(crate) fn example_event_id() -> String {
     "evt_1NG8Du2eZvKYlo2CUI79vXWy".into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    cursor, events, list, mend,
+    cursor, events, export, list, mend,
     problem::{self, Problem},
-    waiting,
+    summary, waiting,
 };
 
 /// A reason as a regular expression, its length aside: no control characters, and not white space alone.
@@ -64,6 +64,8 @@ fn mend_operation(operation: &mut MetaOperation) {
             let parameters = parameters.filter(|parameter| paging(&parameter.name));
             operation.params.extend(parameters);
         }
+        Some("exportTransactions") => operation.params.extend(export::document()),
+        Some("getSummary") => operation.params.extend(summary::document()),
         _ => {}
     }
     let has_reason = operation.params.iter_mut().any(|parameter| {
@@ -359,9 +361,16 @@ mod tests {
             ]
         );
         optional.sort();
+        let open = [
+            "SourceTransaction",
+            "Conflict",
+            "ConflictList",
+            "FailureFilter",
+            "SummaryLine",
+        ];
         optional.retain(|member| {
             let (schema, _) = member.split_once('.').unwrap();
-            !["SourceTransaction", "FailureFilter"].contains(&schema)
+            !open.contains(&schema)
         });
         assert_eq!(
             optional,
@@ -373,12 +382,15 @@ mod tests {
                 "BulkRetry.progress",
                 "PauseRequest.until",
                 "Problem.errors",
+                "Problem.transaction_status",
                 "Ready.warnings",
                 "RetryAll.dry_run",
                 "RetryAll.rate",
                 "RetryAll.reason",
+                "Transaction.conflicts",
                 "Transaction.extra",
-                "Transaction.failure"
+                "Transaction.failure",
+                "Transaction.repeats"
             ]
         );
         let required = &document["components"]["schemas"]["SourceTransaction"]["required"];
@@ -424,7 +436,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 27);
+        assert_eq!(seen, 30);
     }
 
     #[test]

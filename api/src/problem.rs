@@ -1,5 +1,6 @@
 //! What is answered when something is wrong: problem details (RFC 9457).
 
+use entity::Status;
 use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
@@ -30,6 +31,10 @@ pub(crate) struct Problem {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
+    /// `PROCESSED` or `FAILED`; only there where the problem is that the transaction's content is kept no more.
+    #[oai(read_only, skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_status: Option<&'static str>,
 }
 
 /// One offending field.
@@ -60,7 +65,17 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: None,
+            transaction_status: None,
         }
+    }
+
+    pub(crate) fn with_status_of(mut self, transaction: Status) -> Self {
+        self.transaction_status = Some(match transaction {
+            Status::Processing => "PROCESSING",
+            Status::Processed => "PROCESSED",
+            Status::Failed => "FAILED",
+        });
+        self
     }
 
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {

@@ -15,10 +15,12 @@ use crate::{
     access::Access,
     admission::Admission,
     attempts::Attempts,
+    conflicts::Conflicts,
     docs::Document,
     door::Door,
     edge,
     events::{Events, Room},
+    export::Exports,
     failures::Failures,
     gate::Gate,
     health::{Health, Needs},
@@ -30,6 +32,7 @@ use crate::{
     slots::Slots,
     source_transactions::SourceTransactions,
     space::Space,
+    summary::Summaries,
     transactions::Transactions,
     waiting::Waiting,
     webhooks::Webhooks,
@@ -39,22 +42,21 @@ use crate::{
 /// The content type of `/docs`.
 const HTML: &str = "text/html; charset=utf-8";
 
-type Operations = (
-    Webhooks,
-    Door,
+type Operations = (Receiving, LookingUp, Mending, Health);
+type Receiving = (Webhooks, Door);
+type LookingUp = (
     List,
+    Exports,
+    Summaries,
     Transactions,
     Attempts,
+    Conflicts,
     SourceTransactions,
     Failures,
     Refusals,
     Events,
-    One,
-    Many,
-    Pauses,
-    Audit,
-    Health,
 );
+type Mending = (One, Many, Pauses, Audit);
 type Service = OpenApiService<Described<Operations>, ()>;
 
 /// Who stays on the line.
@@ -105,15 +107,17 @@ impl Ways {
 fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listeners) -> Service {
     let db = || databases.read.clone();
     let operators = Operators::new(databases.write.clone());
-    let operations = (
-        ways.webhooks(),
-        ways.door(),
+    let receiving = (ways.webhooks(), ways.door());
+    let looking_up = (
         List { db: db() },
+        Exports { db: db() },
+        Summaries::new(db()),
         Transactions {
             db: db(),
             waiting: listeners.waiting.clone(),
         },
         Attempts { db: db() },
+        Conflicts { db: db() },
         SourceTransactions {
             db: db(),
             waiting: listeners.waiting.clone(),
@@ -124,6 +128,8 @@ fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listene
             db: db(),
             room: listeners.room.clone(),
         },
+    );
+    let mending = (
         One {
             operators: operators.clone(),
         },
@@ -136,8 +142,8 @@ fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listene
             db: db(),
         },
         Audit { db: db() },
-        Health::new(needs),
     );
+    let operations = (receiving, looking_up, mending, Health::new(needs));
     OpenApiService::new(
         Described(operations),
         "Hookline",

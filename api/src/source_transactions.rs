@@ -11,7 +11,7 @@ use crate::{
     access::MayRead,
     attempts,
     json::Json,
-    look_up::{self, Answer, Key, WaitedAnswer, example_event_id, example_source},
+    look_up::{self, Answer, Key, WaitedAnswer, Wanted, example_event_id, example_source},
     transactions,
     waiting::{self, Waiting, example_wait},
     wire::{AttemptList, Bytes, SourceTransaction, Tag},
@@ -51,7 +51,8 @@ impl SourceTransactions {
         if let Err(error) = waiting::wait(&self.waiting, &self.db, &key, wait.0).await {
             return WaitedAnswer::unclear(error);
         }
-        let answer = look_up::answer(key, async |key| self.load(&key).await);
+        let load = async |key: &Key| self.load(key).await;
+        let answer = look_up::answer(&self.db, key, Wanted::Transaction, load);
         answer.await.into()
     }
 
@@ -76,8 +77,8 @@ impl SourceTransactions {
         transaction_id: Path<String>,
     ) -> Answer<Bytes> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| {
-            let payload = match self.row(&key).await? {
+        look_up::answer(&self.db, key, Wanted::Bytes, async |key| {
+            let payload = match self.row(key).await? {
                 Some(row) => lifecycle::payload(&self.db, row.id).await?,
                 None => None,
             };
@@ -107,7 +108,10 @@ impl SourceTransactions {
         transaction_id: Path<String>,
     ) -> Answer<Json<AttemptList>> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| attempts::load(&self.db, &key).await).await
+        look_up::answer(&self.db, key, Wanted::Transaction, async |key| {
+            attempts::load(&self.db, key).await
+        })
+        .await
     }
 }
 
@@ -118,8 +122,9 @@ impl SourceTransactions {
         };
         let payload = lifecycle::payload(&self.db, row.id).await?;
         let failure = transactions::failure(&self.db, &row).await?;
+        let beside = transactions::beside(&self.db, &row).await?;
         let found = SourceTransaction::new(row, payload, failure);
-        Ok(Some(Json(found)))
+        Ok(Some(Json(found.with(&beside))))
     }
 
     async fn row(&self, key: &Key) -> Result<Option<Model>, DbErr> {

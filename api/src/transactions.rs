@@ -1,6 +1,10 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
-use entity::{Status, failure, lifecycle, transaction::Model};
+use entity::{
+    Status, failure,
+    lifecycle::{self, repeats::Beside},
+    transaction::Model,
+};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -10,7 +14,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::{
     access::MayRead,
     json::Json,
-    look_up::{self, Key, WaitedAnswer, example_id},
+    look_up::{self, Key, WaitedAnswer, Wanted, example_id},
     waiting::{self, Waiting, example_wait},
     wire::{Tag, Transaction},
 };
@@ -46,7 +50,8 @@ impl Transactions {
         if let Err(error) = waiting::wait(&self.waiting, &self.db, &key, wait.0).await {
             return WaitedAnswer::unclear(error);
         }
-        let answer = look_up::answer(key, async |key| self.load(&key).await);
+        let load = async |key: &Key| self.load(key).await;
+        let answer = look_up::answer(&self.db, key, Wanted::Transaction, load);
         answer.await.into()
     }
 }
@@ -58,10 +63,16 @@ impl Transactions {
             return Ok(None);
         };
         let failure = failure(&self.db, &row).await?;
+        let beside = beside(&self.db, &row).await?;
         let found = Transaction::new(row, failure);
         let found = found.ok_or_else(|| DbErr::Type("a payment without its fields".into()))?;
-        Ok(Some(Json(found)))
+        Ok(Some(Json(found.with(&beside))))
     }
+}
+
+/// What else has come under its id.
+pub(crate) async fn beside(db: &DatabaseConnection, row: &Model) -> Result<Beside, DbErr> {
+    lifecycle::repeats::beside(db, row.id, (&row.source, &row.transaction_id)).await
 }
 
 /// Why it is `FAILED`, if it is.

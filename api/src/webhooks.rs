@@ -109,7 +109,9 @@ fn accepted(transaction_id: TransactionId, receipt: Receipt) -> Answer {
     );
     let (status, duplicate, conflict) = match receipt {
         Receipt::New => (Status::Processing, false, false),
-        Receipt::Duplicate { status, conflict } => (status, true, conflict),
+        Receipt::Duplicate {
+            status, conflict, ..
+        } => (status, true, conflict),
     };
     let accepted = Accepted {
         transaction_id: transaction_id.into(),

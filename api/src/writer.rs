@@ -32,6 +32,7 @@ use crate::{
     admission::Admission,
     lane::{Ahead, Lane},
     relay::{self, HintSender},
+    repeats::Repeats,
     slots::{BATCH_MAX, Slots},
 };
 pub(crate) use group::Group;
@@ -106,14 +107,24 @@ impl Writer {
     }
 }
 
+/// What a batch is committed with.
+#[derive(Clone)]
+pub(crate) struct Resources {
+    pub(crate) db: DatabaseConnection,
+    /// Where the relay is told what has just been committed.
+    pub(crate) hints: HintSender,
+    /// Where it is counted what had come before.
+    pub(crate) repeats: Repeats,
+    /// The SQLite file that the database is, if it is one.
+    pub(crate) file: Option<FileWatch>,
+}
+
 /// Commits until the last [`Writer`] is dropped and everything that waited is answered.
 pub(crate) async fn run(
-    db: DatabaseConnection,
+    resources: Resources,
     Inbox(room): Inbox,
-    hints: HintSender,
     admission: Admission,
     slots: Slots,
-    file: Option<FileWatch>,
 ) {
     let free = Arc::new(Semaphore::new(slots.count));
     let places = Arc::new(Semaphore::new(slots.most));
@@ -133,7 +144,7 @@ pub(crate) async fn run(
         }
         // With a single slot nobody would work meanwhile.
         let linger = (slots.count > 1 && batch.len() >= BUSY_BATCH_MIN).then_some(LINGER);
-        let (db, hints, file) = (db.clone(), hints.clone(), file.clone());
+        let resources = resources.clone();
         let admission = admission.clone();
         let began = admission.with(|controller, now| {
             controller.begins(now);
@@ -141,7 +152,7 @@ pub(crate) async fn run(
         });
         last_began = began.into();
         tokio::spawn(async move {
-            commit(db, batch, hints, file).await;
+            commit(resources, batch).await;
             admission.with(|controller, now| controller.ended(now, began));
             drop(place);
             if let (Some(slot), Some(linger)) = (slot, linger) {
@@ -188,12 +199,13 @@ fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
     in_time
 }
 
-async fn commit(
-    db: DatabaseConnection,
-    waiting: Vec<Waiting>,
-    hints: HintSender,
-    file: Option<FileWatch>,
-) {
+async fn commit(resources: Resources, waiting: Vec<Waiting>) {
+    let Resources {
+        db,
+        hints,
+        repeats,
+        file,
+    } = resources;
     let webhooks = waiting.iter().map(|waiting| waiting.received.len()).sum();
     let mut batch = Vec::with_capacity(webhooks);
     let mut answers = Vec::with_capacity(waiting.len());
@@ -221,6 +233,7 @@ async fn commit(
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     hints.send(new.map(|(received, _)| received.id).collect());
+    repeats.note(outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()));
     failpoint::here(Point::ReceiveBeforeAnswer);
     let mut outcomes = outcomes.into_iter();
     for (size, answer) in answers {

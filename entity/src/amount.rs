@@ -63,6 +63,12 @@ impl From<u32> for Amount {
 }
 
 impl Amount {
+    /// A whole number: the smallest part of an amount is a ten-thousandth.
+    pub(crate) fn in_ten_thousandths(self) -> i128 {
+        let scale = FRACTION_DIGITS_MAX.saturating_sub(self.0.scale());
+        self.0.mantissa() * 10_i128.pow(scale)
+    }
+
     /// As PostgreSQL writes a `numeric(19,4)`.
     pub(crate) fn with_four_digits(self) -> String {
         format!("{:.4}", self.0)

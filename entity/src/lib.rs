@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod retry;
 mod sql;
 mod statement;
+pub mod sum;
 mod text;
 pub mod transaction;
 pub mod webhook;
@@ -32,5 +33,6 @@ pub use name::{
     Account, EventType, ParseNameError, ParseSourceNameError, SourceName, TransactionId,
 };
 pub use refusal::Refusal;
+pub use sum::Sum;
 pub use transaction::Status;
 pub use webhook::{Content, Event, Fields, Payload, Payment, Webhook};

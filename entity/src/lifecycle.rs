@@ -27,6 +27,8 @@ use crate::{
 };
 
 pub mod due;
+pub mod duty;
+pub mod erase;
 pub mod events;
 pub mod failed;
 mod job;
@@ -41,11 +43,14 @@ pub mod read;
 mod receive;
 mod record;
 pub mod refusals;
+pub mod repeats;
+pub mod retention;
+pub mod summary;
 mod take;
 
 pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{attempts, failure, failures, find, payload, sources, statuses};
+pub use read::{Known, attempts, failure, failures, find, known, payload, sources, statuses};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, park, release, take};

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{Account, Amount, Currency, EventType, SourceName, TransactionId};
 
 /// Where a transaction is in its life. It goes forward, and back only from `FAILED`, by an operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(10))")]
 pub enum Status {
     /// Committed, and its work is not done yet.

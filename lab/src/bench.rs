@@ -81,6 +81,7 @@ async fn ask(bench: &mut Bench, mode: Mode, delay: Duration) -> Result<()> {
         Mode::Growth => mode::rates::growth(bench).await,
         Mode::Duplicates => mode::rates::duplicates(bench).await,
         Mode::Embedded => mode::rates::embedded(bench).await,
+        Mode::Retention => mode::retention::run(bench).await,
         // It asks for the others, one after the other.
         Mode::All => Ok(()),
     }

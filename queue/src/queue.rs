@@ -55,6 +55,14 @@ impl Queue {
         }
     }
 
+    /// Whether the queue is there, and need not be declared first. Changes nothing.
+    pub async fn is_there(&self) -> Result<bool, Error> {
+        match self {
+            Self::Amqp(broker) => broker.is_there().await,
+            Self::Memory(_) => Ok(true),
+        }
+    }
+
     /// Whether every publisher and consumer of this process has its connection just now. One that is
     /// unsubscribed needs none.
     pub fn is_up(&self) -> bool {

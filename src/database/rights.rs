@@ -1,6 +1,7 @@
 //! What the role must be allowed to do with the tables, and what it lacks.
 
 use anyhow::{Context, anyhow, bail};
+use entity::lifecycle::retention::{Limits, Table};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 
 /// A table, and the rights on it.
@@ -30,6 +31,20 @@ const API: Needs = &[
     ("audit", &["SELECT", "INSERT"]),
     ("bulk_retries", &["SELECT", "INSERT", "UPDATE"]),
     ("pauses", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("duties", &["SELECT", "INSERT", "UPDATE"]),
+    ("repeats", &["SELECT", "INSERT", "UPDATE"]),
+];
+/// What retention deletes, where there is a limit.
+const RETENTION: [(Table, Needs); 6] = [
+    (Table::Payloads, &[("payloads", &["SELECT", "DELETE"])]),
+    (
+        Table::Transactions,
+        &[("transactions", &["SELECT", "DELETE"])],
+    ),
+    (Table::Attempts, &[("attempts", &["SELECT", "DELETE"])]),
+    (Table::Repeats, &[("repeats", &["SELECT", "DELETE"])]),
+    (Table::Conflicts, &[("conflicts", &["SELECT", "DELETE"])]),
+    (Table::Audit, &[("audit", &["SELECT", "DELETE"])]),
 ];
 /// What a consumer does.
 const CONSUMER: Needs = &[
@@ -61,20 +76,67 @@ pub async fn check(db: &DatabaseConnection, parts: Parts) -> anyhow::Result<()> 
         return Ok(());
     }
     for (is_needed, needs) in [(parts.api, RECEIVE), (parts.consumer, CONSUMER)] {
-        if is_needed && let Some(missing) = missing(db, needs).await? {
+        if is_needed && let Some(missing) = lacking(db, needs).await? {
             bail!("DATABASE_URL: {missing}");
         }
     }
     if parts.api
-        && let Some(missing) = missing(db, API).await?
+        && let Some(missing) = lacking(db, API).await?
     {
         tracing::warn!(event = "rights_missing", "not all will work: {missing}");
     }
     Ok(())
 }
 
+/// Warns of what the role lacks to delete what is older than these limits.
+pub async fn check_retention(db: &DatabaseConnection, limits: &Limits) -> anyhow::Result<()> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let limited = RETENTION
+        .iter()
+        .filter(|(table, _)| table.limit(limits).is_some());
+    for (_, needs) in limited {
+        if let Some(missing) = lacking(db, needs).await? {
+            tracing::warn!(
+                event = "rights_missing",
+                "what is old will not be deleted: {missing}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A sentence for each part about the rights that the role lacks, if it does.
+pub async fn missing(
+    db: &DatabaseConnection,
+    parts: Parts,
+    limits: &Limits,
+) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(found);
+    }
+    for (is_needed, needs) in [
+        (parts.api, RECEIVE),
+        (parts.api, API),
+        (parts.consumer, CONSUMER),
+    ] {
+        if is_needed {
+            found.extend(lacking(db, needs).await?);
+        }
+    }
+    let limited = RETENTION
+        .iter()
+        .filter(|(table, _)| table.limit(limits).is_some());
+    for (_, needs) in limited {
+        found.extend(lacking(db, needs).await?);
+    }
+    Ok(found)
+}
+
 /// The sentence about the rights that the role lacks, if it does. A table that is not there is not this one's concern.
-async fn missing(db: &DatabaseConnection, needs: Needs) -> anyhow::Result<Option<String>> {
+async fn lacking(db: &DatabaseConnection, needs: Needs) -> anyhow::Result<Option<String>> {
     let pair = |table, right| format!("('{table}', '{right}')");
     let needed: Vec<String> = needs
         .iter()

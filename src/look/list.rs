@@ -11,7 +11,7 @@ use clap::Args;
 use entity::{failure, transaction::Model};
 use sea_orm::DatabaseConnection;
 
-use super::{times, words};
+use super::{span, times, words};
 use crate::{
     config::BadSetting,
     logging, output,
@@ -48,10 +48,10 @@ pub struct Arguments {
     #[arg(long, value_name = "CURRENCY")]
     currency: Option<String>,
     /// Received then or later: a time such as 2024-01-15T10:30:00Z, or how long ago, such as 90m
-    #[arg(long, value_name = "FROM", value_parser = at)]
+    #[arg(long, value_name = "FROM", value_parser = span::at)]
     from: Option<String>,
     /// Received before that
-    #[arg(long, value_name = "TO", value_parser = at)]
+    #[arg(long, value_name = "TO", value_parser = span::at)]
     to: Option<String>,
     /// How many at most, up to 200 [default: 50]
     #[arg(long, value_name = "LIMIT")]
@@ -62,10 +62,6 @@ pub struct Arguments {
     /// How to print it
     #[arg(long, value_name = "OUTPUT", default_value = "table")]
     output: Output,
-}
-
-fn at(text: &str) -> Result<String, &'static str> {
-    times::ago_or_at(text).map(times::rfc3339)
 }
 
 impl Arguments {
@@ -83,13 +79,8 @@ impl Arguments {
             ("limit", &self.limit),
             ("cursor", &self.cursor),
         ];
-        let given = given.into_iter();
-        let given = given.filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        parse(given).map_err(|errors| {
-            let errors = errors.iter();
-            let errors = errors.map(|error| format!("--{} {}", error.field, error.reason));
-            BadSetting(errors.collect::<Vec<_>>().join("; "))
-        })
+        let given = given.map(|(name, value)| (name, value.as_deref()));
+        parse(span::given(given)).map_err(span::bad)
     }
 }
 

@@ -1,25 +1,24 @@
 //! `hookline show`.
 
 mod document;
+mod gone;
 mod known;
 mod lines;
 
 use anyhow::Context as _;
 use clap::Args;
-use entity::{
-    SourceName, TransactionId,
-    lifecycle::{self, overview::sources},
-    transaction::Model,
-};
+use entity::{TransactionId, lifecycle};
 use sea_orm::DatabaseConnection;
 
 use self::{document::Document, known::Known, lines::lines};
-use super::not_found::NotFound;
+use super::find;
 use crate::{
     config::BadSetting,
     output,
     table::{self, Output},
 };
+
+const FAILED: &str = "DATABASE_URL: the transaction could not be looked up";
 
 #[derive(Args)]
 #[command(allow_missing_positional = true)]
@@ -47,51 +46,16 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     let source = arguments.source.as_deref().map(str::parse);
     let source = source.transpose();
     let source = source.map_err(|error| BadSetting(format!("SOURCE {error}")))?;
-    let row = find(db, source, &id).await?;
-    let known = Known::of(db, row).await;
-    let known = known.context("DATABASE_URL: the transaction could not be looked up")?;
+    let meant = find(db, source, &id).await?;
+    let row = lifecycle::find(db, &meant.source, &id).await;
+    let Some(row) = row.context(FAILED)? else {
+        let shown = gone::shown(db, meant, arguments.output).await;
+        return output::print(&shown.context(FAILED)?);
+    };
+    let known = Known::of(db, row).await.context(FAILED)?;
     let shown = match arguments.output {
         Output::Table => lines(&known, arguments.attempts, arguments.payload),
         Output::Json => table::json(&Document::of(known, arguments.payload))?,
     };
     output::print(&shown)
-}
-
-/// The row of this id: of this source, or of the one that has it.
-pub async fn find(
-    db: &DatabaseConnection,
-    source: Option<SourceName>,
-    id: &TransactionId,
-) -> anyhow::Result<Model> {
-    let among = match source {
-        Some(source) => vec![source],
-        None => names(db).await?,
-    };
-    let mut found = Vec::new();
-    for source in &among {
-        let row = lifecycle::find(db, source, id).await;
-        found.extend(row.context("DATABASE_URL: the transaction could not be looked up")?);
-    }
-    match (found.pop(), found.as_slice()) {
-        (Some(row), []) => Ok(row),
-        (Some(last), others) => {
-            let sources = others.iter().chain([&last]);
-            let sources: Vec<&str> = sources.map(|row| row.source.as_ref()).collect();
-            let sentence = format!(
-                "SOURCE must be given, because several have this id: {}",
-                sources.join(", ")
-            );
-            Err(BadSetting(sentence).into())
-        }
-        (None, _) => {
-            let sentence = format!("no transaction {} is there", table::printable(id.as_ref()));
-            Err(NotFound(sentence).into())
-        }
-    }
-}
-
-async fn names(db: &DatabaseConnection) -> anyhow::Result<Vec<SourceName>> {
-    let sources = sources(db).await;
-    let sources = sources.context("DATABASE_URL: the sources could not be read")?;
-    Ok(sources.into_iter().map(|seen| seen.source).collect())
 }

@@ -25,6 +25,11 @@ pub fn ago_or_at(text: &str) -> Result<OffsetDateTime, &'static str> {
         .ok_or("must be a time such as 2024-01-15T10:30:00Z, or how long ago, such as 90m or 2days")
 }
 
+/// Now, as it is asked for over HTTP.
+pub fn now() -> String {
+    rfc3339(OffsetDateTime::now_utc())
+}
+
 /// A time as it is asked for over HTTP.
 pub fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()

@@ -3,7 +3,10 @@
 use anyhow::{Context as _, anyhow};
 use api::mend::{Act, Outcome, act};
 use clap::Args;
-use entity::{SourceName, TransactionId, lifecycle::operate::By, transaction::Model};
+use entity::{
+    SourceName, TransactionId,
+    lifecycle::{Known, operate::By},
+};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
 
@@ -94,18 +97,18 @@ async fn one(
     id: &TransactionId,
     by: &By,
 ) -> anyhow::Result<Row> {
-    let row = find(db, source, id).await?;
-    let outcome = act(db, what, row.id, by).await;
+    let known = find(db, source, id).await?;
+    let outcome = act(db, what, known.id, by).await;
     let shown = printable(id.as_ref());
     match outcome.with_context(|| format!("DATABASE_URL: {shown} could not be changed"))? {
-        Outcome::Done(status) => Ok(told(&row, words::status(status))),
+        Outcome::Done(status) => Ok(told(&known, words::status(status))),
         Outcome::Unknown => Err(NotFound(format!("no transaction {shown} is there")).into()),
         Outcome::Cannot(why) => Err(anyhow!("{shown} is not {}: {why}", done(what))),
     }
 }
 
-fn told(row: &Model, status: &str) -> Row {
-    let (source, id) = (row.source.to_string(), row.transaction_id.to_string());
+fn told(known: &Known, status: &str) -> Row {
+    let (source, id) = (known.source.to_string(), known.transaction_id.to_string());
     Row {
         json: object([
             ("source", Value::from(source.as_str())),

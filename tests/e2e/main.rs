@@ -26,6 +26,8 @@ mod generated_clients;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod keep;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod look;

@@ -98,33 +98,62 @@ const ALL: [Parameter; 10] = [
     ),
 ];
 
-/// Finds the name of a parameter.
-pub(super) fn known(name: &str) -> Option<&'static str> {
-    let mut names = ALL.iter().map(|parameter| parameter.name);
-    names.find(|known| *known == name)
-}
-
-/// All names, for people.
-pub(super) fn names() -> String {
-    let names: Vec<&str> = ALL.iter().map(|parameter| parameter.name).collect();
-    names.join(", ")
-}
+/// All names.
+pub(super) const NAMES: [&str; ALL.len()] = {
+    let mut names = [""; ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ALL[index].name;
+        index += 1;
+    }
+    names
+};
 
 /// The parameters, as the OpenAPI document has them.
 pub(crate) fn document() -> impl Iterator<Item = MetaOperationParam> {
-    ALL.iter().map(|parameter| MetaOperationParam {
-        name: parameter.name.to_owned(),
-        schema: MetaSchemaRef::Inline(Box::new(parameter.schema())),
-        in_type: MetaParamIn::Query,
-        description: Some(parameter.description.to_owned()),
-        required: false,
-        deprecated: false,
-        explode: true,
-        style: None,
-    })
+    ALL.iter().map(|parameter| parameter.document(false))
+}
+
+/// Those of them that say which transactions of a span are wanted, which must have a beginning and an end.
+pub(crate) fn filter() -> impl Iterator<Item = MetaOperationParam> {
+    let filter = ALL
+        .iter()
+        .filter(|parameter| !matches!(parameter.name, "limit" | "cursor"));
+    filter.map(|parameter| parameter.document(matches!(parameter.ty, Type::Time)))
+}
+
+/// Those of them that say when.
+pub(crate) fn span() -> impl Iterator<Item = MetaOperationParam> {
+    let times = ALL
+        .iter()
+        .filter(|parameter| matches!(parameter.ty, Type::Time));
+    times.map(|parameter| parameter.document(true))
+}
+
+/// Another parameter, a text.
+pub(crate) fn text(
+    name: &'static str,
+    pattern: &'static str,
+    example: &'static str,
+    description: &'static str,
+) -> MetaOperationParam {
+    parameter(name, Type::Text(pattern), example, description).document(false)
 }
 
 impl Parameter {
+    fn document(&self, required: bool) -> MetaOperationParam {
+        MetaOperationParam {
+            name: self.name.to_owned(),
+            schema: MetaSchemaRef::Inline(Box::new(self.schema())),
+            in_type: MetaParamIn::Query,
+            description: Some(self.description.to_owned()),
+            required,
+            deprecated: false,
+            explode: true,
+            style: None,
+        }
+    }
+
     fn schema(&self) -> MetaSchema {
         let example = Some(Value::from(self.example));
         match self.ty {

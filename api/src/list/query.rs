@@ -31,31 +31,12 @@ where
     N: AsRef<str>,
     V: AsRef<str>,
 {
-    let mut given = Given::default();
-    for (name, value) in parameters {
-        given.take(name.as_ref(), value.as_ref());
-    }
-    let filter = Filter {
-        status: given.read("status", status),
-        source: given.read("source", str::parse),
-        kind: given.read("type", str::parse),
-        account: given.read("account", str::parse),
-        amount: given.read("amount", str::parse),
-        currency: given.read("currency", str::parse),
-    };
-    let from = given.read("from", time);
-    let to = given.read("to", time);
+    let mut given = Given::of(&parameters::NAMES, parameters);
+    let (filter, from, to) = filter(&mut given);
     let limit = given.read("limit", limit).unwrap_or(LIMIT);
     let cursor = given.read("cursor", cursor);
-    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
-        given.wrong("to", "must be later than from");
-    }
-    if filter.kind.is_some() && filter.source.as_ref().is_some_and(|s| s.is_built_in()) {
-        let reason = "must be left out where source is transactions, which has no types";
-        given.wrong("type", reason);
-    }
-    if !given.errors.is_empty() {
-        return Err(given.errors);
+    if !given.is_right() {
+        return Err(given.errors());
     }
     let to = to.map_or(Uuid::max(), first_id);
     let range = Range {
@@ -69,17 +50,110 @@ where
     })
 }
 
+/// Which transactions of a span are exported, read from its parameters, which must have a beginning and an end.
+pub(crate) fn parse_span<N, V>(
+    names: &'static [&'static str],
+    parameters: impl IntoIterator<Item = (N, V)>,
+) -> (Given, Option<(Filter, Range)>)
+where
+    N: AsRef<str>,
+    V: AsRef<str>,
+{
+    let mut given = Given::of(names, parameters);
+    let (filter, ..) = filter(&mut given);
+    let span = given.span().filter(|_| given.is_right());
+    let range = span.map(|(from, to)| Range {
+        from: first_id(from),
+        to: first_id(to),
+    });
+    (given, range.map(|range| (filter, range)))
+}
+
+/// What transactions have in common, and from when to when they were received.
+fn filter(given: &mut Given) -> (Filter, Option<OffsetDateTime>, Option<OffsetDateTime>) {
+    let filter = Filter {
+        status: given.read("status", status),
+        source: given.read("source", str::parse),
+        kind: given.read("type", str::parse),
+        account: given.read("account", str::parse),
+        amount: given.read("amount", str::parse),
+        currency: given.read("currency", str::parse),
+    };
+    let from = given.read(FROM, time);
+    let to = given.read(TO, time);
+    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
+        given.wrong(TO, "must be later than from");
+    }
+    if filter.kind.is_some() && filter.source.as_ref().is_some_and(|s| s.is_built_in()) {
+        let reason = "must be left out where source is transactions, which has no types";
+        given.wrong("type", reason);
+    }
+    (filter, from, to)
+}
+
+/// The names of a span's beginning and end.
+pub(crate) const FROM: &str = "from";
+pub(crate) const TO: &str = "to";
+
 /// What has been given, and what is wrong with it.
-#[derive(Default)]
-struct Given {
+pub(crate) struct Given {
+    /// What may be given.
+    names: &'static [&'static str],
     values: HashMap<&'static str, String>,
     errors: Vec<FieldError>,
 }
 
 impl Given {
+    pub(crate) fn of<N, V>(
+        names: &'static [&'static str],
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Self
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut given = Self {
+            names,
+            values: HashMap::new(),
+            errors: Vec::new(),
+        };
+        for (name, value) in parameters {
+            given.take(name.as_ref(), value.as_ref());
+        }
+        given
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_right(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    pub(crate) fn errors(self) -> Vec<FieldError> {
+        self.errors
+    }
+
+    pub(crate) fn has(&self, name: &'static str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// A span of time that has a beginning and an end.
+    pub(crate) fn span(&mut self) -> Option<(OffsetDateTime, OffsetDateTime)> {
+        for name in [FROM, TO] {
+            if !self.has(name) {
+                self.wrong(name, "must be there");
+            }
+        }
+        let (from, to) = (self.read(FROM, time), self.read(TO, time));
+        let (from, to) = (from?, to?);
+        if to <= from {
+            self.wrong(TO, "must be later than from");
+        }
+        Some((from, to))
+    }
+
     fn take(&mut self, name: &str, value: &str) {
-        match parameters::known(name) {
-            Some(known) => {
+        match self.names.iter().find(|known| **known == name) {
+            Some(&known) => {
                 if self.values.insert(known, value.to_owned()).is_some() {
                     self.wrong(known, "must stand there once");
                 }
@@ -87,12 +161,12 @@ impl Given {
             // What has been given for a name may be anything, and is not repeated.
             None => self.wrong(
                 "",
-                format!("must have no parameters but {}", parameters::names()),
+                format!("must have no parameters but {}", self.names.join(", ")),
             ),
         }
     }
 
-    fn read<T, E: Display>(
+    pub(crate) fn read<T, E: Display>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&str) -> Result<T, E>,
@@ -106,7 +180,7 @@ impl Given {
         }
     }
 
-    fn wrong(&mut self, name: &'static str, reason: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, name: &'static str, reason: impl Into<String>) {
         if !self.errors.iter().any(|error| error.field == name) {
             self.errors.push(FieldError::new(name, reason));
         }

@@ -21,6 +21,7 @@ use crate::{
     admission::Admission,
     gate::Gate,
     refusals, relay,
+    repeats::{self, Repeats},
     routes::{self, Listeners, Ways},
     space::Space,
     writer,
@@ -126,7 +127,15 @@ impl Service {
         let needs = routes::needs(&databases, queue, Drain::default(), sources, tokens);
         let listeners = Listeners::new(stop.clone());
         let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
-        let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
+        let repeats = Repeats::default();
+        let resources = writer::Resources {
+            db: db.clone(),
+            hints,
+            repeats: repeats.clone(),
+            file: None,
+        };
+        let write = writer::run(resources, inbox, admission, Slots::SQLITE);
+        tokio::spawn(repeats::run(db.clone(), repeats, stop.clone()));
         tokio::spawn(async move {
             write.await;
             drop(told);

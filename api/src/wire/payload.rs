@@ -1,7 +1,7 @@
 //! An event's bytes. Nobody's browser may take them for a page of ours.
 
 use poem::{
-    IntoResponse, Response,
+    Body, IntoResponse, Response,
     http::{HeaderValue, header},
 };
 use poem_openapi::{
@@ -40,6 +40,33 @@ impl IntoResponse for Bytes {
         Response::builder()
             .header(header::CONTENT_TYPE, self.content_type.unwrap_or(unknown))
             .header(header::CONTENT_DISPOSITION, "attachment")
+            .body(self.body)
+    }
+}
+
+/// A file that is written while it is read.
+pub(crate) struct File {
+    pub(crate) content_type: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) body: Body,
+}
+
+impl Payload for File {
+    const CONTENT_TYPE: &'static str = "application/octet-stream";
+
+    fn schema_ref() -> MetaSchemaRef {
+        Bytes::schema_ref()
+    }
+}
+
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        Response::builder()
+            .header(header::CONTENT_TYPE, self.content_type)
+            .header(
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{}\"", self.name),
+            )
             .body(self.body)
     }
 }

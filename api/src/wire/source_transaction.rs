@@ -1,13 +1,13 @@
 //! A transaction of any source, to whoever looks it up.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use entity::{failure, payload, transaction::Model};
+use entity::{failure, lifecycle::repeats::Beside, payload, transaction::Model};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{
-    Amount, Failure, Status,
+    Amount, Failure, Repeats, Status,
     raw::{Raw, RawObject},
 };
 
@@ -63,6 +63,12 @@ pub struct SourceTransaction {
     /// Why it is `FAILED`; only there if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+    /// How often the id came again; only there if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<Repeats>,
+    /// How many other contents have come under the id, up to 101; only there if any did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<i64>,
 }
 
 impl SourceTransaction {
@@ -93,6 +99,17 @@ impl SourceTransaction {
             payload: json,
             payload_base64: base64,
             failure: failure.map(Failure::from),
+            repeats: None,
+            conflicts: None,
+        }
+    }
+
+    /// The same, with what else came under its id.
+    pub fn with(self, beside: &Beside) -> Self {
+        Self {
+            repeats: Repeats::new(beside.repeats, beside.last_repeat_at),
+            conflicts: (beside.conflicts > 0).then_some(beside.conflicts),
+            ..self
         }
     }
 
@@ -107,7 +124,7 @@ impl SourceTransaction {
 }
 
 /// JSON, or base64.
-fn either(body: &[u8]) -> (Option<Raw>, Option<String>) {
+pub(super) fn either(body: &[u8]) -> (Option<Raw>, Option<String>) {
     match std::str::from_utf8(body).ok().and_then(Raw::new) {
         Some(json) => (Some(json), None),
         None => (None, Some(STANDARD.encode(body))),
@@ -135,6 +152,8 @@ impl Example for SourceTransaction {
             ),
             payload_base64: None,
             failure: None,
+            repeats: None,
+            conflicts: None,
         }
     }
 }

@@ -25,3 +25,13 @@ impl From<entity::Status> for Status {
         }
     }
 }
+
+impl Status {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Processing => "PROCESSING",
+            Self::Processed => "PROCESSED",
+            Self::Failed => "FAILED",
+        }
+    }
+}

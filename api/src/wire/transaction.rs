@@ -1,11 +1,11 @@
 //! A transaction, to whoever looks it up.
 
-use entity::{failure, transaction::Model};
+use entity::{failure, lifecycle::repeats::Beside, transaction::Model};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Amount, Failure, Status, raw::RawObject};
+use super::{Amount, Failure, Repeats, Status, raw::RawObject};
 
 /// A transaction as it stands.
 #[derive(Serialize, Object)]
@@ -38,6 +38,14 @@ pub(crate) struct Transaction {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+    /// How often the id came again; only there if it did.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<Repeats>,
+    /// How many other contents have come under the id, up to 101; only there if any did.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<i64>,
 }
 
 impl Transaction {
@@ -54,7 +62,18 @@ impl Transaction {
             processed_at: row.processed_at,
             extra: row.extra.as_deref().and_then(RawObject::new),
             failure: failure.map(Failure::from),
+            repeats: None,
+            conflicts: None,
         })
+    }
+
+    /// The same, with what else came under its id.
+    pub(crate) fn with(self, beside: &Beside) -> Self {
+        Self {
+            repeats: Repeats::new(beside.repeats, beside.last_repeat_at),
+            conflicts: (beside.conflicts > 0).then_some(beside.conflicts),
+            ..self
+        }
     }
 }
 
@@ -72,6 +91,8 @@ impl Example for Transaction {
             processed_at: Some(created_at + time::Duration::seconds(30)),
             extra: None,
             failure: None,
+            repeats: None,
+            conflicts: None,
         }
     }
 }

@@ -9,11 +9,12 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{Group, NotCommitted, Slots, Writer, channel, run};
+use super::{Group, NotCommitted, Resources, Slots, Writer, channel, run};
 use crate::{
     admission::Admission,
     lane::Lane,
     relay::{self, HintReceiver},
+    repeats::Repeats,
     scene::{database, execute, webhook},
 };
 
@@ -33,7 +34,13 @@ impl Scene {
         let (writer, inbox) = channel();
         let (sender, hints) = relay::channel();
         let admission = Admission::new(slots);
-        let run = run(db.clone(), inbox, sender, admission.clone(), slots, None);
+        let resources = Resources {
+            db: db.clone(),
+            hints: sender,
+            repeats: Repeats::default(),
+            file: None,
+        };
+        let run = run(resources, inbox, admission.clone(), slots);
         let run = tokio::spawn(run);
         Self {
             db,

@@ -92,6 +92,17 @@ impl Downstream {
         })))
     }
 
+    /// Whether it takes connections: makes one, and asks nothing over it. An error says why not.
+    pub async fn reach(&self) -> Result<(), String> {
+        let Inner {
+            client, timeout, ..
+        } = &*self.0;
+        let reached = tokio::time::timeout(*timeout, client.reach()).await;
+        reached
+            .unwrap_or(Err(Silence::TimedOut(*timeout)))
+            .map_err(|silence| silence.to_string())
+    }
+
     /// Makes one attempt. Never fails: whatever happens is an outcome. Dropping the future gives the attempt
     /// up, and the connection with it.
     ///

@@ -37,6 +37,39 @@ pub async fn find(
         .transpose()
 }
 
+/// What is known of an id for ever, also when its transaction is kept no more.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Known {
+    /// The id of its row, kept or not. It begins with when it was received.
+    pub id: Uuid,
+    pub source: SourceName,
+    pub transaction_id: TransactionId,
+    /// What has been deleted had been finished.
+    pub status: Status,
+}
+
+/// What is known of the id `transaction_id` of a source; `None` if it has never come.
+pub async fn known(
+    db: &DatabaseConnection,
+    source: &SourceName,
+    transaction_id: &TransactionId,
+) -> Result<Option<Known>, DbErr> {
+    let known = || {
+        sql::statement(
+            db,
+            "SELECT keys.id, keys.source, keys.transaction_id, \
+                    coalesce(status, CASE WHEN failures.id IS NULL THEN 'PROCESSED' ELSE 'FAILED' END) AS status \
+             FROM keys LEFT JOIN transactions ON transactions.id = keys.id \
+             LEFT JOIN failures ON failures.id = keys.id \
+             WHERE keys.source = $1 AND keys.transaction_id = $2",
+            [source.as_ref().into(), transaction_id.as_ref().into()],
+        )
+    };
+    let rows = statement::look_up(db, known).await?;
+    let row = rows.first();
+    row.map(|row| Known::from_query_result(row, "")).transpose()
+}
+
 /// The bytes of an event, if they are still kept. The built-in source has none.
 pub async fn payload(db: &DatabaseConnection, id: Uuid) -> Result<Option<payload::Model>, DbErr> {
     Ok(all(db, &payload::Entity::find_by_id(id)).await?.pop())

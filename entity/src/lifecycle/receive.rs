@@ -28,6 +28,8 @@ pub enum Receipt {
     New,
     /// Its `transaction_id` was known.
     Duplicate {
+        /// The id of the row that it stands for, kept or not.
+        id: Uuid,
         /// Where the transaction is now.
         status: Status,
         /// It says something else than the first did. The first stands; this one is in `conflicts`.
@@ -180,6 +182,7 @@ async fn compare_with_what_stands(
                 conflicts.push((conflict::id(webhook), webhook));
             }
             Receipt::Duplicate {
+                id: stands.id,
                 status: stands.status,
                 conflict,
             }

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod duty;
+mod erase;
 mod list;
 mod operate;
 mod partitions;
@@ -9,7 +11,10 @@ mod receive;
 mod record;
 mod refusals;
 mod relay;
+mod repeats;
+mod retention;
 mod sources;
+mod summary;
 mod take;
 mod values;
 
@@ -36,8 +41,12 @@ const NOW: Duration = Duration::ZERO;
 /// As far ahead as anything is ever put in the outbox.
 const LATER: Duration = lifecycle::LOOK_AGAIN_IN;
 
+/// Stands for the id that a duplicate's receipt names.
+const ANY: Uuid = Uuid::nil();
+
 /// What comes of other content under the id of a transaction that is being processed.
 const CONFLICT: Receipt = Receipt::Duplicate {
+    id: ANY,
     status: Status::Processing,
     conflict: true,
 };
@@ -138,9 +147,19 @@ fn received(webhook: Webhook) -> Received {
 }
 
 async fn receive_one(db: &DatabaseConnection, received: &Received) -> Receipt {
-    lifecycle::receive(db, std::slice::from_ref(received), LATER)
-        .await
-        .unwrap()[0]
+    receive_all(db, std::slice::from_ref(received)).await[0]
+}
+
+/// What became of each, [`ANY`] standing for the id of whatever stands.
+async fn receive_all(db: &DatabaseConnection, batch: &[Received]) -> Vec<Receipt> {
+    let mut receipts = lifecycle::receive(db, batch, LATER).await.unwrap();
+    for receipt in &mut receipts {
+        if let Receipt::Duplicate { id, .. } = receipt {
+            assert_ne!(*id, ANY);
+            *id = ANY;
+        }
+    }
+    receipts
 }
 
 async fn status(db: &DatabaseConnection, id: Uuid) -> Option<Status> {

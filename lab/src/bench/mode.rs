@@ -5,4 +5,5 @@ pub(super) mod latency;
 pub(super) mod overload;
 pub(super) mod pipeline;
 pub(super) mod rates;
+pub(super) mod retention;
 pub(super) mod steady;

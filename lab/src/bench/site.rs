@@ -158,6 +158,54 @@ impl Site {
         self.settle().await
     }
 
+    /// Puts `rows` finished transactions into months of their own, from a year ago on, as retention finds them after a long
+    /// life.
+    pub(super) async fn prefill_months(&self, rows: u64, months: u64) -> Result<()> {
+        // The partition of a new database holds all the past.
+        self.execute(
+            "DO $$ DECLARE first regclass; BEGIN \
+               FOR first IN SELECT inhrelid::regclass FROM pg_inherits \
+                 WHERE inhparent IN ('transactions'::regclass, 'payloads'::regclass) LOOP \
+                 EXECUTE 'DROP TABLE ' || first; END LOOP; END $$",
+        )
+        .await?;
+        self.execute("SELECT hookline_make_partitions(now()), hookline_make_partitions(now() + interval '31 days')")
+            .await?;
+        self.execute("ALTER TABLE keys DROP CONSTRAINT keys_pkey")
+            .await?;
+        let each = rows / months;
+        for month in 0..months {
+            let start = format!(
+                "date_trunc('month', now() - interval '1 year') + interval '{month} months'"
+            );
+            self.execute(&format!(
+                "SELECT hookline_make_partitions({start} + interval '1 day')"
+            ))
+            .await?;
+            self.execute(&format!(
+                "WITH filled AS (INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, \
+                   currency, status, created_at, processed_at) \
+                 SELECT (left(h, 8) || '-' || right(h, 4) || '-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, \
+                   'old_{month}_' || n, 'acc_user_1', 'acc_merchant_1', 1500, 'INR', 'PROCESSED', at, at \
+                 FROM (SELECT n, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS h \
+                   FROM (SELECT n, {start} + interval '1 day' + n * interval '20 days' / {each} AS at \
+                     FROM generate_series(1, {each}) AS n) AS times) AS hexes RETURNING source, transaction_id, id) \
+                 INSERT INTO keys (source, transaction_id, id, fingerprint) SELECT *, id FROM filled"
+            ))
+            .await?;
+        }
+        self.execute("ALTER TABLE keys ADD PRIMARY KEY (source, transaction_id)")
+            .await?;
+        self.execute("VACUUM ANALYZE transactions").await?;
+        self.execute("VACUUM ANALYZE keys").await
+    }
+
+    /// Bytes of the whole database.
+    pub(super) async fn size(&self) -> Result<i64> {
+        let size = "SELECT pg_database_size(current_database())";
+        self.one(size, []).await?.context("no size")
+    }
+
     /// Removes database and queue.
     pub(super) async fn clear(self) -> Result<()> {
         self.db.close().await?;

@@ -98,6 +98,13 @@ impl Broker {
         Ok(depth)
     }
 
+    pub(crate) async fn is_there(&self) -> Result<bool, Error> {
+        let connection = self.0.address.connect("look", &self.0.process).await?;
+        let is_there = self.0.topology.is_there(&connection).await?;
+        connection::close(&connection).await;
+        Ok(is_there)
+    }
+
     pub(crate) fn denied(&self) -> Option<Denied> {
         self.0.refusals.now()
     }

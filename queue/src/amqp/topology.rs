@@ -173,6 +173,14 @@ impl Topology {
             .await
     }
 
+    /// Whether the queue is there. Changes nothing.
+    pub(super) async fn is_there(&self, connection: &Connection) -> Result<bool, Error> {
+        within(DECLARE_WITHIN, "looking for the queue", async {
+            Ok(find(connection, &self.queue).await?.is_some())
+        })
+        .await
+    }
+
     pub(super) async fn depth(&self, connection: &Connection) -> Result<Depth, Error> {
         within(DECLARE_WITHIN, "counting", async {
             let channel = connection.create_channel().await?;

@@ -55,13 +55,15 @@ impl Document {
             attempts,
             place,
             conflicts,
+            beside,
         } = known;
         if !with_payload {
             row.extra = None;
         }
         Self {
             row: row.id,
-            transaction: SourceTransaction::new(row, payload.filter(|_| with_payload), failure),
+            transaction: SourceTransaction::new(row, payload.filter(|_| with_payload), failure)
+                .with(&beside),
             place: place.map(Place::from),
             attempts: attempts.into_iter().map(Attempt::from).collect(),
             conflicts: conflicts.into_iter().map(Conflict::from).collect(),

@@ -5,6 +5,7 @@ use entity::{
     lifecycle::{
         self,
         place::{Place, conflicts, place},
+        repeats::{Beside, beside},
     },
     payload,
     transaction::Model,
@@ -18,6 +19,7 @@ pub(super) struct Known {
     pub(super) attempts: Vec<attempt::Model>,
     pub(super) place: Option<Place>,
     pub(super) conflicts: Vec<conflict::Model>,
+    pub(super) beside: Beside,
 }
 
 impl Known {
@@ -30,6 +32,7 @@ impl Known {
             },
             attempts: lifecycle::attempts(db, row.id).await?,
             place: place(db, row.id).await?,
+            beside: beside(db, row.id, (&row.source, &row.transaction_id)).await?,
             conflicts: conflicts(db, &row.source, &row.transaction_id).await?,
             row,
         })

@@ -17,6 +17,7 @@ const ATTEMPTS: [&str; 6] = ["NUMBER", "STARTED", "TOOK", "OUTCOME", "STATUS", "
 pub(super) fn lines(known: &Known, attempts: bool, payload: bool) -> String {
     let mut lines = about(known);
     lines.extend(place(known));
+    lines.extend(repeats(known));
     lines.extend(conflicts(&known.conflicts));
     let tried = match (known.attempts.len(), attempts) {
         (count, false) if count > 0 => format!("{count}, which --attempts lists"),
@@ -94,6 +95,17 @@ fn waits(place: &Place) -> String {
             format!("in the outbox and perhaps in the queue; {due} again, should nobody take it")
         }
     }
+}
+
+/// How often its id came again, if it did.
+fn repeats(known: &Known) -> Option<Line> {
+    let (count, last) = (known.beside.repeats?, known.beside.last_repeat_at?);
+    let often = match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times, last"),
+    };
+    let told = format!("came again {often} at {}", times::told(last));
+    Some(("repeats", told))
 }
 
 fn conflicts(conflicts: &[conflict::Model]) -> Vec<Line> {

@@ -33,6 +33,13 @@ impl Client {
         })
     }
 
+    /// Makes a connection, and closes it.
+    pub(super) async fn reach(&self) -> Result<(), Silence> {
+        let connection = self.connector.connect(&mut Progress::default()).await?;
+        drop(connection);
+        Ok(())
+    }
+
     /// Sends the request, and reads the answer into `progress`. An error says why there is none, unless
     /// there is.
     ///

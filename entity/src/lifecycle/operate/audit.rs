@@ -23,6 +23,7 @@ pub mod act {
     pub const BULK_CANCEL: &str = "bulk_cancel";
     pub const PAUSE: &str = "pause";
     pub const RESUME: &str = "resume";
+    pub const ERASE: &str = "erase";
 }
 
 /// Some lines, newest first.

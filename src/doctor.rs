@@ -1,0 +1,73 @@
+//! `hookline doctor`: whether this process would find all that it needs, one line each. Changes nothing.
+
+mod broker;
+mod databases;
+mod finding;
+
+use anyhow::bail;
+use clap::Args;
+
+use self::finding::{Finding, Findings};
+use crate::{
+    config::Config,
+    output, settings, sources,
+    table::{self, Output},
+};
+
+const HEADINGS: [&str; 3] = ["WHAT", "IS", ""];
+
+#[derive(Args)]
+pub struct Arguments {
+    /// How to print it
+    #[arg(long, value_name = "OUTPUT", default_value = "table")]
+    output: Output,
+}
+
+/// Looks at everything, whatever it finds first; fails if any of it is bad.
+pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
+    let mut findings = Findings::default();
+    // What is wrong with the settings themselves has ended the process before.
+    findings.good("settings", "each has a value that is right by itself");
+    match sources::Watch::start(config) {
+        Ok(sources) => {
+            let count = sources.sources().borrow().iter().len();
+            findings.good("sources", format!("{count} beside the built-in one"));
+        }
+        Err(error) => findings.bad("sources", error),
+    }
+    databases::look(&mut findings, config).await;
+    broker::look(&mut findings, config).await;
+    downstream(&mut findings, config).await;
+    let all = findings.all();
+    output::print(&match arguments.output {
+        Output::Json => table::json(&all)?,
+        Output::Table => {
+            let rows: Vec<[String; 3]> = all.iter().map(Finding::cells).collect();
+            table::table(&HEADINGS, rows.iter().map(<[String; 3]>::as_slice))
+        }
+    })?;
+    match all.iter().filter(|finding| finding.is_bad()).count() {
+        0 => Ok(()),
+        1 => bail!("something is bad"),
+        count => bail!("{count} things are bad"),
+    }
+}
+
+/// Whether a call could be made. None is.
+async fn downstream(findings: &mut Findings, config: &Config) {
+    const WHAT: &str = "downstream";
+    match settings::work(config) {
+        Err(error) => findings.bad(WHAT, format!("{error:#}")),
+        Ok(consumer::Work::Simulate { delay }) => {
+            let delay = humantime::format_duration(delay);
+            findings.good(
+                WHAT,
+                format!("simulated, {delay} each: PROCESS_URL is not set"),
+            );
+        }
+        Ok(consumer::Work::Http(downstream)) => match downstream.reach().await {
+            Ok(()) => findings.good(WHAT, "PROCESS_URL takes connections"),
+            Err(error) => findings.bad(WHAT, format!("PROCESS_URL: {error}")),
+        },
+    }
+}
