@@ -10,8 +10,7 @@ use clap::Args;
 use self::finding::{Finding, Findings};
 use crate::{
     config::Config,
-    output,
-    settings, sources,
+    output, settings, sources,
     table::{self, Output},
 };
 
