@@ -8,7 +8,8 @@ use clap::{
 };
 
 use crate::{
-    completions, config::Config, doctor, erase, given, in_force, look, migrate, retention, sources,
+    completions, config::Config, doctor, erase, given, in_force, look, mend, migrate, retention,
+    sources,
 };
 
 /// Takes payment webhooks, answers at once, and processes each exactly once.
@@ -47,6 +48,8 @@ pub enum Command {
     Retention(retention::Arguments),
     /// Look whether everything is there that a process needs; ends with 1 if anything is bad
     Doctor(doctor::Arguments),
+    #[command(flatten)]
+    Mend(mend::Command),
     /// Change the database's schema
     Migrate {
         #[command(subcommand)]

@@ -12,7 +12,7 @@ use consumer::Schedule;
 use queue::amqp;
 use thiserror::Error;
 
-use crate::database::Address;
+use crate::{database::Address, tokens};
 pub use retention::Retention;
 
 /// At work at once, if that is a timer each.
@@ -93,6 +93,41 @@ pub struct Config {
         value_parser = timeout
     )]
     pub keep_alive: Duration,
+
+    /// Where operators are answered, as HOST:PORT, in a consumer, too: /healthz and /readyz [default: on the
+    /// API's port]
+    #[arg(
+        long, env, global = true, value_name = "ADMIN_ADDR",
+        value_parser = admin_addr
+    )]
+    pub admin_addr: Option<(String, u16)>,
+
+    /// Who may look transactions up: tokens with commas between them, each SECRET or NAME:SECRET [default:
+    /// everybody who reaches the port]
+    ///
+    /// A token comes as Authorization: Bearer SECRET. docs/SECURITY.md says what it opens.
+    #[arg(
+        long, env, global = true, value_name = "READ_TOKEN", hide_env_values = true,
+        value_parser = tokens::Given::parse
+    )]
+    pub read_token: Option<tokens::Given>,
+
+    /// A file with further ones, one on each line, which is read again while the process runs
+    #[arg(long, env, global = true, value_name = "READ_TOKEN_FILE")]
+    pub read_token_file: Option<PathBuf>,
+
+    /// Who may change anything, and look it up, in the same form [default: nobody, over HTTP]
+    ///
+    /// What is done is kept with the token's name.
+    #[arg(
+        long, env, global = true, value_name = "ADMIN_TOKEN", hide_env_values = true,
+        value_parser = tokens::Given::parse
+    )]
+    pub admin_token: Option<tokens::Given>,
+
+    /// A file with further ones, one on each line, which is read again while the process runs
+    #[arg(long, env, global = true, value_name = "ADMIN_TOKEN_FILE")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// A TOML file that says who else may send, and how each is verified [default: only what SOURCE_…
     /// variables say]
@@ -251,6 +286,18 @@ fn host(text: &str) -> Result<String, String> {
         None if is_v6(text) || text.chars().all(is_of_names) => Ok(text.to_owned()),
         _ => Err("must be an IP address or a name, without a port".into()),
     }
+}
+
+/// A host and a port.
+fn admin_addr(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').and_then(|(name, number)| {
+        let is_bare_v6 = name.contains(':') && !name.starts_with('[');
+        let is_good = !name.is_empty() && !is_bare_v6;
+        is_good.then(|| Some((host(name).ok()?, port(number).ok()?)))?
+    });
+    parts.ok_or_else(|| {
+        "must be an address and a port, such as 127.0.0.1:9090 or [::1]:9090".to_owned()
+    })
 }
 
 fn port(text: &str) -> Result<u16, String> {

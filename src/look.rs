@@ -6,22 +6,23 @@
 mod amounts;
 mod export;
 mod failures;
-mod groups;
 mod list;
 mod not_found;
 pub mod opened;
+mod refusals;
 mod show;
 mod span;
 mod status;
 mod summary;
 mod tail;
 pub mod times;
-mod words;
+pub mod words;
 
 use clap::Subcommand;
 
 use crate::config::Config;
 pub use not_found::NotFound;
+pub use show::find;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -35,6 +36,8 @@ pub enum Command {
     Export(export::Arguments),
     /// Count the transactions of a span of time, and sum up their amounts exactly
     Summary(summary::Arguments),
+    /// List requests that were refused, because they were not proven to be their sender's
+    Refusals(refusals::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
     /// Follow what happens: what is accepted, finishes and fails, and what operators do
@@ -51,6 +54,7 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Failures(arguments) => failures::run(&db, arguments).await,
         Command::Export(arguments) => export::run(&db, arguments).await,
         Command::Summary(arguments) => summary::run(&db, arguments).await,
+        Command::Refusals(arguments) => refusals::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
         Command::Tail(arguments) => tail::run(&db, arguments).await,
     }

@@ -23,12 +23,14 @@ mod migrate;
 mod output;
 mod pools;
 mod retention;
+mod reread;
 mod role;
 mod serve;
 mod settings;
 mod signals;
 mod sources;
 mod table;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -112,6 +114,7 @@ fn run(cli: Cli, env_file: &[String]) -> anyhow::Result<()> {
             Some(Command::Erase(arguments)) => erase::run(&arguments, &config).await,
             Some(Command::Retention(arguments)) => retention::run(&arguments, &config).await,
             Some(Command::Look(command)) => look::run(&command, &config).await,
+            Some(Command::Mend(command)) => mend::run(&command, &config).await,
             Some(Command::Api) => serve::run(Role::Api, config).await,
             Some(Command::Consumer) => serve::run(Role::Consumer, config).await,
             _ => serve::run(Role::Everything, config).await,

@@ -5,9 +5,9 @@ use sea_orm::DatabaseConnection;
 
 use crate::{claim::Claim, config::Config, database, role::Role};
 
-/// The API's connections for commits, the relay's for its notes (of what is published and what has come back) and looks, and
-/// one for readiness.
-const WRITE_CONNECTIONS: u32 = Slots::POSTGRES.most as u32 + 4;
+/// The API's connections for commits, the relay's for its notes (of what is published and what has come back) and looks, one
+/// for readiness, and those that operators may have.
+const WRITE_CONNECTIONS: u32 = Slots::POSTGRES.most as u32 + 6;
 /// Connections for look-ups.
 const READ_CONNECTIONS: u32 = 4;
 /// The consumer's: one takes while another commits, a third gives back and a fourth reads a long body, and neither the lease

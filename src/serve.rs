@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use api::{Databases, Drain, Sources, relay};
+use api::{Databases, Drain, Needs, Sources, Tokens, alone, relay};
 use consumer::Tenancy;
 use entity::lifecycle;
 use migration::{Migrator, MigratorTrait};
@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chosen,
-    claim::{self, Guarded, Use},
+    claim::{self, Claim, Guarded, Use},
     config::Config,
     database, listen, logging, pools,
+    reread::AGAIN_EVERY,
     role::Role,
     settings,
     signals::{self, Signals},
-    sources,
+    sources, tokens,
 };
 
 /// Exit code after a second signal, as shells report a death by SIGINT.
@@ -68,7 +69,9 @@ async fn start(
         true => Some(sources::Watch::start(&config)?),
         false => None,
     };
-    let addresses = listen::addresses(&config).await?;
+    let tokens = tokens::Watch::start(&config)?;
+    let addresses = listen::api(&config).await?;
+    let admin_addresses = listen::admin(&config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
     let file = claim::take(
@@ -94,26 +97,51 @@ async fn start(
         // What processes with a broker have left is nobody's now.
         lifecycle::lease::forget_all(db.first()).await?;
     }
+    let looked_at = file.as_ref().map(Claim::file);
     let file = file.map(|claim| claim.guard(db.first().clone()));
 
+    let (leased, has_lease) = watch::channel(false);
+    let needs = Needs {
+        db: db.first().clone(),
+        writes: role.has_api(),
+        file: looked_at,
+        queue: queue.clone(),
+        drain: drain.clone(),
+        sources: sources.as_ref().map(sources::Watch::sources),
+        tokens: tokens.tokens(),
+        lease: role.has_consumer().then_some(has_lease),
+    };
     let mut parts = Parts::new();
     if let (Some(databases), Some(sources)) = (db.api, sources) {
         let listener = listen::listen(&addresses)?;
+        warn_if_open(&listener, &needs.tokens);
+        let watched = (sources.sources(), tokens.tokens());
         start_api(
             &mut parts,
             &config,
             (listener, databases),
             &queue,
-            sources.sources(),
+            watched,
             (drain, stop),
         );
-        parts.spawn(sources.run(sources::AGAIN_EVERY, stop.clone()));
+        parts.spawn(sources.run(AGAIN_EVERY, stop.clone()));
     }
+    if let Some(addresses) = admin_addresses {
+        let listener = listen::listen(&addresses)?;
+        let resources = alone::Resources { listener, needs };
+        let alone = alone::run(settings::api(&config), resources, stop.clone());
+        parts.spawn(async move {
+            alone.await;
+            Ok(())
+        });
+    }
+    parts.spawn(tokens.run(AGAIN_EVERY, stop.clone()));
     if let Some(db) = db.consumer {
         let settings = settings::consumer(&config, work, tenancy);
         let resources = consumer::Resources {
             db,
             queue: queue.clone(),
+            leased,
         };
         let stop = stop.clone();
         parts.spawn(async move { Ok(consumer::run(settings, resources, stop).await?) });
@@ -128,7 +156,7 @@ fn start_api(
     config: &Config,
     (listener, databases): (TcpListener, Databases),
     queue: &Queue,
-    sources: watch::Receiver<Arc<Sources>>,
+    (sources, tokens): (watch::Receiver<Arc<Sources>>, watch::Receiver<Arc<Tokens>>),
     (drain, stop): (&Drain, &CancellationToken),
 ) {
     let (sender, receiver) = relay::channel();
@@ -145,6 +173,7 @@ fn start_api(
         hints: sender,
         sources,
         limits: config.retention.limits(),
+        tokens,
     };
     let http = api::run(settings::api(config), http, stop.clone());
     let relay = relay::run(relay::Settings::default(), relay, stop.clone());
@@ -156,6 +185,21 @@ fn start_api(
         relay.await;
         Ok(())
     });
+}
+
+/// Says it once, where others than this machine may reach what nothing guards.
+fn warn_if_open(listener: &TcpListener, tokens: &watch::Receiver<Arc<Tokens>>) {
+    let address = listener.local_addr();
+    if let Ok(address) = address
+        && !address.ip().is_loopback()
+        && !tokens.borrow().guard_reads()
+    {
+        tracing::warn!(
+            event = "reads_open",
+            %address,
+            "READ_TOKEN is not set: whoever reaches this address may read everything"
+        );
+    }
 }
 
 async fn migrate_up(config: &Config) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 //! runs.
 //!
 //! In the order in which they are made: [`declaration`] (a source as somebody has declared it, by [`variables`] or in a
-//! [`document`]), [`secret`] (what its references refer to, with [`files`]), [`build`] (what judges requests, tested),
+//! [`document`]), [`secret`] (what its references refer to, with its files, which are [read again](crate::reread)), [`build`] (what judges requests, tested),
 //! [`assembly`] (all of them) and [`watch`] (again, every few seconds). [`told`] is what the log says of them, and [`command`]
 //! what an operator can ask.
 
@@ -11,7 +11,6 @@ mod build;
 pub mod command;
 mod declaration;
 mod document;
-mod files;
 mod name;
 #[cfg(test)]
 mod scene;
@@ -21,4 +20,4 @@ mod variables;
 mod watch;
 
 pub use variables::is_ours as is_variable;
-pub use watch::{AGAIN_EVERY, Watch};
+pub use watch::Watch;

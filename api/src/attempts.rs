@@ -5,6 +5,7 @@ use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up::{self, Answer, Key, Wanted, example_id},
     wire::{Attempt, AttemptList, Tag},
@@ -28,6 +29,7 @@ impl Attempts {
     )]
     async fn list(
         &self,
+        _may: MayRead,
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,

@@ -8,6 +8,7 @@ use poem_openapi::{OpenApi, param::Path};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up::{self, Answer, Key, Wanted, example_event_id, example_id, example_source},
     wire::{Conflict, ConflictList, SourceTransaction, Tag},
@@ -31,6 +32,7 @@ impl Conflicts {
     )]
     async fn list(
         &self,
+        _may: MayRead,
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
@@ -49,6 +51,7 @@ impl Conflicts {
     )]
     async fn list_of(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,

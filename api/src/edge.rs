@@ -15,10 +15,10 @@ use crate::{
     problem::{self, Problem},
 };
 
-const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 const WEBHOOK_METHODS: &str = "POST, OPTIONS";
 const EVENT_METHODS: &str = "POST";
-const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const ALL_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const EVENT_ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Marks an answer that is as its reader expects it, whatever it says; its request has been read to the end.
 #[derive(Clone, Copy)]
@@ -115,9 +115,9 @@ fn allowed(path: &str, instead_of: &Method) -> &'static str {
         path if paths::tidy_source(path).is_some() => match *instead_of {
             // Of this source nobody may ask anything.
             Method::GET | Method::HEAD => EVENT_METHODS,
-            _ => ALL_METHODS,
+            _ => EVENT_ALL_METHODS,
         },
-        _ => READ_METHODS,
+        path => paths::methods(path),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up,
     problem::{FieldError, Problem},
@@ -88,6 +89,7 @@ impl Events {
     )]
     async fn follow(
         &self,
+        _may: MayRead,
         request: &Request,
         /// Only what is about this source's transactions.
         #[oai(example = "look_up::example_source_query")]

@@ -11,6 +11,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     json::Json,
     list::{self, load},
     look_up,
@@ -58,7 +59,7 @@ impl Exports {
         tag = "Tag::Transactions",
         operation_id = "exportTransactions"
     )]
-    async fn get(&self, request: &Request) -> Answer {
+    async fn get(&self, _may: MayRead, request: &Request) -> Answer {
         let asked = request.uri().query().unwrap_or_default();
         let query = match parse(form_urlencoded::parse(asked.as_bytes())) {
             Ok(query) => query,

@@ -2,45 +2,92 @@
 
 mod probe;
 
+use std::sync::Arc;
+
 use poem::{http::StatusCode, web::RemoteAddr};
 use poem_openapi::{ApiResponse, OpenApi};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::{
-    Drain, FileWatch,
-    gate::Gate,
+    Drain, FileWatch, Sources, Tokens,
     json::Json,
     problem::{FieldError, Problem, RETRY_AFTER_SECS},
     wire::{Alive, Ready, Tag},
 };
 use probe::Probe;
 
+/// What a process needs to do its work, as far as its role needs it.
+#[derive(Clone)]
+pub struct Needs {
+    pub db: DatabaseConnection,
+    /// Whether that is found out by writing. A consumer writes all the time: its lease says as much.
+    pub writes: bool,
+    /// The SQLite file, if the database is one.
+    pub file: Option<FileWatch>,
+    pub queue: Queue,
+    /// Whether the process is about to stop.
+    pub drain: Drain,
+    /// Whose faults are told, if there are any sources.
+    pub sources: Option<watch::Receiver<Arc<Sources>>>,
+    /// Whose faults are told.
+    pub tokens: watch::Receiver<Arc<Tokens>>,
+    /// Whether the consumer may work, if there is one that is asked about.
+    pub lease: Option<watch::Receiver<bool>>,
+}
+
 pub(crate) struct Health {
     database: Probe,
-    queue: Queue,
-    file: Option<FileWatch>,
-    drain: Drain,
-    gate: Gate,
+    needs: Needs,
 }
 
 impl Health {
-    /// Of the database that webhooks are written to, of its file if it is one, and of the queue.
-    pub(crate) fn new(
-        db: DatabaseConnection,
-        file: Option<FileWatch>,
-        queue: Queue,
-        drain: Drain,
-        gate: Gate,
-    ) -> Self {
+    pub(crate) fn new(needs: Needs) -> Self {
         Self {
-            database: Probe::new(db),
-            queue,
-            file,
-            drain,
-            gate,
+            database: Probe::new(needs.db.clone(), needs.writes),
+            needs,
         }
+    }
+
+    /// What is missing now.
+    async fn missing(&self) -> Vec<FieldError> {
+        let mut missing = Vec::new();
+        if let Err(lack) = self.database.look().await {
+            missing.push(lack.into());
+        }
+        if let Some(Err(error)) = self.needs.file.as_ref().map(FileWatch::look) {
+            tracing::warn!(event = "not_ready", %error, "not ready: the database is not in its place");
+            missing.push(FieldError::new("database", "is not in its place"));
+        }
+        if !self.needs.queue.is_up() {
+            let reason = match self.needs.queue.denied() {
+                Some(denied) => format!("is not connected: the broker refuses {denied}"),
+                None => "is not connected; connecting again".into(),
+            };
+            missing.push(FieldError::new("queue", reason));
+        }
+        if let Some(lease) = &self.needs.lease
+            && !*lease.borrow()
+        {
+            missing.push(FieldError::new("lease", "is not held; trying to get one"));
+        }
+        missing
+    }
+
+    /// What was last good stands, and a restart would fail.
+    fn faults(&self) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        if let Some(sources) = &self.needs.sources {
+            let sources = sources.borrow();
+            let sentences = sources.faults().iter();
+            faults.extend(sentences.map(|fault| FieldError::new("sources", fault)));
+        }
+        let tokens = self.needs.tokens.borrow();
+        let sentences = tokens.faults().iter();
+        faults.extend(sentences.map(|fault| FieldError::new("tokens", fault)));
+        faults
     }
 }
 
@@ -98,8 +145,8 @@ impl Health {
     /// Readiness
     ///
     /// Whether a write to the database succeeds, its schema is the one this version needs, the queue is
-    /// connected, and the process is not about to stop. What is wrong with a source's configuration is named, but does not
-    /// make the process unready: what was read before stands.
+    /// connected, and the process is not about to stop. What is wrong with a source's configuration, or with a file of
+    /// tokens, is named, but does not make the process unready: what was read before stands.
     #[oai(
         path = "/readyz",
         method = "get",
@@ -107,36 +154,15 @@ impl Health {
         operation_id = "getReadiness"
     )]
     async fn readiness(&self, peer: &RemoteAddr) -> ReadyAnswer {
-        if self
-            .drain
-            .asked(peer.as_socket_addr().map(|peer| peer.ip()))
-        {
+        let peer = peer.as_socket_addr().map(|peer| peer.ip());
+        if self.needs.drain.asked(peer) {
             let stopping = vec![FieldError::new("process", "is stopping")];
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "send no more to this one");
             return ReadyAnswer::NotReady(problem.with_errors(stopping).json(), RETRY_AFTER_SECS);
         }
-        let mut missing = Vec::new();
-        if let Err(lack) = self.database.look().await {
-            missing.push(lack.into());
-        }
-        if let Some(Err(error)) = self.file.as_ref().map(FileWatch::look) {
-            tracing::warn!(event = "not_ready", %error, "not ready: the database is not in its place");
-            missing.push(FieldError::new("database", "is not in its place"));
-        }
-        if !self.queue.is_up() {
-            let reason = match self.queue.denied() {
-                Some(denied) => format!("is not connected: the broker refuses {denied}"),
-                None => "is not connected; connecting again".into(),
-            };
-            missing.push(FieldError::new("queue", reason));
-        }
-        let sources = self.gate.sources();
-        let faults = sources
-            .faults()
-            .iter()
-            .map(|fault| FieldError::new("sources", fault));
+        let (mut missing, faults) = (self.missing().await, self.faults());
         if missing.is_empty() {
-            return ReadyAnswer::Ready(Json(Ready::but(faults.collect())));
+            return ReadyAnswer::Ready(Json(Ready::but(faults)));
         }
         missing.extend(faults);
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not everything is there");

@@ -3,13 +3,16 @@
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
 //! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said) or [`door`] (those of all other
-//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`wire`] and
-//! [`openapi`](mod@openapi) are what the document says of all that.
+//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`access`] says who may look
+//! anything up or change it; [`mend`](mod@mend) is what operators change. [`wire`] and [`openapi`](mod@openapi) are what the document says of all that.
 
+mod access;
 mod admission;
+pub mod alone;
 mod attempts;
 mod body;
 mod conflicts;
+mod cursor;
 mod databases;
 mod docs;
 mod door;
@@ -17,6 +20,7 @@ mod drain;
 mod edge;
 pub mod events;
 pub mod export;
+pub mod failures;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -24,12 +28,13 @@ mod json;
 mod lane;
 pub mod list;
 mod look_up;
+pub mod mend;
 mod openapi;
 mod operate;
 mod partitions;
 mod paths;
 mod problem;
-mod refusals;
+pub mod refusals;
 pub mod relay;
 mod repeats;
 pub mod retention;
@@ -56,23 +61,30 @@ use queue::Queue;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
+use access::Access;
+pub use access::{Token, Tokens};
 use admission::Admission;
 pub use databases::Databases;
 pub use drain::Drain;
 pub use file_watch::FileWatch;
 use gate::Gate;
+pub use health::Needs;
 pub use problem::FieldError;
 use relay::HintSender;
 use repeats::Repeats;
 pub use routes::openapi;
 use routes::{Listeners, Ways};
+use serve::Entrance;
 pub use serve::Settings;
 use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
-pub use wire::{Attempt, SourceTransaction, Summary, TransactionPage};
+pub use wire::{
+    Attempt, AuditPage, BulkRetry, BulkRetryList, FailureGroup, FailureGroups, PauseList, Refusal,
+    RefusalPage, SourceTransaction, Summary, TransactionPage,
+};
 
 /// What the HTTP side works with.
 pub struct Resources {
@@ -89,7 +101,12 @@ pub struct Resources {
     pub sources: watch::Receiver<Arc<Sources>>,
     /// For how long things are kept.
     pub limits: Limits,
+    /// Who may look anything up, as it is now.
+    pub tokens: watch::Receiver<Arc<Tokens>>,
 }
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 10_000;
 
 /// Serves HTTP, and commits what is received, until `stop`.
 ///
@@ -104,6 +121,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         hints,
         sources,
         limits,
+        tokens,
     } = resources;
     let (writer, inbox) = writer::channel();
     let (ledger, lines) = refusals::channel();
@@ -113,12 +131,23 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     let ways = Ways {
         writer,
         admission: admission.clone(),
-        gate: Gate::new(sources, ledger),
+        gate: Gate::new(sources.clone(), ledger),
         space: Space::default(),
     };
     let listeners = Listeners::new(stop.clone());
-    let endpoint = routes::routes(&ways, &databases, &queue, drain.clone(), &listeners);
+    let address = listener.local_addr().ok();
+    if let Some(address) = address {
+        tracing::info!(event = "listening", "listening on http://{address}");
+    }
+    let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
+    let needs = routes::needs(&databases, queue, drain.clone(), sources, tokens);
+    let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
     drop(ways);
+    let entrance = Entrance {
+        listener,
+        connections_max: CONNECTIONS_MAX,
+        shedder: Some(shedder),
+    };
     let Databases {
         write,
         read,
@@ -129,9 +158,8 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
     tokio::join!(
         admission.beside(serve::run(
-            listener,
+            entrance,
             settings,
-            shedder,
             endpoint,
             drain,
             stop.clone()

@@ -1,7 +1,6 @@
 //! `GET /v1/transactions`: list transactions, page by page. Who asks in another way than over HTTP [`parse`]s and [`load`]s the
 //! same.
 
-mod cursor;
 mod parameters;
 mod query;
 
@@ -20,6 +19,8 @@ use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 use crate::{
+    access::MayRead,
+    cursor,
     json::Json,
     look_up,
     problem::Problem,
@@ -64,7 +65,7 @@ impl List {
         tag = "Tag::Transactions",
         operation_id = "listTransactions"
     )]
-    async fn list(&self, request: &Request) -> Answer {
+    async fn list(&self, _may: MayRead, request: &Request) -> Answer {
         let asked = request.uri().query().unwrap_or_default();
         let query = match parse(form_urlencoded::parse(asked.as_bytes())) {
             Ok(query) => query,

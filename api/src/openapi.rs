@@ -15,10 +15,18 @@ use poem_openapi::{
 };
 
 use crate::{
-    events, export, list,
+    cursor, events, export, list, mend,
     problem::{self, Problem},
     summary, waiting,
 };
+
+/// A reason as a regular expression, its length aside: no control characters, and not white space alone.
+const REASON_PATTERN: &str =
+    r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+/// Characters of a reason.
+const REASON_CHARS_MAX: usize = 1_000;
+/// What can be paused: a source, or everything.
+const PAUSED_PATTERN: &str = r"^(\*|[a-z0-9][a-z0-9._-]*)$";
 
 /// The operations of `T`, whose description is mended.
 pub(crate) struct Described<T>(pub(crate) T);
@@ -36,7 +44,10 @@ impl<T: OpenApi> OpenApi for Described<T> {
     fn register(registry: &mut Registry) {
         T::register(registry);
         Problem::register(registry);
-        registry.schemas.values_mut().for_each(mend_schema);
+        for (name, schema) in &mut registry.schemas {
+            mend_schema(schema);
+            mend_request(name, schema);
+        }
     }
 
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
@@ -49,19 +60,49 @@ fn mend_operation(operation: &mut MetaOperation) {
         Some("listTransactions") => operation.params.extend(list::document()),
         Some("exportTransactions") => operation.params.extend(export::document()),
         Some("getSummary") => operation.params.extend(summary::document()),
+        Some("listAudit") => {
+            let parameters = list::document();
+            let paging = |name: &str| mend::audit::PARAMETERS.contains(&name);
+            let parameters = parameters.filter(|parameter| paging(&parameter.name));
+            operation.params.extend(parameters);
+        }
         _ => {}
     }
-    let follows = operation.operation_id == Some("followEvents");
+    let has_reason = operation.params.iter_mut().any(|parameter| {
+        let is_reason = parameter.name == "reason";
+        // A handler says what is wrong with it, so poem-openapi must not.
+        parameter.required |= is_reason;
+        is_reason
+    });
+    let id = operation.operation_id.unwrap_or_default();
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
-            if follows && parameter.name == "cursor" {
-                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            match (id, parameter.name.as_str()) {
+                (_, "reason") => constrain_reason(schema),
+                ("followEvents", "cursor") => schema.pattern = Some(events::CURSOR_PATTERN.into()),
+                ("listRefusals", "cursor") => schema.pattern = Some(cursor::PATTERN.into()),
+                ("listFailures", "since") => schema.format = Some("date-time".into()),
+                _ => {}
             }
         }
     }
+    let is_guarded = !operation.security.is_empty();
     let responses = &mut operation.responses.responses;
     responses.extend(everywhere());
+    if is_guarded {
+        responses.extend(denied());
+        if operation.request.is_some() {
+            responses.extend(of_bodies());
+        }
+        if operation.request.is_some() || has_reason {
+            responses.push(problem(
+                422,
+                "It is not clear what is asked for; `errors` names every offending field.",
+                vec![],
+            ));
+        }
+    }
     responses.sort_by_key(|response| response.status);
     // Some generators make a name of it as it stands.
     let headers = responses
@@ -70,9 +111,8 @@ fn mend_operation(operation: &mut MetaOperation) {
     headers.for_each(|header| header.name = in_title_case(&header.name));
 }
 
-/// What any path may answer, whichever handler is behind it.
-fn everywhere() -> [MetaResponse; 2] {
-    let problem = |status, description, headers| MetaResponse {
+fn problem(status: u16, description: &'static str, headers: Vec<MetaHeader>) -> MetaResponse {
+    MetaResponse {
         description,
         status: Some(status),
         status_range: None,
@@ -81,14 +121,53 @@ fn everywhere() -> [MetaResponse; 2] {
             schema: Problem::schema_ref(),
         }],
         headers,
-    };
-    let allow = MetaHeader {
-        name: "Allow".into(),
-        description: Some("The methods that this path answers to.".into()),
+    }
+}
+
+fn header(name: &str, description: &str) -> MetaHeader {
+    MetaHeader {
+        name: name.into(),
+        description: Some(description.into()),
         required: true,
         deprecated: false,
         schema: String::schema_ref(),
-    };
+    }
+}
+
+/// What is answered to whoever may not.
+fn denied() -> [MetaResponse; 2] {
+    let challenge = header("WWW-Authenticate", "What to send.");
+    [
+        problem(
+            401,
+            "It needs a token, and there is none, or none that is known here.",
+            vec![challenge],
+        ),
+        problem(
+            403,
+            "Whoever asks may not: the token is for less, no token is for this, or it is a page of another site.",
+            vec![],
+        ),
+    ]
+}
+
+/// What is answered to a body of which nothing is done.
+fn of_bodies() -> [MetaResponse; 4] {
+    [
+        problem(400, "The body is not JSON.", vec![]),
+        problem(408, "The body did not arrive in time.", vec![]),
+        problem(413, "The body is longer than 65536 bytes.", vec![]),
+        problem(
+            415,
+            "The content type is not `application/json`, or the content is coded (compressed).",
+            vec![],
+        ),
+    ]
+}
+
+/// What any path may answer, whichever handler is behind it.
+fn everywhere() -> [MetaResponse; 2] {
+    let allow = header("Allow", "The methods that this path answers to.");
     [
         problem(
             405,
@@ -128,6 +207,26 @@ fn mend_schema(schema: &mut MetaSchema) {
     schema.required = required;
 }
 
+/// Says of what operators ask for what is not so wherever a member of the same name stands.
+fn mend_request(name: &str, schema: &mut MetaSchema) {
+    for (member, property) in &mut schema.properties {
+        let MetaSchemaRef::Inline(property) = property else {
+            continue;
+        };
+        match (name, *member) {
+            ("Why" | "RetryAll" | "PauseRequest", "reason") => constrain_reason(property),
+            ("Pause" | "PauseRequest", "source") => constrain("paused", property),
+            _ => {}
+        }
+    }
+}
+
+fn constrain_reason(schema: &mut MetaSchema) {
+    schema.min_length = Some(1);
+    schema.max_length = Some(REASON_CHARS_MAX);
+    schema.pattern = Some(REASON_PATTERN.into());
+}
+
 /// The reference inside `allOf: [reference, description]`, which is what poem-openapi makes of a described member.
 /// Generators take the description for a second object to inherit from. OpenAPI 3.0 has no place for it beside a
 /// reference, so the member has the description of what it refers to.
@@ -152,6 +251,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
             (1..=name::CHARS_MAX, name::PATTERN)
         }
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
+        "paused" => (1..=name::SOURCE_CHARS_MAX, PAUSED_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
         "wait" => (2..=8, waiting::PATTERN),
         _ => return,
@@ -178,6 +278,8 @@ fn in_title_case(name: &str) -> String {
 mod tests {
     use entity::{currency, name};
     use serde_json::Value;
+
+    use super::{PAUSED_PATTERN, REASON_PATTERN};
 
     /// The names of types that clients' languages have already, and use in what is generated.
     const TAKEN: [&str; 12] = [
@@ -245,6 +347,14 @@ mod tests {
             [
                 "Attempt.error",
                 "Attempt.status",
+                "AuditPage.next_cursor",
+                "BulkRetry.ended_at",
+                "FailureGroup.sample",
+                "FailureGroup.source",
+                "FailureGroup.status",
+                "Pause.until",
+                "Refusal.skew_s",
+                "RefusalPage.next_cursor",
                 "SourceTransaction.processed_at",
                 "Transaction.processed_at",
                 "TransactionPage.next_cursor"
@@ -252,18 +362,31 @@ mod tests {
         );
         optional.sort();
         let open = [
-            "SourceTransaction.",
-            "Conflict.",
-            "ConflictList.",
-            "SummaryLine.",
+            "SourceTransaction",
+            "FailureFilter",
+            "Conflict",
+            "ConflictList",
+            "SummaryLine",
         ];
-        optional.retain(|member| !open.iter().any(|open| member.starts_with(open)));
+        optional.retain(|member| {
+            let (schema, _) = member.split_once('.').unwrap();
+            !open.contains(&schema)
+        });
         assert_eq!(
             optional,
             [
+                "AuditLine.detail",
+                "AuditLine.source",
+                "AuditLine.subject",
+                "AuditLine.transaction_id",
+                "BulkRetry.progress",
+                "PauseRequest.until",
                 "Problem.errors",
                 "Problem.transaction_status",
                 "Ready.warnings",
+                "RetryAll.dry_run",
+                "RetryAll.rate",
+                "RetryAll.reason",
                 "Transaction.conflicts",
                 "Transaction.extra",
                 "Transaction.failure",
@@ -302,6 +425,9 @@ mod tests {
                 Some("source") => name::SOURCE_PATTERN,
                 Some("transaction_id") => name::PATTERN,
                 Some("currency") => currency::PATTERN,
+                Some("paused") => PAUSED_PATTERN,
+                Some("reason") => REASON_PATTERN,
+                Some("id") => continue,
                 _ => {
                     assert_eq!(parameter["in"], "query");
                     continue;
@@ -310,7 +436,37 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 18);
+        assert_eq!(seen, 32);
+    }
+
+    #[test]
+    fn an_operation_is_open_to_everybody_or_says_which_token_it_needs() {
+        let document = document();
+        for (path, operation) in operations(&document) {
+            let is_open = ["Webhooks", "Health"]
+                .iter()
+                .any(|tag| operation["tags"][0] == **tag);
+            let schemes = operation["security"].as_array().into_iter().flatten();
+            let schemes: Vec<String> = schemes
+                .flat_map(|scheme| scheme.as_object().unwrap().keys().cloned())
+                .collect();
+            assert_eq!(schemes.is_empty(), is_open, "{path}");
+            assert!(
+                is_open || schemes.contains(&"AdminToken".to_owned()),
+                "{path}"
+            );
+            for status in ["401", "403"] {
+                let is_there = operation["responses"].get(status).is_some();
+                assert!(is_there || is_open, "{path} {status}");
+            }
+        }
+        let schemes = document["components"]["securitySchemes"]
+            .as_object()
+            .unwrap();
+        let bearer = schemes
+            .values()
+            .filter(|scheme| scheme["scheme"] == "bearer");
+        assert_eq!(bearer.count(), 2);
     }
 
     #[test]

@@ -30,6 +30,27 @@ pub(crate) fn tidy_source(path: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
+/// The methods that a path answers to which is no way in for webhooks.
+pub(crate) fn methods(path: &str) -> &'static str {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["v1", "transactions", _, "retry" | "replay" | "give-up"]
+        | [
+            "v1",
+            "sources",
+            _,
+            "transactions",
+            _,
+            "retry" | "replay" | "give-up",
+        ]
+        | ["v1", "retries", _, "pause" | "resume"] => "POST, OPTIONS",
+        ["v1", "retries" | "pauses"] => "GET, HEAD, POST, OPTIONS",
+        ["v1", "retries", _] => "GET, HEAD, DELETE, OPTIONS",
+        ["v1", "pauses", _] => "DELETE, OPTIONS",
+        _ => "GET, HEAD, OPTIONS",
+    }
+}
+
 /// A path without empty segments: clients put slashes together from a base and a path.
 pub(crate) fn tidy(path: &str) -> Cow<'_, str> {
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {

@@ -1,18 +1,18 @@
 //! Which path leads where, and the document that says so.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
-
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Databases, Drain,
+    Databases, Drain, Sources, Tokens,
+    access::Access,
     admission::Admission,
     attempts::Attempts,
     conflicts::Conflicts,
@@ -21,11 +21,14 @@ use crate::{
     edge,
     events::{Events, Room},
     export::Exports,
+    failures::Failures,
     gate::Gate,
-    health::Health,
+    health::{Health, Needs},
     list::List,
+    mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
     openapi::Described,
-    paths, refusals,
+    paths,
+    refusals::{self, Refusals},
     slots::Slots,
     source_transactions::SourceTransactions,
     space::Space,
@@ -42,16 +45,22 @@ const HTML: &str = "text/html; charset=utf-8";
 type Operations = (
     Webhooks,
     Door,
-    List,
-    Exports,
-    Summaries,
+    Lists,
     Transactions,
     Attempts,
     Conflicts,
     SourceTransactions,
+    Failures,
+    Refusals,
     Events,
+    One,
+    Many,
+    Pauses,
+    Audit,
     Health,
 );
+/// Of many transactions at once. (A tuple has sixteen at most.)
+type Lists = (List, Exports, Summaries);
 type Service = OpenApiService<Described<Operations>, ()>;
 
 /// Who stays on the line.
@@ -99,27 +108,17 @@ impl Ways {
     }
 }
 
-fn service(
-    ways: &Ways,
-    databases: &Databases,
-    queue: &Queue,
-    drain: Drain,
-    listeners: &Listeners,
-) -> Service {
+fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listeners) -> Service {
     let db = || databases.read.clone();
-    let health = Health::new(
-        databases.write.clone(),
-        databases.file.clone(),
-        queue.clone(),
-        drain,
-        ways.gate.clone(),
-    );
+    let operators = Operators::new(databases.write.clone());
     let operations = (
         ways.webhooks(),
         ways.door(),
-        List { db: db() },
-        Exports { db: db() },
-        Summaries::new(db()),
+        (
+            List { db: db() },
+            Exports { db: db() },
+            Summaries::new(db()),
+        ),
         Transactions {
             db: db(),
             waiting: listeners.waiting.clone(),
@@ -130,11 +129,25 @@ fn service(
             db: db(),
             waiting: listeners.waiting.clone(),
         },
+        Failures { db: db() },
+        Refusals { db: db() },
         Events {
             db: db(),
             room: listeners.room.clone(),
         },
-        health,
+        One {
+            operators: operators.clone(),
+        },
+        Many {
+            operators: operators.clone(),
+            db: db(),
+        },
+        Pauses {
+            operators,
+            db: db(),
+        },
+        Audit { db: db() },
+        Health::new(needs),
     );
     OpenApiService::new(
         Described(operations),
@@ -160,39 +173,56 @@ pub fn openapi() -> String {
         slots: Slots::SQLITE,
         file: None,
     };
-    let queue = Queue::Memory(queue::memory::Queue::new());
     let (_, sources) = watch::channel(Default::default());
     let ways = Ways {
         writer: writer::channel().0,
         admission: Admission::new(databases.slots),
-        gate: Gate::new(sources, refusals::channel().0),
+        gate: Gate::new(sources.clone(), refusals::channel().0),
         space: Space::default(),
     };
-    service(
-        &ways,
-        &databases,
-        &queue,
-        Drain::default(),
-        &Listeners::new(CancellationToken::new()),
-    )
-    .spec()
+    let queue = Queue::Memory(queue::memory::Queue::new());
+    let (_, tokens) = watch::channel(Arc::new(Tokens::default()));
+    let needs = needs(&databases, queue, Drain::default(), sources, tokens);
+    let listeners = Listeners::new(CancellationToken::new());
+    service(&ways, &databases, needs, &listeners).spec()
+}
+
+/// What it needs to receive webhooks.
+pub(crate) fn needs(
+    databases: &Databases,
+    queue: Queue,
+    drain: Drain,
+    sources: watch::Receiver<Arc<Sources>>,
+    tokens: watch::Receiver<Arc<Tokens>>,
+) -> Needs {
+    Needs {
+        db: databases.write.clone(),
+        writes: true,
+        file: databases.file.clone(),
+        queue,
+        drain,
+        sources: Some(sources),
+        tokens,
+        lease: None,
+    }
 }
 
 /// Everything that answers.
 pub(crate) fn routes(
     ways: &Ways,
     databases: &Databases,
-    queue: &Queue,
-    drain: Drain,
+    needs: Needs,
+    access: Access,
     listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, queue, drain, listeners);
+    let service = service(ways, databases, needs, listeners);
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))
-        .nest("/", service);
+        .nest("/", service)
+        .data(access);
     let webhooks = operations(ways.webhooks()).into_values();
     let events = operations(ways.door()).into_iter();
     TopLevel {
@@ -204,6 +234,17 @@ pub(crate) fn routes(
     }
     .around(edge::around)
     .with(CatchPanic::new().with_handler(edge::panicked))
+}
+
+/// What answers at an address for operators alone.
+pub(crate) fn health(needs: Needs) -> impl Endpoint<Output = Response> + use<> {
+    let health = operations(Health::new(needs)).into_iter();
+    let route = health.fold(Route::new(), |route, (path, operations)| {
+        route.at(path, operations)
+    });
+    route
+        .around(edge::around)
+        .with(CatchPanic::new().with_handler(edge::panicked))
 }
 
 /// The operations of `api` by their paths, without the way there.
@@ -223,15 +264,15 @@ fn operations(api: impl OpenApi) -> HashMap<String, RouteMethod> {
 }
 
 /// Tells webhooks from everything else, because the way through the routes costs as much as reading one.
-struct TopLevel {
+struct TopLevel<E> {
     /// Of the built-in source.
     webhooks: RouteMethod,
     /// Of all others.
     events: Route,
-    others: Route,
+    others: E,
 }
 
-impl Endpoint for TopLevel {
+impl<E: Endpoint<Output = Response>> Endpoint for TopLevel<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {

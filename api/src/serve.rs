@@ -23,14 +23,13 @@ use crate::{Drain, shed::Shedder};
 use places::{Guest, Places};
 use socket::Socket;
 
-/// Connections at once. When more want to, those that rest make room; the others wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 10_000;
 /// Bytes of a request's first line and headers.
 const HEADERS_BYTES_MAX: usize = 32 * 1024;
 /// After `accept` failed (out of file descriptors, mostly): time for others to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How the API's connections are kept and ended.
+/// How connections are kept and ended.
+#[derive(Clone, Copy)]
 pub struct Settings {
     /// How long a connection may rest between two requests.
     pub keep_alive: Duration,
@@ -38,23 +37,32 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+/// Where connections come in, and how many.
+pub(crate) struct Entrance {
+    pub(crate) listener: TcpListener,
+    /// At once. When more want to come in, those that rest make room; the others wait in the kernel's queue.
+    pub(crate) connections_max: usize,
+    /// What stands before the endpoint, if webhooks come in here.
+    pub(crate) shedder: Option<Shedder>,
+}
+
 /// Serves `endpoint` until `stop`; then lets open requests end.
 pub(crate) async fn run(
-    listener: TcpListener,
+    entrance: Entrance,
     settings: Settings,
-    shedder: Shedder,
     endpoint: impl Endpoint + 'static,
     drain: Drain,
     stop: CancellationToken,
 ) {
-    let places = Places::new(CONNECTIONS_MAX);
+    let Entrance {
+        listener,
+        connections_max,
+        shedder,
+    } = entrance;
+    let places = Places::new(connections_max);
     let graceful = GracefulShutdown::new();
-    let local = listener.local_addr();
-    if let Ok(address) = &local {
-        tracing::info!(event = "listening", "listening on http://{address}");
-    }
     let answers = Arc::new(Answers {
-        local: local.map_or_else(
+        local: listener.local_addr().map_or_else(
             |_| LocalAddr::default(),
             |address| LocalAddr(address.into()),
         ),
@@ -121,7 +129,7 @@ async fn accept(
 /// What answers the requests of every connection.
 struct Answers<E> {
     local: LocalAddr,
-    shedder: Shedder,
+    shedder: Option<Shedder>,
     endpoint: E,
     drain: Drain,
 }
@@ -137,8 +145,9 @@ fn connection(
         guest.asks();
         let (answers, guest, remote) = (answers.clone(), guest.clone(), remote.clone());
         async move {
-            let mut response = if answers.shedder.sheds(&request) {
-                answers.shedder.refuse(request).await
+            let shedder = answers.shedder.as_ref();
+            let mut response = if let Some(shedder) = shedder.filter(|it| it.sheds(&request)) {
+                shedder.refuse(request).await
             } else {
                 let request = (request, answers.local.clone(), remote, Scheme::HTTP).into();
                 // In a box, as hyper moves what this returns, and so it is small for what is shed.

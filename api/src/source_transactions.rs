@@ -8,6 +8,7 @@ use poem_openapi::{
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     attempts,
     json::Json,
     look_up::{self, Answer, Key, WaitedAnswer, Wanted, example_event_id, example_source},
@@ -35,6 +36,7 @@ impl SourceTransactions {
     )]
     async fn find(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,
@@ -66,6 +68,7 @@ impl SourceTransactions {
     )]
     async fn payload(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,
@@ -96,6 +99,7 @@ impl SourceTransactions {
     )]
     async fn attempts(
         &self,
+        _may: MayRead,
         /// The name of the source, as it is configured.
         #[oai(example = "example_source")]
         source: Path<String>,

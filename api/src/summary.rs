@@ -11,6 +11,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::Semaphore;
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up,
     problem::Problem,
@@ -70,7 +71,7 @@ impl Summaries {
         tag = "Tag::Transactions",
         operation_id = "getSummary"
     )]
-    async fn get(&self, request: &Request) -> Answer {
+    async fn get(&self, _may: MayRead, request: &Request) -> Answer {
         let asked = request.uri().query().unwrap_or_default();
         let query = match parse(form_urlencoded::parse(asked.as_bytes())) {
             Ok(query) => query,

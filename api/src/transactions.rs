@@ -12,6 +12,7 @@ use poem_openapi::{
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    access::MayRead,
     json::Json,
     look_up::{self, Key, WaitedAnswer, Wanted, example_id},
     waiting::{self, Waiting, example_wait},
@@ -37,6 +38,7 @@ impl Transactions {
     )]
     async fn find(
         &self,
+        _may: MayRead,
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,

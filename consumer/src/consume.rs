@@ -23,7 +23,10 @@ use entity::{
 };
 use futures::{future::BoxFuture, stream::FuturesUnordered};
 use sea_orm::{DatabaseConnection, DbErr};
-use tokio::time::{Instant, Interval, interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, interval},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -108,9 +111,14 @@ enum Recorded {
 }
 
 impl Consumer {
-    fn new(db: DatabaseConnection, queue: &str, settings: Settings) -> Self {
+    fn new(
+        db: DatabaseConnection,
+        queue: &str,
+        settings: Settings,
+        leased: watch::Sender<bool>,
+    ) -> Self {
         Self {
-            lease: Lease::new(db.clone(), settings.tenancy),
+            lease: Lease::new(db.clone(), settings.tenancy, leased),
             db,
             queue: queue.to_owned(),
             settings,

@@ -37,6 +37,8 @@ pub(crate) enum Change {
 }
 
 pub(crate) struct Needed {
+    /// Where it is told whether there is one.
+    told: watch::Sender<bool>,
     granted: watch::Receiver<Option<Grant>>,
     /// In whose name work has begun.
     began: Option<Uuid>,
@@ -52,8 +54,10 @@ struct Grant {
 }
 
 impl Lease {
-    pub(crate) fn new(db: DatabaseConnection, tenancy: Tenancy) -> Self {
+    /// Tells `told` whether there is one, or none is needed.
+    pub(crate) fn new(db: DatabaseConnection, tenancy: Tenancy, told: watch::Sender<bool>) -> Self {
         let Tenancy::Shared { lease, embedded } = tenancy else {
+            told.send_replace(true);
             return Self::NotNeeded;
         };
         let (grants, granted) = watch::channel(None);
@@ -66,6 +70,7 @@ impl Lease {
             stop: stop.clone(),
         };
         Self::Needed(Needed {
+            told,
             granted,
             began: None,
             stop,
@@ -88,7 +93,11 @@ impl Lease {
     pub(crate) async fn change(&mut self) -> Result<Change, Error> {
         match self {
             Self::NotNeeded => std::future::pending().await,
-            Self::Needed(lease) => lease.change().await,
+            Self::Needed(lease) => {
+                let change = lease.change().await?;
+                lease.told.send_replace(change == Change::Began);
+                Ok(change)
+            }
         }
     }
 

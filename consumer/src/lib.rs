@@ -27,6 +27,7 @@ pub mod work;
 
 use queue::Queue;
 use sea_orm::DatabaseConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
@@ -40,6 +41,8 @@ pub struct Resources {
     pub db: DatabaseConnection,
     /// Where messages come from.
     pub queue: Queue,
+    /// Where it says whether it may work: it has a lease, or needs none.
+    pub leased: watch::Sender<bool>,
 }
 
 /// Consumes until `stop`.

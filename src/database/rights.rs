@@ -26,7 +26,11 @@ const API: Needs = &[
     ("payloads", &["SELECT"]),
     ("refusals", &["SELECT", "INSERT", "DELETE"]),
     ("attempts", &["SELECT"]),
-    ("failures", &["SELECT"]),
+    ("transactions", &["UPDATE"]),
+    ("failures", &["SELECT", "INSERT", "DELETE"]),
+    ("audit", &["SELECT", "INSERT"]),
+    ("bulk_retries", &["SELECT", "INSERT", "UPDATE"]),
+    ("pauses", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("duties", &["SELECT", "INSERT", "UPDATE"]),
     ("repeats", &["SELECT", "INSERT", "UPDATE"]),
 ];
@@ -53,6 +57,7 @@ const CONSUMER: Needs = &[
     ("queues", &["SELECT", "INSERT", "UPDATE"]),
     ("attempts", &["SELECT", "INSERT"]),
     ("failures", &["SELECT", "INSERT"]),
+    ("pauses", &["SELECT"]),
 ];
 
 /// What the process runs.

@@ -48,7 +48,7 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     let source = arguments.source.as_deref().map(str::parse);
     let source = source.transpose();
     let source = source.map_err(|error| BadSetting(format!("SOURCE {error}")))?;
-    let row = match find(db, source, &id).await? {
+    let row = match kept(db, source, &id).await? {
         Kept::Row(row) => *row,
         Kept::Id(known) => {
             let shown = gone::shown(db, known, arguments.output).await;
@@ -65,6 +65,22 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     output::print(&shown)
 }
 
+/// The row of this id: of this source, or of the one that has it.
+pub async fn find(
+    db: &DatabaseConnection,
+    source: Option<SourceName>,
+    id: &TransactionId,
+) -> anyhow::Result<Model> {
+    match kept(db, source, id).await? {
+        Kept::Row(row) => Ok(*row),
+        Kept::Id(_) => {
+            let shown = table::printable(id.as_ref());
+            let sentence = format!("the content of transaction {shown} is kept no more");
+            Err(NotFound(sentence).into())
+        }
+    }
+}
+
 /// What is kept of a transaction.
 enum Kept {
     Row(Box<Model>),
@@ -73,7 +89,7 @@ enum Kept {
 }
 
 /// What is kept under this id: of this source, or of the one that has it.
-async fn find(
+async fn kept(
     db: &DatabaseConnection,
     source: Option<SourceName>,
     id: &TransactionId,

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use entity::lifecycle::overview;
+use entity::lifecycle::{operate::pause, overview};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use self::document::Document;
@@ -66,5 +66,6 @@ async fn look(db: &DatabaseConnection, address: &Address) -> Result<Document, Db
         overview::counts(db).await?,
         overview::consumers(db).await?,
         overview::sources(db).await?,
+        pause::list(db).await?,
     ))
 }

@@ -6,10 +6,9 @@ use super::{
     build::{Built, build},
     declaration::{Declaration, Origin, in_document},
     document,
-    files::{Content, Files},
-    secret::Faults,
     variables::Variables,
 };
+use crate::reread::{Content, Faults, Files};
 
 /// Sources of a process.
 const SOURCES_MAX: usize = 1000;

@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 
 use super::{
     declaration::{CERTIFICATES, Declaration, PRESET, PUBLIC_URL, SECRETS, VERIFY_TOKEN},
-    files::Files,
-    secret::{self, Faults, Found},
+    secret::{self, Found},
     variables::Variables,
 };
+use crate::reread::{Faults, Files};
 
 /// Shorter secrets can be guessed.
 const SECRET_BYTES_MIN: usize = 8;

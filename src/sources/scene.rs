@@ -4,7 +4,8 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{assembly::Given, build::Built, files::Files, secret::Faults, variables::Variables};
+use super::{assembly::Given, build::Built, variables::Variables};
+use crate::reread::{Faults, Files};
 
 /// A `SOURCES_FILE` (none if it is empty) beside these files, and these variables.
 pub fn scene(

@@ -1,14 +1,14 @@
 //! What the references of a declaration refer to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use source::{Credentials, Secret};
 
 use super::{
     declaration::{Declaration, Kept, Reference, SECRETS},
-    files::{Content, Files},
     variables::Variables,
 };
+use crate::reread::{Content, Faults, Files};
 
 /// Secrets of a source: each costs a MAC for each request.
 const SECRETS_MAX: usize = 16;
@@ -21,9 +21,6 @@ pub struct Found {
     /// What a sentence about each of the secrets begins with, in their order.
     pub told: Vec<String>,
 }
-
-/// What could not be read again, by what the sentence is about: what was last good stands.
-pub type Faults = BTreeMap<String, String>;
 
 /// Looks up all references of a declaration. Fails with a sentence where there is nothing, and nothing was there before.
 pub fn find(

@@ -10,24 +10,20 @@ use std::{
 };
 
 use api::{Sender, Sources};
-use tokio::{sync::watch, task::spawn_blocking, time::MissedTickBehavior};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     assembly::{DOCUMENT, Given},
     build::{Built, Warning},
     declaration::Declaration,
-    files::Files,
-    secret::Faults,
     told::{self, Line},
     variables::Variables,
 };
-use crate::config::{BadSetting, Config};
-
-/// How often files are read again.
-pub const AGAIN_EVERY: Duration = Duration::from_secs(5);
-/// Whoever writes a file in its place may be half way: what is new must be the same after this time.
-const SETTLED_AFTER: Duration = Duration::from_millis(200);
+use crate::{
+    config::{BadSetting, Config},
+    reread::{self, Faults, Files},
+};
 
 /// Keeps the sources as their files say.
 pub struct Watch {
@@ -82,38 +78,15 @@ impl Watch {
     }
 
     /// Looks again and again, until `stop`.
-    pub async fn run(mut self, every: Duration, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut next = tokio::time::interval(every);
-        next.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first is at once.
-        next.tick().await;
-        loop {
-            tokio::select! {
-                _ = next.tick() => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-            // A network's file system may take its time.
-            let looked = spawn_blocking(move || {
-                self.look(|| std::thread::sleep(SETTLED_AFTER));
-                self
-            });
-            tokio::select! {
-                looked = looked => self = looked?,
-                () = stop.cancelled() => return Ok(()),
-            }
-        }
+    pub async fn run(self, every: Duration, stop: CancellationToken) -> anyhow::Result<()> {
+        reread::run(self, every, |watch| watch.look(reread::settle), stop).await
     }
 
     /// Reads everything again, and swaps in what has changed and is the same after `settle`.
     fn look(&mut self, settle: impl FnOnce()) {
-        let mut files = self.files.again();
-        if files == self.files {
+        let Some(mut files) = self.files.changed(settle) else {
             return;
-        }
-        settle();
-        if files.again() != files {
-            return;
-        }
+        };
         let changed = files.new_since(&self.files);
         let changed: Vec<_> = changed
             .iter()

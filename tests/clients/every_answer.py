@@ -3,10 +3,11 @@
 Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | ill | guarded)
 
 `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-the built-in source has a secret. The sources stripe, dropbox and meta are there, with the secret below.
+the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 
+import functools
 import hashlib
 import hmac
 import importlib
@@ -28,20 +29,30 @@ import hookline_client  # noqa: E402
 for module in pkgutil.walk_packages(hookline_client.__path__, "hookline_client."):
     importlib.import_module(module.name)
 
-from hookline_client import Client  # noqa: E402
+from hookline_client import AuthenticatedClient, Client  # noqa: E402
 from hookline_client.models import (  # noqa: E402
     Accepted,
     Alive,
     AttemptList,
+    AuditPage,
+    BulkRetry,
+    BulkRetryList,
+    BulkState,
+    Counted,
+    Mended,
     Outcome,
+    PauseList,
+    PauseRequest,
     Problem,
     Ready,
+    RetryAll,
     SourceTransaction,
     Status,
     Transaction,
     TransactionPage,
     Verdict,
     Webhook,
+    Why,
 )
 from hookline_client.types import UNSET, File  # noqa: E402
 
@@ -53,8 +64,12 @@ TRIES_MAX = 10
 # Nothing makes the service panic.
 NEVER_MET = 500
 SECRET = b"whsec_test_secret"
+READ_TOKEN = "a-secret-for-reading"
+ADMIN_TOKEN = "a-secret-for-everything"
 NOTHING = type(None)
 SENT = {"source": "stripe", "transaction_id": "unknown"}
+WHY = Why(reason="a test")
+UNKNOWN = {"id": "018d0cba-e040-7000-8000-000000000000"}
 
 # By the id of an operation, the function that was made of it, and all its parameters.
 OPERATIONS = {
@@ -67,6 +82,25 @@ OPERATIONS = {
     "getSourceTransaction": ("transactions.get_source_transaction", SENT),
     "getSourcePayload": ("transactions.get_source_payload", SENT),
     "listSourceAttempts": ("transactions.list_source_attempts", SENT),
+    "retryTransaction": ("mending.retry_transaction", {"transaction_id": "unknown", "body": WHY}),
+    "replayTransaction": ("mending.replay_transaction", {"transaction_id": "unknown", "body": WHY}),
+    "giveUpTransaction": ("mending.give_up_transaction", {"transaction_id": "unknown", "body": WHY}),
+    "retrySourceTransaction": ("mending.retry_source_transaction", SENT | {"body": WHY}),
+    "replaySourceTransaction": ("mending.replay_source_transaction", SENT | {"body": WHY}),
+    "giveUpSourceTransaction": ("mending.give_up_source_transaction", SENT | {"body": WHY}),
+    "beginRetries": (
+        "mending.begin_retries",
+        {"body": RetryAll.from_dict({"filter": {"source": "stripe"}, "rate": 1, "reason": "a test"})},
+    ),
+    "listRetries": ("mending.list_retries", {}),
+    "getRetries": ("mending.get_retries", UNKNOWN),
+    "cancelRetries": ("mending.cancel_retries", UNKNOWN | {"reason": "a test"}),
+    "pauseRetries": ("mending.pause_retries", UNKNOWN | {"body": WHY}),
+    "resumeRetries": ("mending.resume_retries", UNKNOWN | {"body": WHY}),
+    "pauseProcessing": ("mending.pause_processing", {"body": PauseRequest(source="nobody", reason="a test")}),
+    "listPauses": ("mending.list_pauses", {}),
+    "resumeProcessing": ("mending.resume_processing", {"paused": "nobody", "reason": "a test"}),
+    "listAudit": ("mending.list_audit", {}),
     "getHealth": ("health.get_health", {}),
     "getLiveness": ("health.get_liveness", {}),
     "getReadiness": ("health.get_readiness", {}),
@@ -84,10 +118,12 @@ class Instead(httpx.HTTPTransport):
 
     def handle_request(self, request):
         content = self.content() if self.content else request.read()
+        kept = {name: request.headers[name] for name in ("Authorization",) if name in request.headers}
+        content_type = {"Content-Type": self.content_type or request.headers.get("Content-Type", "")}
         changed = httpx.Request(
             self.method or request.method,
             request.url.copy_with(query=self.query) if self.query else request.url,
-            headers={"Content-Type": self.content_type or request.headers.get("Content-Type", "")} | self.headers,
+            headers=kept | content_type | self.headers,
             content=content,
         )
         return super().handle_request(changed)
@@ -112,9 +148,11 @@ def webhook(transaction_id="txn_1", **members):
     return Webhook.from_dict(good | members)
 
 
-def call(operation, status, kind, transport=None, **arguments):
+def call(operation, status, kind, transport=None, token=None, **arguments):
     """Calls one operation; returns the answer as the client reads it, and its headers."""
     name, defaults = OPERATIONS[operation]
+    if token is None and operation in CHANGES:
+        token = ADMIN_TOKEN
     function = importlib.import_module(f"hookline_client.api.{name}")
     arguments = defaults | arguments
     if "body" in arguments and arguments["body"] is None:
@@ -122,7 +160,8 @@ def call(operation, status, kind, transport=None, **arguments):
     if isinstance(arguments.get("body"), bytes):
         transport = transport or signed(arguments["body"])
         arguments["body"] = File(payload=io.BytesIO(arguments["body"]))
-    client = Client(
+    with_token = functools.partial(AuthenticatedClient, token=token) if token else Client
+    client = with_token(
         base_url=BASE_URL,
         raise_on_unexpected_status=True,
         timeout=httpx.Timeout(ANSWERS_WITHIN),
@@ -153,6 +192,7 @@ def problem(operation, status, *args, **arguments):
 
 def well():
     events()
+    mending()
     accepted, headers = call("sendWebhook", 202, Accepted)
     assert accepted.conflict is False, accepted
     assert headers["Location"] == "/v1/transactions/txn_1", headers
@@ -195,8 +235,11 @@ def well():
     for operation in "getHealth", "getLiveness":
         assert call(operation, 200, Alive)[0].status == "HEALTHY"
     assert call("getReadiness", 200, Ready)[0].status == "READY"
+    # A page whose site has its name resolved to this machine.
+    for operation in LOOK_UPS:
+        problem(operation, 403, Instead(headers={"Host": "rebound.example"}))
     for operation in OPERATIONS:
-        problem(operation, 405, Instead(method="DELETE"))
+        problem(operation, 405, Instead(method="PATCH"))
 
 
 def events():
@@ -226,6 +269,133 @@ def events():
         problem(operation, 404)
 
 
+def mending():
+    """What operators do."""
+    for name in "once", "later":
+        call("sendWebhook", 202, Accepted, body=webhook(name))
+    for name in "evt_once", "evt_once2", "evt_once3", "evt_later":
+        call("sendEvent", 200, NOTHING, body=f'{{"id":"{name}"}}'.encode())
+    final("once")
+    for name in "evt_1", "evt_once", "evt_once2", "evt_once3":
+        final_event(name)
+
+    one = functools.partial(call, kind=Mended)
+    one("retryTransaction", 202, transaction_id="once")
+    assert final("once").status is Status.PROCESSED
+    one("replayTransaction", 202, transaction_id="once")
+    patient(functools.partial(one, "giveUpTransaction", 202, transaction_id="later"))
+    one("retrySourceTransaction", 202, transaction_id="evt_once")
+    final_event("evt_once")
+    one("replaySourceTransaction", 202, transaction_id="evt_once")
+    # Of what is processed nothing can be retried or given up, and of what has failed nothing replayed.
+    problem("retryTransaction", 409, transaction_id="once")
+    problem("retrySourceTransaction", 409, transaction_id="evt_1")
+    problem("replayTransaction", 409, transaction_id="later")
+    problem("replaySourceTransaction", 409, transaction_id="evt_once3")
+    patient(functools.partial(problem, "giveUpTransaction", 409, transaction_id="once"))
+    problem("giveUpSourceTransaction", 409, transaction_id="evt_1")
+
+    many = OPERATIONS["beginRetries"][1]["body"]
+    counted, _ = call("beginRetries", 200, Counted, body=RetryAll.from_dict(many.to_dict() | {"dry_run": True}))
+    assert counted.matched == 2, counted
+    begun, headers = call("beginRetries", 202, BulkRetry)
+    assert headers["Location"] == f"/v1/retries/{begun.id}", headers
+    for operation in "pauseRetries", "resumeRetries", "cancelRetries":
+        changed, _ = call(operation, 202, BulkRetry, id=begun.id)
+    assert changed.state is BulkState.CANCELLED, changed
+    for operation in "pauseRetries", "resumeRetries", "cancelRetries":
+        problem(operation, 409, id=begun.id)
+    call("beginRetries", 202, BulkRetry)
+    for name in "evt_once2", "evt_once3":
+        final_event(name, Status.PROCESSED)
+    found, _ = call("getRetries", 200, BulkRetry, id=begun.id)
+    assert found.progress is not UNSET and found.ended_at is not None, found
+    listed, _ = call("listRetries", 200, BulkRetryList)
+    assert len(listed.data) == 2 and listed.data[0].progress is UNSET, listed
+    patient(functools.partial(one, "giveUpSourceTransaction", 202, transaction_id="evt_later"))
+
+    paused, _ = call("pauseProcessing", 202, PauseList)
+    assert [(pause.source, pause.until) for pause in paused.data] == [("nobody", None)], paused
+    assert len(call("listPauses", 200, PauseList)[0].data) == 1
+    call("resumeProcessing", 202, PauseList)
+    problem("resumeProcessing", 409)
+    problem("resumeProcessing", 404, paused="Nobody")
+
+    audit, _ = call("listAudit", 200, AuditPage, limit=1)
+    assert audit.data[0].who == "anna" and audit.next_cursor is not None, audit
+    problem("listAudit", 422, limit=0)
+
+    for operation in CHANGES:
+        _, defaults = OPERATIONS[operation]
+        problem(operation, 401, token="")
+        problem(operation, 403, Instead(headers={"Sec-Fetch-Site": "cross-site"}))
+        if "reason" in defaults:
+            problem(operation, 422, reason="")
+            continue
+        problem(operation, 400, Instead(content=lambda: b"no JSON"))
+        problem(operation, 413, body=defaults["body"].from_dict(defaults["body"].to_dict() | {"reason": "x" * 100_000}))
+        problem(operation, 415, Instead(content_type="text/plain"))
+        problem(operation, 422, body=defaults["body"].from_dict(defaults["body"].to_dict() | {"reason": ""}))
+    for operation in "getRetries", *(operation for operation in CHANGES if operation not in NEVER_UNKNOWN):
+        problem(operation, 404, **({"paused": "Nobody"} if operation == "resumeProcessing" else {}))
+    # Bodies are read in one way: one of them need not be waited for a dozen times.
+    problem("retryTransaction", 408, Instead(content=stalled))
+    met.update((operation, 408) for operation in CHANGES if "body" in OPERATIONS[operation][1])
+
+
+def patient(ask):
+    """Asks again and again: a consumer may just be working on it."""
+    until = time.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            return ask()
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+def final_event(transaction_id, status=None):
+    """Waits until a source's event is final, or has this status."""
+    until = time.monotonic() + ANSWERS_WITHIN
+    while time.monotonic() < until:
+        found, _ = call("getSourceTransaction", 200, SourceTransaction, transaction_id=transaction_id)
+        if found.status is status or status is None and found.status is not Status.PROCESSING:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{transaction_id} is not final")
+
+
+CHANGES = (
+    "retryTransaction",
+    "replayTransaction",
+    "giveUpTransaction",
+    "retrySourceTransaction",
+    "replaySourceTransaction",
+    "giveUpSourceTransaction",
+    "beginRetries",
+    "cancelRetries",
+    "pauseRetries",
+    "resumeRetries",
+    "pauseProcessing",
+    "resumeProcessing",
+)
+# What begins something names nothing that could be unknown.
+NEVER_UNKNOWN = ("beginRetries", "pauseProcessing")
+
+LOOK_UPS = (
+    "listRetries",
+    "getRetries",
+    "listPauses",
+    "listAudit",
+    "getTransaction",
+    "listTransactions",
+    "listAttempts",
+    "getSourceTransaction",
+    "getSourcePayload",
+    "listSourceAttempts",
+)
+
 OF_THE_DATABASE = (
     "sendWebhook",
     "getTransaction",
@@ -235,6 +405,11 @@ OF_THE_DATABASE = (
     "getSourceTransaction",
     "getSourcePayload",
     "listSourceAttempts",
+    *CHANGES,
+    "listRetries",
+    "getRetries",
+    "listPauses",
+    "listAudit",
     "getReadiness",
 )
 
@@ -246,6 +421,10 @@ def ill():
 
 def guarded():
     problem("sendWebhook", 401)
+    for operation in LOOK_UPS:
+        problem(operation, 401)
+    call("listTransactions", 200, TransactionPage, token=READ_TOKEN)
+    met.remove(("listTransactions", 200))
 
 
 def final(transaction_id):
@@ -279,7 +458,7 @@ def documented():
 
 def state_of(operation, status):
     """In which state an answer is met."""
-    if (operation, status) == ("sendWebhook", 401):
+    if status == 401 and operation in ("sendWebhook", *LOOK_UPS):
         return "guarded"
     return "ill" if status == 503 else "well"
 

@@ -3,7 +3,7 @@
 // Usage: node every_answer.js DOCUMENT BASE_URL (well | ill | guarded)
 //
 // `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-// the built-in source has a secret. The sources stripe, dropbox and meta are there, with the secret below.
+// the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
 // Ends with an exception where an answer is not what the document, or the contract, says.
 
 import assert from "node:assert/strict";
@@ -20,6 +20,7 @@ type Problem = components["schemas"]["Problem"];
 type Attempt = components["schemas"]["Attempt"];
 type SourceTransaction = components["schemas"]["SourceTransaction"];
 type Ready = components["schemas"]["Ready"];
+type BulkRetry = components["schemas"]["BulkRetry"];
 type Answer<T> = { data?: T; error?: Problem | undefined; response: Response };
 
 // What may be missing or null is typed so, or this does not compile: at run time, too narrow a type says nothing.
@@ -32,6 +33,8 @@ true satisfies Takes<SourceTransaction["amount"], undefined>;
 true satisfies Takes<SourceTransaction["payload_base64"], undefined>;
 true satisfies Takes<SourceTransaction["processed_at"], null>;
 true satisfies Takes<Ready["warnings"], undefined>;
+true satisfies Takes<BulkRetry["progress"], undefined>;
+true satisfies Takes<BulkRetry["ended_at"], null>;
 true satisfies Takes<Attempt["status"], null>;
 true satisfies Takes<Attempt["error"], null>;
 
@@ -44,7 +47,18 @@ const EVENTS = "/v1/webhooks/{source}";
 const SOURCE_TRANSACTION = "/v1/sources/{source}/transactions/{transaction_id}";
 const SOURCE_PAYLOAD = "/v1/sources/{source}/transactions/{transaction_id}/payload";
 const SOURCE_ATTEMPTS = "/v1/sources/{source}/transactions/{transaction_id}/attempts";
+const ACTS = ["retry", "replay", "give-up"] as const;
+const ONE = ACTS.map((act) => `/v1/transactions/{transaction_id}/${act}` as const);
+const ONE_OF_SOURCE = ACTS.map((act) => `/v1/sources/{source}/transactions/{transaction_id}/${act}` as const);
+const RETRIES = "/v1/retries";
+const BULK = "/v1/retries/{id}";
+const CHANGES_OF_BULK = (["pause", "resume"] as const).map((change) => `/v1/retries/{id}/${change}` as const);
+const PAUSES = "/v1/pauses";
+const PAUSE = "/v1/pauses/{paused}";
+const AUDIT = "/v1/audit";
 const SECRET = "whsec_test_secret";
+const ADMIN = { Authorization: "Bearer a-secret-for-everything" };
+const READ_TOKEN = "a-secret-for-reading";
 const ANSWERS_WITHIN_MS = 30_000;
 // Nothing makes the service panic; and `fetch` cannot be slow enough with a body for a 408.
 const NEVER_MET = ["500", "408"];
@@ -72,6 +86,12 @@ const webhook = (transaction_id = "txn_1", members = {}) => ({
 });
 const of = (transaction_id: string) => ({ params: { path: { transaction_id } } });
 const from = (source: string) => ({ params: { path: { source } } });
+const UNKNOWN = "018d0cba-e040-7000-8000-000000000000";
+const WHY = { reason: "a test" };
+const STRIPES = { filter: { source: "stripe" }, rate: 1, dry_run: false, ...WHY };
+const bulk = (id: string) => ({ params: { path: { id } } });
+const ended = (id: string, reason = "a test") => ({ params: { path: { id }, query: { reason } } });
+const resumed = (paused: string, reason = "a test") => ({ params: { path: { paused }, query: { reason } } });
 const sent = (source: string, transaction_id: string) => ({ params: { path: { source, transaction_id } } });
 
 /** Sends a source's event, as Stripe does: the bytes that are signed. */
@@ -132,6 +152,33 @@ const operations: Record<string, (options?: {}) => Promise<Answer<unknown>>> = {
   [`get ${SOURCE_TRANSACTION}`]: (options = {}) => client.GET(SOURCE_TRANSACTION, { ...sent("stripe", "unknown"), ...options }),
   [`get ${SOURCE_PAYLOAD}`]: (options = {}) => client.GET(SOURCE_PAYLOAD, { ...sent("stripe", "unknown"), ...options }),
   [`get ${SOURCE_ATTEMPTS}`]: (options = {}) => client.GET(SOURCE_ATTEMPTS, { ...sent("stripe", "unknown"), ...options }),
+  ...Object.fromEntries(
+    ONE.map((path) => [
+      `post ${path}`,
+      (options = {}) => client.POST(path, { ...of("unknown"), body: WHY, headers: ADMIN, ...options }),
+    ]),
+  ),
+  ...Object.fromEntries(
+    ONE_OF_SOURCE.map((path) => [
+      `post ${path}`,
+      (options = {}) => client.POST(path, { ...sent("stripe", "unknown"), body: WHY, headers: ADMIN, ...options }),
+    ]),
+  ),
+  [`post ${RETRIES}`]: (options = {}) => client.POST(RETRIES, { body: STRIPES, headers: ADMIN, ...options }),
+  [`get ${RETRIES}`]: (options = {}) => client.GET(RETRIES, options),
+  [`get ${BULK}`]: (options = {}) => client.GET(BULK, { ...bulk(UNKNOWN), ...options }),
+  [`delete ${BULK}`]: (options = {}) => client.DELETE(BULK, { ...ended(UNKNOWN), headers: ADMIN, ...options }),
+  ...Object.fromEntries(
+    CHANGES_OF_BULK.map((path) => [
+      `post ${path}`,
+      (options = {}) => client.POST(path, { ...bulk(UNKNOWN), body: WHY, headers: ADMIN, ...options }),
+    ]),
+  ),
+  [`post ${PAUSES}`]: (options = {}) =>
+    client.POST(PAUSES, { body: { source: "nobody", ...WHY }, headers: ADMIN, ...options }),
+  [`get ${PAUSES}`]: (options = {}) => client.GET(PAUSES, options),
+  [`delete ${PAUSE}`]: (options = {}) => client.DELETE(PAUSE, { ...resumed("nobody"), headers: ADMIN, ...options }),
+  [`get ${AUDIT}`]: (options = {}) => client.GET(AUDIT, options),
   "get /": (options = {}) => client.GET("/", options),
   "get /healthz": (options = {}) => client.GET("/healthz", options),
   "get /readyz": (options = {}) => client.GET("/readyz", options),
@@ -150,6 +197,7 @@ async function final(transaction_id: string): Promise<Transaction> {
 
 async function well() {
   await events();
+  await mending();
   const send = `post ${WEBHOOKS}`;
   const first = await client.POST(WEBHOOKS, { body: webhook() });
   const accepted = good(send, 202, first);
@@ -193,7 +241,12 @@ async function well() {
   assert.equal(good("get /healthz", 200, await client.GET("/healthz")).status, "HEALTHY");
   assert.equal(good("get /readyz", 200, await client.GET("/readyz")).status, "READY");
 
-  const otherMethod = (request: Request) => fetch(request.url, { method: "DELETE" });
+  // A page whose site has its name resolved to this machine.
+  for (const operation of LOOK_UPS) {
+    problem(operation, 403, await operations[operation]!({ headers: { Host: "rebound.example" } }));
+  }
+
+  const otherMethod = (request: Request) => fetch(request.url, { method: "PATCH" });
   for (const [operation, call] of Object.entries(operations)) {
     problem(operation, 405, await call({ fetch: otherMethod }));
   }
@@ -233,6 +286,131 @@ async function events() {
   }
 }
 
+/** What operators do. */
+async function mending() {
+  for (const id of ["once", "later"]) await client.POST(WEBHOOKS, { body: webhook(id) });
+  for (const id of ["evt_once", "evt_once2", "evt_once3", "evt_later"]) await send(`{"id":"${id}"}`);
+  await final("once");
+  for (const id of ["evt_1", "evt_once", "evt_once2", "evt_once3"]) await finalEvent(id);
+
+  const one = (act: number, id: string) => client.POST(ONE[act]!, { ...of(id), body: WHY, headers: ADMIN });
+  const ofSource = (act: number, id: string) =>
+    client.POST(ONE_OF_SOURCE[act]!, { ...sent("stripe", id), body: WHY, headers: ADMIN });
+  const done = async (act: number, id: string) => good(`post ${ONE[act]}`, 202, await one(act, id));
+  const not = async (act: number, id: string) => problem(`post ${ONE[act]}`, 409, await one(act, id));
+  const eventDone = async (act: number, id: string) => good(`post ${ONE_OF_SOURCE[act]}`, 202, await ofSource(act, id));
+  const eventNot = async (act: number, id: string) => problem(`post ${ONE_OF_SOURCE[act]}`, 409, await ofSource(act, id));
+  const [retry, replay, giveUp] = [0, 1, 2];
+  assert.equal((await done(retry, "once")).status, "PROCESSING");
+  assert.equal((await final("once")).status, "PROCESSED");
+  await done(replay, "once");
+  await again(() => done(giveUp, "later"));
+  await eventDone(retry, "evt_once");
+  await finalEvent("evt_once");
+  await eventDone(replay, "evt_once");
+  // Of what is processed nothing can be retried or given up, and of what has failed nothing replayed.
+  await not(retry, "once");
+  await not(replay, "later");
+  await again(() => not(giveUp, "once"));
+  await eventNot(retry, "evt_1");
+  await eventNot(replay, "evt_once3");
+  await eventNot(giveUp, "evt_1");
+
+  const begin = (body: typeof STRIPES) => client.POST(RETRIES, { body, headers: ADMIN });
+  assert.deepEqual(good(`post ${RETRIES}`, 200, await begin({ ...STRIPES, dry_run: true })), { matched: 2 });
+  const answer = await begin(STRIPES);
+  const begun = good(`post ${RETRIES}`, 202, answer) as BulkRetry;
+  assert.equal(answer.response.headers.get("location"), `/v1/retries/${begun.id}`);
+  const changes: [string, () => Promise<Answer<BulkRetry>>][] = [
+    ...CHANGES_OF_BULK.map((path): [string, () => Promise<Answer<BulkRetry>>] => [
+      `post ${path}`,
+      () => client.POST(path, { ...bulk(begun.id), body: WHY, headers: ADMIN }),
+    ]),
+    [`delete ${BULK}`, () => client.DELETE(BULK, { ...ended(begun.id), headers: ADMIN })],
+  ];
+  for (const [operation, change] of changes) good(operation, 202, await change());
+  for (const [operation, change] of changes) problem(operation, 409, await change());
+  good(`post ${RETRIES}`, 202, await begin(STRIPES));
+  for (const id of ["evt_once2", "evt_once3"]) await finalEvent(id, "PROCESSED");
+  const found = good(`get ${BULK}`, 200, await client.GET(BULK, bulk(begun.id)));
+  assert.deepEqual([found.state, found.progress?.unfinished], ["CANCELLED", 0]);
+  assert.equal(good(`get ${RETRIES}`, 200, await client.GET(RETRIES)).data.length, 2);
+  await again(() => eventDone(giveUp, "evt_later"));
+
+  const paused = good(`post ${PAUSES}`, 202, await client.POST(PAUSES, { body: { source: "nobody", ...WHY }, headers: ADMIN }));
+  assert.deepEqual(paused.data.map(({ source, until }) => [source, until]), [["nobody", null]]);
+  good(`get ${PAUSES}`, 200, await client.GET(PAUSES));
+  const resume = (paused: string, reason?: string) => client.DELETE(PAUSE, { ...resumed(paused, reason), headers: ADMIN });
+  good(`delete ${PAUSE}`, 202, await resume("nobody"));
+  problem(`delete ${PAUSE}`, 409, await resume("nobody"));
+  problem(`delete ${PAUSE}`, 404, await resume("Nobody"));
+
+  const audit = good(`get ${AUDIT}`, 200, await client.GET(AUDIT, { params: { query: { limit: 1 } } }));
+  assert.equal(audit.data[0]?.who, "anna");
+  problem(`get ${AUDIT}`, 422, await client.GET(AUDIT, { params: { query: { limit: 0 } } }));
+  problem(`get ${BULK}`, 404, await operations[`get ${BULK}`]!());
+
+  for (const operation of CHANGES) {
+    const ask = operations[operation]!;
+    problem(operation, 401, await ask({ headers: {} }));
+    problem(operation, 403, await ask({ headers: { ...ADMIN, "Sec-Fetch-Site": "cross-site" } }));
+    if (operation.startsWith("post ")) {
+      const instead = (content: string) => ask({ bodySerializer: () => content });
+      problem(operation, 400, await instead("no JSON"));
+      problem(operation, 413, await instead(JSON.stringify({ reason: "x".repeat(100_000) })));
+      problem(operation, 415, await ask({ headers: { ...ADMIN, "Content-Type": "text/plain" } }));
+      problem(operation, 422, await instead("{}"));
+    }
+    // What begins something names nothing that could be unknown.
+    if (![`post ${RETRIES}`, `post ${PAUSES}`, `delete ${PAUSE}`].includes(operation)) problem(operation, 404, await ask());
+  }
+  problem(`delete ${BULK}`, 422, await client.DELETE(BULK, { ...ended(UNKNOWN, ""), headers: ADMIN }));
+  problem(`delete ${PAUSE}`, 422, await resume("nobody", ""));
+}
+
+/** Asks again and again: a consumer may just be working on it. */
+async function again<T>(ask: () => Promise<T>): Promise<T> {
+  const until = Date.now() + ANSWERS_WITHIN_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await sleep(200);
+    }
+  }
+}
+
+/** Waits until a source's event is final, or has this status. */
+async function finalEvent(id: string, status?: string) {
+  const until = Date.now() + ANSWERS_WITHIN_MS;
+  while (Date.now() < until) {
+    const found = good(`get ${SOURCE_TRANSACTION}`, 200, await client.GET(SOURCE_TRANSACTION, sent("stripe", id)));
+    if (status ? found.status === status : found.status !== "PROCESSING") return;
+    await sleep(50);
+  }
+  throw new Error(`${id} is not final`);
+}
+
+const CHANGES = [
+  ...[...ONE, ...ONE_OF_SOURCE, RETRIES, ...CHANGES_OF_BULK, PAUSES].map((path) => `post ${path}`),
+  `delete ${BULK}`,
+  `delete ${PAUSE}`,
+];
+
+const LOOK_UPS = [
+  `get ${RETRIES}`,
+  `get ${BULK}`,
+  `get ${PAUSES}`,
+  `get ${AUDIT}`,
+  `get ${TRANSACTION}`,
+  `get ${LIST}`,
+  `get ${ATTEMPTS}`,
+  `get ${SOURCE_TRANSACTION}`,
+  `get ${SOURCE_PAYLOAD}`,
+  `get ${SOURCE_ATTEMPTS}`,
+];
+
 const OF_THE_DATABASE = [
   `post ${WEBHOOKS}`,
   `get ${TRANSACTION}`,
@@ -242,6 +420,11 @@ const OF_THE_DATABASE = [
   `get ${SOURCE_TRANSACTION}`,
   `get ${SOURCE_PAYLOAD}`,
   `get ${SOURCE_ATTEMPTS}`,
+  ...CHANGES,
+  `get ${RETRIES}`,
+  `get ${BULK}`,
+  `get ${PAUSES}`,
+  `get ${AUDIT}`,
   "get /readyz",
 ];
 
@@ -251,10 +434,17 @@ async function ill() {
   }
 }
 
-const GUARDED = `post ${WEBHOOKS} 401`;
+const GUARDED = [`post ${WEBHOOKS}`, ...LOOK_UPS].map((operation) => `${operation} 401`);
 
 async function guarded() {
   problem(`post ${WEBHOOKS}`, 401, await client.POST(WEBHOOKS, { body: webhook() }));
+  for (const operation of LOOK_UPS) {
+    const answer = await operations[operation]!();
+    problem(operation, 401, answer);
+    assert.match(answer.response.headers.get("www-authenticate") ?? "", /^Bearer /);
+  }
+  const found = await client.GET(LIST, { headers: { Authorization: `Bearer ${READ_TOKEN}` } });
+  assert.equal(found.response.status, 200);
 }
 
 /** Every operation with every status that it answers with in this state. */
@@ -272,7 +462,7 @@ function documented(): string[] {
 
 /** In which state an answer is met. */
 function stateOf(answer: string): string {
-  if (answer === GUARDED) return "guarded";
+  if (GUARDED.includes(answer)) return "guarded";
   return answer.endsWith(" 503") ? "ill" : "well";
 }
 

@@ -20,4 +20,11 @@ def map_body(context, body):
     """
     if isinstance(body, dict) and isinstance(body.get("amount"), float):
         body["amount"] = round(body["amount"], 4)
+    if isinstance(body, dict) and isinstance(body.get("filter"), dict):
+        # What is done needs a reason, and a time ends after it has begun.
+        body["filter"].pop("to", None)
+        body.setdefault("reason", "fuzzing")
+    if isinstance(body, dict) and "until" in body:
+        # A pause ends in the future.
+        body["until"] = "2999-01-01T00:00:00Z"
     return body

@@ -73,7 +73,7 @@ async fn health_answers_however_it_is_asked() {
         }
     }
     for (path, allow) in [
-        ("*", "GET, HEAD, POST, OPTIONS"),
+        ("*", "GET, HEAD, POST, DELETE, OPTIONS"),
         (WEBHOOKS, "POST, OPTIONS"),
         ("/v1/transactions/t1", "GET, HEAD, OPTIONS"),
     ] {

@@ -4,7 +4,9 @@
 //! `scripts/install-generators` installs the tools; their programs and versions are in `tests/clients`.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -83,17 +85,26 @@ fn in_the_repository(path: &str) -> String {
 }
 
 /// Runs `client`, with where the API listens and how it is, while the service is well; once more while its database answers
-/// nothing; and once where the built-in source has a secret.
+/// nothing; and once where the built-in source has a secret, and look-ups need a token.
 async fn in_each_state(client: impl AsyncFn(&str, &str)) {
-    let downstream = Downstream::start_by_key(|key| match key {
-        "refused" => (422, Duration::ZERO),
-        _ => (200, Duration::ZERO),
+    let seen: Mutex<HashSet<String>> = Mutex::default();
+    let downstream = Downstream::start_by_key(move |key| {
+        let is_first = seen.lock().unwrap().insert(key.to_owned());
+        let status = match key {
+            "refused" => 422,
+            key if key.contains("once") && is_first => 422,
+            key if key.contains("later") => 503,
+            _ => 200,
+        };
+        (status, Duration::ZERO)
     });
     let downstream = downstream.await;
     let mut harness = Harness::on_servers().await;
-    (harness.failed, harness.dead_letters) = (1, 1);
+    // Refused for good, and two that are given up; and four that are refused once and then retried.
+    (harness.failed, harness.dead_letters) = (3, 5);
     harness.environment.insert("PROCESS_URL", downstream.url);
     for (variable, value) in [
+        ("ADMIN_TOKEN", "anna:a-secret-for-everything"),
         ("SOURCE_STRIPE_SECRET", "whsec_test_secret"),
         ("SOURCE_DROPBOX_SECRET", "whsec_test_secret"),
         ("SOURCE_META_SECRET", "whsec_test_secret"),
@@ -107,7 +118,9 @@ async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     let db = harness.database().await;
     let locked = db.begin().await.unwrap();
     locked
-        .execute_unprepared("LOCK TABLE transactions, probe IN ACCESS EXCLUSIVE MODE")
+        .execute_unprepared(
+            "LOCK TABLE transactions, probe, failures, audit, bulk_retries, pauses IN ACCESS EXCLUSIVE MODE",
+        )
         .await
         .unwrap();
     client(&api, "ill").await;
@@ -118,6 +131,9 @@ async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     guarded
         .environment
         .insert("SOURCE_TRANSACTIONS_SECRET", secret.into());
+    guarded
+        .environment
+        .insert("READ_TOKEN", "a-secret-for-reading".into());
     let api = guarded.start("").await.url();
     client(&api, "guarded").await;
 }
@@ -180,12 +196,20 @@ async fn the_document_and_its_examples_are_valid() {
 async fn what_a_fuzzer_is_answered_is_in_the_document() {
     let workshop = Workshop::open();
     let mut harness = Harness::on_servers().await;
+    let secret = "a-secret-for-everything";
+    // Without tokens it would find that nobody is asked for one.
+    for (variable, value) in [
+        ("READ_TOKEN", "a-secret-for-reading".to_owned()),
+        ("ADMIN_TOKEN", format!("anna:{secret}")),
+    ] {
+        harness.environment.insert(variable, value);
+    }
     let api = harness.start("").await.url();
     workshop.bring(&["schemathesis.toml", "schemathesis_hooks.py"]);
-    workshop
-        .run(
-            "venv/bin/schemathesis",
-            &["run", &document(), "--url", &api],
-        )
-        .await;
+    let bearer = format!("Authorization: Bearer {secret}");
+    let arguments = ["run", &document(), "--url", &api, "--header", &bearer];
+    workshop.run("venv/bin/schemathesis", &arguments).await;
+    // It may have paused everything.
+    let db = harness.database().await;
+    db.execute_unprepared("DELETE FROM pauses").await.unwrap();
 }

@@ -4,6 +4,8 @@
 //! by `scripts/test`.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod broker_address;
@@ -30,7 +32,11 @@ mod log;
 #[cfg(test)]
 mod look;
 #[cfg(test)]
+mod mend;
+#[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod operators;
 #[cfg(test)]
 mod private_pooler;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whether the database takes writes: found out by writing.
+//! Whether the database has the schema and takes writes: found out by writing.
 
 use std::{
     sync::Arc,
@@ -30,6 +30,7 @@ pub(super) enum Lack {
 /// Asks the database, at most one question at a time.
 pub(super) struct Probe {
     db: DatabaseConnection,
+    writes: bool,
     last: Arc<Mutex<Option<Known>>>,
 }
 
@@ -40,16 +41,18 @@ struct Known {
 }
 
 impl Probe {
-    pub(super) fn new(db: DatabaseConnection) -> Self {
+    /// Without `writes` it is asked for its schema alone.
+    pub(super) fn new(db: DatabaseConnection, writes: bool) -> Self {
         Self {
             db,
+            writes,
             last: Arc::default(),
         }
     }
 
     /// What the database lacks, if anything.
     pub(super) async fn look(&self) -> Result<(), Lack> {
-        let (db, last) = (self.db.clone(), self.last.clone());
+        let (db, writes, last) = (self.db.clone(), self.writes, self.last.clone());
         // A task, because whoever asks may leave, and a write must not be dropped half-way.
         let asking = tokio::spawn(async move {
             let mut last = last.lock().await;
@@ -58,7 +61,7 @@ impl Probe {
             {
                 return found.clone();
             }
-            let found = ask(&db).await;
+            let found = ask(&db, writes).await;
             let was = last.replace(Known {
                 at: Instant::now(),
                 found: found.clone(),
@@ -73,14 +76,17 @@ impl Probe {
     }
 }
 
-async fn ask(db: &DatabaseConnection) -> Result<(), Lack> {
+async fn ask(db: &DatabaseConnection, writes: bool) -> Result<(), Lack> {
     let applied = read::migrations(db).await.map_err(lack)?;
     let mut pending = migration::needed();
     pending.retain(|name| !applied.contains(name));
     if !pending.is_empty() {
         return Err(Lack::Schema(pending.join(", ")));
     }
-    read::try_write(db).await.map_err(lack)
+    match writes {
+        true => read::try_write(db).await.map_err(lack),
+        false => Ok(()),
+    }
 }
 
 fn lack(error: DbErr) -> Lack {
@@ -99,7 +105,7 @@ fn lack(error: DbErr) -> Lack {
 fn log_change(was: Result<(), Lack>, is: &Result<(), Lack>) {
     match is {
         _ if was == *is => {}
-        Ok(()) => tracing::info!(event = "ready", "the database takes writes again"),
+        Ok(()) => tracing::info!(event = "ready", "the database is there again"),
         Err(lack) => {
             let FieldError { field, reason } = lack.clone().into();
             tracing::warn!(event = "not_ready", "not ready: {field} {reason}");

@@ -4,8 +4,7 @@ use entity::name;
 use poem_openapi::registry::{MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef};
 use serde_json::Value;
 
-use super::cursor;
-use crate::wire::AMOUNT_PATTERN;
+use crate::{cursor, wire::AMOUNT_PATTERN};
 
 /// Transactions on a page, if nothing is said.
 pub(super) const LIMIT: usize = 50;

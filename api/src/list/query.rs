@@ -13,11 +13,8 @@ use entity::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{
-    cursor,
-    parameters::{self, LIMIT, LIMIT_MAX},
-};
-use crate::problem::FieldError;
+use super::parameters::{self, LIMIT, LIMIT_MAX};
+use crate::{cursor, problem::FieldError};
 
 /// Which transactions a page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Everything behind the socket, on a database without a server.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use poem::{
     Body, Endpoint as _, EndpointExt as _, Request, Response,
@@ -11,11 +11,13 @@ use queue::Queue;
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _};
 use source::{Credentials, Secret, Settings, Source};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{database, sources};
 use crate::{
-    Databases, Drain, Sender, Slots, Sources,
+    Databases, Drain, Sender, Slots, Sources, Tokens,
+    access::Access,
     admission::Admission,
     gate::Gate,
     refusals, relay,
@@ -94,6 +96,11 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn new(senders: impl IntoIterator<Item = Sender>) -> Self {
+        Self::guarded(senders, Tokens::default()).await
+    }
+
+    /// The same, where these tokens are known, at an address that only this machine reaches.
+    pub(crate) async fn guarded(senders: impl IntoIterator<Item = Sender>, tokens: Tokens) -> Self {
         let db = database().await;
         let sources = sources(senders);
         let (writer, inbox) = writer::channel();
@@ -104,7 +111,7 @@ impl Service {
         let ways = Ways {
             writer,
             admission: admission.clone(),
-            gate: Gate::new(sources, ledger),
+            gate: Gate::new(sources.clone(), ledger),
             space: Space::default(),
         };
         let databases = Databases {
@@ -115,13 +122,6 @@ impl Service {
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
         let stop = CancellationToken::new();
-        let endpoint = routes::routes(
-            &ways,
-            &databases,
-            &queue,
-            Drain::default(),
-            &Listeners::new(stop.clone()),
-        );
         let repeats = Repeats::default();
         let resources = writer::Resources {
             db: db.clone(),
@@ -131,6 +131,11 @@ impl Service {
         };
         let write = writer::run(resources, inbox, admission, Slots::SQLITE);
         tokio::spawn(repeats::run(db.clone(), repeats, stop.clone()));
+        let (_, tokens) = watch::channel(Arc::new(tokens));
+        let access = Access::new(tokens.clone(), Some(Ipv4Addr::LOCALHOST.into()));
+        let needs = routes::needs(&databases, queue, Drain::default(), sources, tokens);
+        let listeners = Listeners::new(stop.clone());
+        let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
         tokio::spawn(async move {
             write.await;
             drop(told);

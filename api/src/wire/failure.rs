@@ -33,15 +33,21 @@ pub(crate) enum Verdict {
     GivenUp,
 }
 
+impl From<entity::Verdict> for Verdict {
+    fn from(verdict: entity::Verdict) -> Self {
+        match verdict {
+            entity::Verdict::Permanent => Self::Permanent,
+            entity::Verdict::Exhausted => Self::Exhausted,
+            entity::Verdict::Poison => Self::Poison,
+            entity::Verdict::GivenUp => Self::GivenUp,
+        }
+    }
+}
+
 impl From<Model> for Failure {
     fn from(row: Model) -> Self {
         Self {
-            verdict: match row.verdict {
-                entity::Verdict::Permanent => Verdict::Permanent,
-                entity::Verdict::Exhausted => Verdict::Exhausted,
-                entity::Verdict::Poison => Verdict::Poison,
-                entity::Verdict::GivenUp => Verdict::GivenUp,
-            },
+            verdict: row.verdict.into(),
             reason: row.reason,
             failed_at: row.failed_at,
         }

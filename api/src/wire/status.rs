@@ -12,7 +12,7 @@ pub(crate) enum Status {
     Processing,
     /// Its work is done. Final.
     Processed,
-    /// Its work was given up. Final.
+    /// Its work was given up. Only an operator reopens it.
     Failed,
 }
 

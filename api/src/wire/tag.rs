@@ -8,6 +8,8 @@ pub(crate) enum Tag {
     Webhooks,
     /// Looking up.
     Transactions,
+    /// Retrying, replaying, giving up, pausing, and what of that has been done.
+    Mending,
     /// For load balancers and orchestrators.
     Health,
 }

@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) async fn run(
     settings: Settings,
-    Resources { db, queue }: Resources,
+    Resources { db, queue, leased }: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     // Not subscribed before there is a lease.
@@ -27,7 +27,7 @@ pub(crate) async fn run(
         prefetch = settings.prefetch,
         "consumer started"
     );
-    let mut consumer = Consumer::new(db, queue.name(), settings);
+    let mut consumer = Consumer::new(db, queue.name(), settings, leased);
     while consumer.step(&mut deliveries, &stop).await? == Step::Handled {}
     let handed_back = consumer.drain(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.

@@ -13,7 +13,7 @@ fn lease(db: &DatabaseConnection, embedded: bool) -> Lease {
         lease: LENGTH,
         embedded,
     };
-    Lease::new(db.clone(), tenancy)
+    Lease::new(db.clone(), tenancy, watch::Sender::new(false))
 }
 
 async fn change(lease: &mut Lease) -> Result<Change, Error> {
@@ -25,6 +25,14 @@ async fn change(lease: &mut Lease) -> Result<Change, Error> {
 async fn began(lease: &mut Lease) -> Holder {
     assert_eq!(change(lease).await.unwrap(), Change::Began);
     lease.holder().expect("it runs")
+}
+
+/// Whether others are told that it runs.
+fn is_told(lease: &Lease) -> bool {
+    match lease {
+        Lease::NotNeeded => panic!("none is needed"),
+        Lease::Needed(lease) => *lease.told.borrow(),
+    }
 }
 
 async fn consumers(db: &DatabaseConnection) -> Vec<Uuid> {
@@ -50,6 +58,7 @@ async fn nobody_works_before_the_lease_and_nobody_waits_after_it() {
 async fn a_lease_ends_by_our_clock_even_if_its_keeper_hangs() {
     let (grants, granted) = watch::channel(None);
     let mut lease = Lease::Needed(Needed {
+        told: watch::Sender::new(false),
         granted,
         began: None,
         stop: CancellationToken::new(),
@@ -58,10 +67,13 @@ async fn a_lease_ends_by_our_clock_even_if_its_keeper_hangs() {
     let until = Instant::now() + Duration::from_millis(50);
     let consumer = Uuid::now_v7();
     grants.send_replace(Some(Grant { consumer, until }));
+    assert!(!is_told(&lease));
     assert_eq!(began(&mut lease).await, Holder::Consumer(consumer));
+    assert!(is_told(&lease));
     sleep_until(until).await;
     assert_eq!(lease.holder(), None);
     assert_eq!(change(&mut lease).await.unwrap(), Change::Lost);
+    assert!(!is_told(&lease));
     // A grant that has run out before anybody looked begins nothing.
     grants.send_replace(Some(Grant { consumer, until }));
     let change = tokio::time::timeout(Duration::from_millis(50), lease.change());

@@ -1,6 +1,6 @@
 //! How the whole is, as JSON, and as it is told line by line.
 
-use entity::lifecycle::overview;
+use entity::{lifecycle::overview, pause};
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,6 +16,21 @@ pub(super) struct Document {
     pub(super) failures: Count,
     pub(super) consumers: Vec<Consumer>,
     pub(super) sources: Vec<Source>,
+    pub(super) pauses: Vec<Pause>,
+}
+
+/// What is not processed for now.
+#[derive(Serialize)]
+pub(super) struct Pause {
+    /// The source's name; `*` is everything.
+    pub(super) source: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub(super) since: OffsetDateTime,
+    /// `null` if when it is resumed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub(super) until: Option<OffsetDateTime>,
+    pub(super) who: String,
+    pub(super) reason: String,
 }
 
 #[derive(Serialize)]
@@ -59,6 +74,7 @@ impl Document {
         counts: overview::Counts,
         consumers: Vec<overview::Consumer>,
         sources: Vec<overview::Seen>,
+        pauses: Vec<pause::Model>,
     ) -> Self {
         let waiting = |entries, overdue_ms: Option<i64>| Waiting {
             count: count(entries),
@@ -71,6 +87,7 @@ impl Document {
             failures: count(counts.failures),
             consumers: consumers.into_iter().map(Consumer::from).collect(),
             sources: sources.into_iter().map(Source::from).collect(),
+            pauses: pauses.into_iter().map(Pause::from).collect(),
         }
     }
 }
@@ -90,6 +107,21 @@ impl From<overview::Consumer> for Consumer {
             alive: !consumer.dead && consumer.lease_left_ms > 0,
             lease_left_ms: consumer.lease_left_ms,
             embedded: consumer.embedded,
+        }
+    }
+}
+
+impl From<pause::Model> for Pause {
+    fn from(row: pause::Model) -> Self {
+        let until = row.until.and_then(|millis| {
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
+        });
+        Self {
+            source: row.source,
+            since: row.since,
+            until,
+            who: row.who,
+            reason: row.reason,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How the whole is, for people.
 
-use super::document::{Consumer, Count, Document, Source, Waiting};
+use super::document::{Consumer, Count, Document, Pause, Source, Waiting};
 use crate::{look::times, table::table};
 
 pub(super) fn lines(status: &Document) -> String {
@@ -32,7 +32,29 @@ pub(super) fn lines(status: &Document) -> String {
         ),
     };
     let database = format!("{}; the schema is up to date", status.database);
-    [database, counts, consumers, sources].join("\n\n")
+    let mut parts = vec![database, counts, consumers, sources];
+    let pauses: Vec<Vec<String>> = status.pauses.iter().map(pause).collect();
+    if !pauses.is_empty() {
+        let headings = ["PAUSED", "SINCE", "UNTIL", "WHO", "REASON"];
+        // First of all: nothing else explains why nothing moves.
+        parts.insert(1, table(&headings, pauses.iter().map(Vec::as_slice)));
+    }
+    parts.join("\n\n")
+}
+
+fn pause(pause: &Pause) -> Vec<String> {
+    vec![
+        match pause.source.as_str() {
+            "*" => "everything".to_owned(),
+            source => source.to_owned(),
+        },
+        times::told(pause.since),
+        pause
+            .until
+            .map_or_else(|| "it is resumed".to_owned(), times::told),
+        pause.who.clone(),
+        pause.reason.clone(),
+    ]
 }
 
 fn counted(name: &str, [count, overdue]: [String; 2]) -> Vec<String> {

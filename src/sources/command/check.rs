@@ -6,13 +6,12 @@ use serde_json::Value;
 use crate::table::{self, Output, Row, object};
 use crate::{
     output,
+    reread::{Faults, Files},
     sources::{
         assembly::Given,
         build::{Built, Shown, Warning},
         declaration::Declaration,
-        files::Files,
         name::path,
-        secret::Faults,
     },
 };
 

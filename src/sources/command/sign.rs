@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 
 use crate::{
     output,
-    sources::{assembly::Given, build::build, files::Files, name::path, secret::Faults},
+    reread::{Faults, Files},
+    sources::{assembly::Given, build::build, name::path},
 };
 
 /// Where a process with these settings is reached from the same machine.

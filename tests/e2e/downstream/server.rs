@@ -14,12 +14,12 @@ use tokio::net::TcpListener;
 /// A call as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
 impl Call {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
             .unwrap_or_else(|| panic!("no {name}"))
@@ -78,7 +78,7 @@ impl Downstream {
     }
 
     /// From now on answers like that.
-    pub(super) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
+    pub(crate) fn answer(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
         *self.answers.lock().unwrap() = Box::new(move |number, _| answer(number));
     }
 
@@ -88,7 +88,7 @@ impl Downstream {
     }
 
     /// Which attempt each call so far said that it was.
-    pub(super) fn attempts_told(&self) -> Vec<String> {
+    pub(crate) fn attempts_told(&self) -> Vec<String> {
         let calls = self.calls();
         let told = calls.iter().map(|call| call.header("hookline-attempt"));
         told.map(Into::into).collect()

@@ -43,7 +43,12 @@ impl Scene {
             grace: Duration::from_secs(5),
         };
         Self {
-            consumer: Consumer::new(db.clone(), queue.name(), settings),
+            consumer: Consumer::new(
+                db.clone(),
+                queue.name(),
+                settings,
+                watch::Sender::new(false),
+            ),
             publisher: queue.publisher().await.unwrap(),
             deliveries: queue.deliveries(0),
             stop: CancellationToken::new(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 const VERSION: u8 = 1;
 
 /// A cursor as a regular expression.
-pub(super) const PATTERN: &str = "^A[Q-Za-f][A-Za-z0-9_-]{20}[AEIMQUYcgkosw048]$";
+pub(crate) const PATTERN: &str = "^A[Q-Za-f][A-Za-z0-9_-]{20}[AEIMQUYcgkosw048]$";
 
 pub(crate) fn encode(id: Uuid) -> String {
     let mut bytes = vec![VERSION];
@@ -16,7 +16,7 @@ pub(crate) fn encode(id: Uuid) -> String {
 }
 
 /// `None` if this was never a cursor, or was one of another version.
-pub(super) fn decode(text: &str) -> Option<Uuid> {
+pub(crate) fn decode(text: &str) -> Option<Uuid> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     match bytes.split_first()? {
         (&VERSION, id) => Uuid::from_slice(id).ok(),

@@ -9,10 +9,54 @@ use std::{
     io::{ErrorKind, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
+use tokio::{task::spawn_blocking, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// How often files are read again.
+pub const AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// Whoever writes a file in its place may be half way: what is new must be the same after this time.
+const SETTLED_AFTER: Duration = Duration::from_millis(200);
 /// Bytes of a file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Has `look` look at what is watched, every so often, until `stop`.
+pub async fn run<T: Send + 'static>(
+    mut watched: T,
+    every: Duration,
+    look: fn(&mut T),
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut next = tokio::time::interval(every);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first is at once.
+    next.tick().await;
+    loop {
+        tokio::select! {
+            _ = next.tick() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        // A network's file system may take its time.
+        let looked = spawn_blocking(move || {
+            look(&mut watched);
+            watched
+        });
+        tokio::select! {
+            looked = looked => watched = looked?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Gives whoever writes a file the time to come to its end. Blocks.
+pub fn settle() {
+    std::thread::sleep(SETTLED_AFTER);
+}
+
+/// What could not be read again, by what the sentence is about: what was last good stands.
+pub type Faults = BTreeMap<String, String>;
 
 /// What has been asked for, as it was last read.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -81,6 +125,16 @@ impl Files {
             seen: seen.collect(),
             asked: self.asked.clone(),
         }
+    }
+
+    /// The same, if something is other than before, and is still the same after `settle`.
+    pub fn changed(&self, settle: impl FnOnce()) -> Option<Self> {
+        let files = self.again();
+        if files == *self {
+            return None;
+        }
+        settle();
+        (files.again() == files).then_some(files)
     }
 
     /// Nobody has asked for any of them, until somebody does.
