@@ -12,6 +12,7 @@ mod jobs;
 mod load;
 mod locked;
 mod observer;
+mod operator;
 mod render;
 mod run;
 mod schedule;
