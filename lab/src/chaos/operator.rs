@@ -2,7 +2,6 @@
 //! everything around breaks. It goes past all proxies to the database, as the command line does.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,7 +20,7 @@ use sea_orm::DbErr;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{downstream::Mender, locked::locked, world::Db};
+use super::{acts::Acts, downstream::Mender, locked::locked, world::Db};
 
 /// From one act to the next, in milliseconds.
 const EVERY_MS: std::ops::Range<u64> = 100..500;
@@ -50,39 +49,6 @@ pub(super) struct Operator {
     pub(super) scope: Scope,
     pub(super) seed: u64,
     pub(super) acts: Arc<Mutex<Acts>>,
-}
-
-/// What was asked for, where the answer was that it is done, or none came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Acts {
-    /// The keys of transactions that were retried alone: how often surely, and how often perhaps.
-    pub(super) retried: BTreeMap<String, Times>,
-    /// Bulk retries that may have been begun.
-    pub(super) bulks: u64,
-    pub(super) replayed: BTreeMap<String, Times>,
-    /// What was, or may have been, given up.
-    pub(super) given_up: BTreeSet<String>,
-    pub(super) pauses: u64,
-}
-
-/// How often something was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) surely: u64,
-    pub(super) perhaps: u64,
-}
-
-impl Times {
-    pub(super) fn at_most(self) -> u64 {
-        self.surely + self.perhaps
-    }
-
-    fn count<T>(&mut self, outcome: &Result<T, DbErr>, is_done: impl Fn(&T) -> bool) {
-        match outcome {
-            Ok(done) => self.surely += u64::from(is_done(done)),
-            Err(_) => self.perhaps += 1,
-        }
-    }
 }
 
 impl Operator {

@@ -42,9 +42,9 @@ pub(crate) fn repeats(calls: &[Call]) -> u64 {
     (calls.len() - keys.len()) as u64
 }
 
-/// The transactions that were refused for good.
+/// The transactions that were refused for good. A refusal of a replay leaves its transaction as it is.
 pub(crate) fn refused(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.status == Some(REFUSED))
+    named(calls, |call| !call.replay && call.status == Some(REFUSED))
 }
 
 /// The transactions that were refused for a moment.

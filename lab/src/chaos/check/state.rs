@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::chaos::{downstream::Call, operator::Acts, webhook::Content};
+use crate::chaos::{acts::Acts, downstream::Call, webhook::Content};
 
 /// A row as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Run, call, finds};
-use crate::chaos::{check::Violation, downstream::Call, operator::Times};
+use crate::chaos::{acts::Times, check::Violation, downstream::Call};
 
 const ONCE: Times = Times {
     surely: 1,
@@ -63,6 +63,18 @@ fn what_was_confirmed_to_an_operator_is_done() {
             .acts
             .retried
             .insert("stripe:test-2".into(), PERHAPS);
+    });
+}
+
+/// What was processed stays so, though its replay is refused.
+#[test]
+fn a_refused_replay_fails_nothing() {
+    finds(&[], |run| {
+        run.state.acts.replayed.insert("test-0".into(), ONCE);
+        run.state.calls.push(Call {
+            replay: true,
+            ..call("test-0", 5, Some(6), Some(400))
+        });
     });
 }
 
