@@ -38,7 +38,7 @@ fn what_has_failed_may_be_processed_if_and_only_if_an_operator_has_said_so() {
         run.state.acts.bulks = 1;
     });
     // Processed, and nobody has reopened it.
-    finds(&[Violation::WronglyFailed], |run| {
+    finds(&[Violation::DeadLetters, Violation::WronglyFailed], |run| {
         reopened(run);
         run.state.reopened.clear();
     });
