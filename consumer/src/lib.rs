@@ -9,8 +9,8 @@
 //!                  └ already in flight: joins the run under way
 //! ```
 //!
-//! A consumer is subscribed only while it can work: it has a lease, and its circuit is not open. What it cannot work on
-//! goes back, to whoever can.
+//! A consumer is subscribed only while it can work: it has a lease, its circuit is not open, and not everything is paused.
+//! What it cannot work on goes back, to whoever can; what is of a paused source is parked.
 
 mod circuit;
 mod consume;

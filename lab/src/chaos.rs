@@ -1,6 +1,7 @@
 //! Faults: breaks everything around the service while senders send and readers read, mends it, waits until it is
 //! quiet, and checks that nothing was lost, nothing was done twice and nothing is stuck.
 
+mod acts;
 mod args;
 mod check;
 mod downstream;
@@ -12,6 +13,7 @@ mod jobs;
 mod load;
 mod locked;
 mod observer;
+mod operator;
 mod render;
 mod run;
 mod schedule;

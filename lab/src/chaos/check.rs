@@ -3,18 +3,22 @@
 mod bounds;
 pub(super) mod calls;
 mod findings;
+mod operated;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::calls::{brushed_off, misdelivered, unexplained};
 pub(super) use self::{
     bounds::{Bounds, longest_refusal, slowest},
     calls::{overlaps, refused, repeats},
     findings::{Findings, Violation},
     state::{DeadLetters, Row, State},
+};
+use self::{
+    calls::{brushed_off, misdelivered, unexplained},
+    operated::operated,
 };
 use super::{
     history::{By, Outcome, Request, Seen},
@@ -33,7 +37,8 @@ pub(super) fn check(
     let rows = index(webhooks, state, &mut findings);
     check_answers(webhooks, requested, &rows, state, &mut findings);
     check_rows(webhooks, requested, &rows, &mut findings);
-    check_seen(seen, &rows, &mut findings);
+    check_seen(webhooks, seen, &rows, state, &mut findings);
+    operated::check(state, &mut findings);
     check_failed(state, bounds, &mut findings);
     bounds.check(requested, state, &mut findings);
     check_calls(state, bounds, &mut findings);
@@ -62,7 +67,16 @@ pub(super) fn check(
         findings.note(Violation::Rewritten, rewrite);
     }
     if let DeadLetters::Exactly(made) = state.made {
-        let (count, right) = (state.dead_letters, made + state.failed());
+        // A message for each failure; and what was left of what was given up.
+        let operated = operated(state);
+        let failed = state.rows.iter().filter(|row| row.status == "FAILED");
+        let of_operator = failed
+            .filter(|row| operated.contains(&row.content.key))
+            .count() as u64;
+        let (least, most) = (made + state.failed() - of_operator, made + state.failed());
+        let more = state.reopened.values().sum::<u64>() + state.acts.given_up.len() as u64;
+        let count = state.dead_letters;
+        let right = count.clamp(least, most + more);
         let what = format!("{count}, and {right} would be right");
         findings.add(Violation::DeadLetters, count.abs_diff(right), what);
     }
@@ -190,7 +204,11 @@ fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
     let told: BTreeSet<&String> = state.failures.iter().collect();
     let brushed_off = failed.iter().filter(|id| brushed_off.contains(**id));
     refused.extend(brushed_off.take(bounds.brushed_off_max));
-    for id in failed.symmetric_difference(&refused) {
+    let operated = operated(state);
+    for id in failed
+        .symmetric_difference(&refused)
+        .filter(|id| !operated.contains(**id))
+    {
         let what = match refused.contains(id) {
             true => "was refused and has not failed",
             false => "has failed and was not refused",
@@ -208,7 +226,14 @@ fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
 }
 
 /// What was seen once as final was never seen otherwise, and stands so now; what was there stayed there.
-fn check_seen(seen: &[Seen], rows: &BTreeMap<u32, &Row>, findings: &mut Findings) {
+fn check_seen(
+    webhooks: &Webhooks,
+    seen: &[Seen],
+    rows: &BTreeMap<u32, &Row>,
+    state: &State,
+    findings: &mut Findings,
+) {
+    let is_reopened = |number| state.reopened.contains_key(&webhooks.key(number));
     let mut finals: BTreeMap<(u32, By), (&String, &Option<String>)> = BTreeMap::new();
     for look in seen {
         let number = look.number;
@@ -224,6 +249,8 @@ fn check_seen(seen: &[Seen], rows: &BTreeMap<u32, &Row>, findings: &mut Findings
                     format!("{number}: {last:?}, then {look:?}"),
                 );
             }
+            // An operator may have taken it from there.
+            (Some(status), None) if status == "FAILED" && is_reopened(number) => {}
             (Some(status), None) if status != "PROCESSING" => {
                 finals.insert((number, look.by), (status, &look.processed_at));
             }

@@ -5,6 +5,7 @@
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -94,6 +95,8 @@ pub(super) struct Call {
     pub(super) bytes: Option<u64>,
     /// Which attempt the caller says it is.
     pub(super) attempt: Option<String>,
+    /// Whether it says that it is a replay.
+    pub(super) replay: bool,
     pub(super) began: Duration,
     /// When it was answered, or the caller was gone; `None` while it goes on.
     pub(super) ended: Option<Duration>,
@@ -113,6 +116,8 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     manners: Mutex<Manners>,
     random: Mutex<StdRng>,
+    /// Keys that are of none of the parts any more that are always answered the same.
+    mended: Mutex<BTreeSet<String>>,
     /// The present second, and the calls in it.
     this_second: Mutex<(u64, u32)>,
 }
@@ -129,6 +134,7 @@ impl Downstream {
             calls: Mutex::default(),
             manners: Mutex::new(manners),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
+            mended: Mutex::default(),
             this_second: Mutex::default(),
         });
         let task = tokio::spawn(serve(listener, shared.clone()));
@@ -153,6 +159,11 @@ impl Downstream {
         *locked(&self.shared.manners)
     }
 
+    /// For whoever has it take what it has refused.
+    pub(super) fn mender(&self) -> Mender {
+        Mender(self.shared.clone())
+    }
+
     /// When it was started.
     pub(super) fn began(&self) -> Instant {
         self.shared.began
@@ -161,6 +172,16 @@ impl Downstream {
     /// Every call so far.
     pub(super) fn calls(&self) -> Vec<Call> {
         locked(&self.shared.calls).clone()
+    }
+}
+
+/// Has downstream take what it has refused.
+pub(super) struct Mender(Arc<Shared>);
+
+impl Mender {
+    /// From now on the calls of these keys are answered like most.
+    pub(super) fn mend(&self, keys: impl IntoIterator<Item = String>) {
+        locked(&self.0.mended).extend(keys);
     }
 }
 
@@ -207,10 +228,12 @@ async fn answer(
     };
     let key = header("idempotency-key").unwrap_or_default();
     let (attempt, source) = (header("attempt"), header("hookline-source"));
+    let replay = header("hookline-replay").is_some();
     let manners = *locked(&shared.manners);
     let (part, answer) = manners.for_some_keys;
-    let for_this_key = is_chosen(&key, part).then_some(answer);
-    let call = UnderWay::begin(&shared, key, attempt);
+    let is_mended = locked(&shared.mended).contains(&key);
+    let for_this_key = (is_chosen(&key, part) && !is_mended).then_some(answer);
+    let call = UnderWay::begin(&shared, key, attempt, replay);
     if manners.closes_kept && !is_first {
         return Err(hang_up());
     }
@@ -275,13 +298,14 @@ struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(shared: &'a Shared, key: String, attempt: Option<String>) -> Self {
+    fn begin(shared: &'a Shared, key: String, attempt: Option<String>, replay: bool) -> Self {
         let mut calls = locked(&shared.calls);
         calls.push(Call {
             key,
             transaction: None,
             bytes: None,
             attempt,
+            replay,
             began: shared.began.elapsed(),
             ended: None,
             status: None,

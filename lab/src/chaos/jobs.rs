@@ -22,6 +22,8 @@ use super::{
 };
 use crate::document;
 
+/// The part of the transactions that downstream refuses, so that an operator has something to retry.
+const REFUSES: f64 = 0.02;
 /// How many processes race in the fault that is about that.
 const RACERS: u32 = 8;
 /// Beside a run's logs: everything that it came to.
@@ -167,6 +169,10 @@ impl Chaos {
                 false => self.args.work,
             },
             delay: Duration::from_millis(job.traits.delay_ms),
+            refuses: match job.traits.bounds.forbids_acts() {
+                true => 0.0,
+                false => REFUSES,
+            },
             migrators: if races { RACERS } else { 1 },
             seed: job.seed,
         };

@@ -1,7 +1,8 @@
 //! One run: a world, load, faults, quiet, and the check.
 
 use std::{
-    sync::Arc,
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,19 +14,24 @@ use tokio::{
 };
 
 use super::{
+    acts::{Acts, Times},
     check::{DeadLetters, State, check},
     downstream::Downstream,
     figures::Figures,
     history::History,
     load::Senders,
+    locked::locked,
     observer::{Observer, Worst},
+    operator::{Operator, Scope},
     schedule::{Job, Step},
     summary::Run,
     webhook::Webhooks,
-    world::{Db, Instance, Peer, Plan, Servers, World},
+    world::{Db, Instance, Peer, Plan, Servers, Work, World},
 };
 use crate::queues;
 
+/// How long the operator may take to reach the database of a world that has just begun.
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// Load goes on for so long after the last fault.
 const AFTER: Duration = Duration::from_secs(3);
 /// How long everything may take to become quiet. What is not quiet then is stuck.
@@ -54,7 +60,9 @@ pub(super) async fn run(
     let run = format!("{}-{}", job.name, job.seed);
     let webhooks = Webhooks::new(run);
     let mut world = World::start(servers, plan).await?;
-    if job.traits.dead_letters {
+    // Where a message is published twice, or the broker dies, what has failed has as many as come.
+    let are_uncertain = plan.work == Work::Http && plan.refuses > 0.0 && !job.traits.downstream;
+    if job.traits.dead_letters || are_uncertain {
         world.dead_letters = DeadLetters::Any;
     }
     world
@@ -62,23 +70,32 @@ pub(super) async fn run(
         .send_modify(|habits| habits.times = job.traits.times);
     let history = Arc::new(History::default());
     let mut recording = Recording::start(&world, &webhooks, &history, (rate, files), job.seed)?;
+    let mut operation = Operation::start(&world, job).await?;
 
     let recovery = strike(&mut world, &job.steps).await?;
     world.hold(AFTER).await?;
     recording.end_load().await?;
+    let acts = operation.end(&mut world).await?;
     let drained = drain(&mut world, job.traits.loses_messages).await?;
     // A run whose outcome another one has brought about is still in flight, and its message unacked, until it ends.
     world.hold(plan.delay + ACK_WITHIN).await?;
     let worst = recording.end_observation().await?;
     world.stop().await?;
 
-    let state = state(&world, worst).await?;
+    let state = state(&world, worst, acts).await?;
     let (requests, seen) = (history.requests(), history.seen());
     let mut findings = check(&webhooks, &requests, &seen, &state, &job.traits.bounds);
     findings.merge(std::mem::take(&mut world.findings));
     let mut figures = Figures::of(&webhooks, &requests, &state);
     figures.count("looks", seen.len() as u64);
     figures.count("restarts", world.restarts);
+    figures.count("reopened", state.reopened.values().sum());
+    let sum = |times: &BTreeMap<String, Times>| times.values().map(|one| one.surely).sum();
+    figures.count("retried", sum(&state.acts.retried));
+    figures.count("replayed", sum(&state.acts.replayed));
+    figures.count("bulk_retries", state.acts.bulks);
+    figures.count("given_up", state.acts.given_up.len() as u64);
+    figures.count("pauses", state.acts.pauses);
     figures.spread("behind_ms", history.behind_ms() as f64);
     figures.spread("quiet_in_s", drained.as_secs_f64());
     let recovered_in_s = recovery.join_all().await.into_iter().flatten();
@@ -180,6 +197,53 @@ impl Recording {
     }
 }
 
+/// The operator at work.
+struct Operation {
+    acts: Arc<Mutex<Acts>>,
+    work: JoinHandle<Result<()>>,
+    end: watch::Sender<bool>,
+}
+
+impl Operation {
+    async fn start(world: &World<'_>, job: &Job) -> Result<Self> {
+        let acts = Arc::default();
+        let operator = Operator {
+            db: Db::open(&world.database_url, OPEN_WITHIN).await?,
+            mender: world.downstream.as_ref().map(Downstream::mender),
+            scope: match job.traits.bounds.forbids_acts() {
+                true => Scope::Replays,
+                false => Scope::Everything,
+            },
+            seed: job.seed,
+            acts: Arc::clone(&acts),
+        };
+        let (end, ends) = watch::channel(false);
+        Ok(Self {
+            acts,
+            work: tokio::spawn(operator.run(ends)),
+            end,
+        })
+    }
+
+    /// Returns what it has done, once nothing of it goes on.
+    async fn end(&mut self, world: &mut World<'_>) -> Result<Acts> {
+        self.end.send_replace(true);
+        while !self.work.is_finished() {
+            world.hold(LOOK_EVERY).await?;
+        }
+        (&mut self.work).await??;
+        let running = "SELECT count(*) FROM bulk_retries WHERE state = 'RUNNING'";
+        let start = Instant::now();
+        while start.elapsed() < QUIET_WITHIN {
+            if let Ok(0) = world.db.one::<i64>(running).await {
+                break;
+            }
+            world.hold(LOOK_EVERY).await?;
+        }
+        Ok(locked(&self.acts).clone())
+    }
+}
+
 /// Waits until nothing is left to do, or until it has waited long enough: the check tells what is left. Returns how long
 /// it took.
 async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
@@ -208,7 +272,7 @@ async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
 }
 
 /// What is there now that every process has stopped.
-async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
+async fn state(world: &World<'_>, worst: Worst, acts: Acts) -> Result<State> {
     let unfinished = world.db.unfinished().await?;
     let outbox = unfinished.outbox.unsigned_abs();
     let dead_letter = queues::dead_letter(&world.queue);
@@ -227,6 +291,8 @@ async fn state(world: &World<'_>, worst: Worst) -> Result<State> {
         deaths: world.deaths_since_downstream(),
         lost_leases: world.lost_leases(),
         failures: world.db.failures().await?,
+        reopened: world.db.reopened().await?,
+        acts,
         strays: world.db.strays().await?.unsigned_abs(),
         idle_in_transaction: worst.idle_in_transaction,
     })

@@ -25,12 +25,17 @@ pub(super) struct Document {
 #[derive(Serialize)]
 struct Place {
     table: &'static str,
-    due_in_ms: i64,
+    /// `null` while it is parked: then it waits for no time.
+    due_in_ms: Option<i64>,
     holder: Option<Uuid>,
     lease_left_ms: Option<i64>,
     attempts: i32,
     failures: i32,
     crashes: i32,
+    /// Its source is paused.
+    parked: bool,
+    /// It is `PROCESSED`, and its call is repeated.
+    replay: bool,
 }
 
 #[derive(Serialize)]
@@ -78,12 +83,14 @@ impl From<lifecycle::place::Place> for Place {
                 true => "retries",
                 false => "outbox",
             },
-            due_in_ms: place.due_in_ms,
+            due_in_ms: (!place.parked).then_some(place.due_in_ms),
             holder: place.holder,
             lease_left_ms: place.lease_left_ms,
             attempts: place.attempts,
             failures: place.failures,
             crashes: place.crashes,
+            parked: place.parked,
+            replay: place.replay,
         }
     }
 }

@@ -79,6 +79,9 @@ fn place(known: &Known) -> Vec<Line> {
         };
         lines.push(("held by", format!("consumer {holder}; {lease}")));
     }
+    if place.replay {
+        lines.push(("replay", "its call is repeated".into()));
+    }
     if place.crashes > 0 {
         let deaths = format!("consumers that died with it: {}", place.crashes);
         lines.push(("deaths", deaths));
@@ -87,6 +90,9 @@ fn place(known: &Known) -> Vec<Line> {
 }
 
 fn waits(place: &Place) -> String {
+    if place.parked {
+        return "in retries until its source is resumed".into();
+    }
     let due = times::due(place.due_in_ms);
     match (place.in_retries, place.holder) {
         (true, _) => format!("in retries for its next attempt, {due}"),

@@ -35,6 +35,11 @@ impl Bounds {
         may_overlap: false,
     };
 
+    /// Whether an operator who retries and pauses would spoil it.
+    pub(crate) fn forbids_acts(&self) -> bool {
+        self.final_within.is_some() || self.brushed_off_max > 0 || self.first_attempts_only
+    }
+
     pub(super) fn check(&self, requested: &[Request], state: &State, findings: &mut Findings) {
         if let Some(within) = self.final_within {
             for row in healthy(state).filter(|row| row.took.is_some_and(|took| took > within)) {

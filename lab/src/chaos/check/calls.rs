@@ -42,9 +42,9 @@ pub(crate) fn repeats(calls: &[Call]) -> u64 {
     (calls.len() - keys.len()) as u64
 }
 
-/// The transactions that were refused for good.
+/// The transactions that were refused for good. A refusal of a replay leaves its transaction as it is.
 pub(crate) fn refused(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.status == Some(REFUSED))
+    named(calls, |call| !call.replay && call.status == Some(REFUSED))
 }
 
 /// The transactions that were refused for a moment.
@@ -58,9 +58,11 @@ pub(crate) fn sick(calls: &[Call]) -> BTreeSet<String> {
     named(calls, |call| call.status == Some(500))
 }
 
-/// The transactions that were called as for an attempt after the first.
+/// The transactions that were called as for an attempt after the first, other than for a replay.
 pub(crate) fn again(calls: &[Call]) -> BTreeSet<String> {
-    named(calls, |call| call.attempt.as_deref() != Some("1"))
+    named(calls, |call| {
+        !call.replay && call.attempt.as_deref() != Some("1")
+    })
 }
 
 /// The transactions of which one call is such a one.
@@ -89,7 +91,8 @@ pub(super) fn misdelivered(calls: &[Call], rows: &[Row]) -> Vec<String> {
     wrong.map(|call| format!("{call:?}")).collect()
 }
 
-/// How many calls were made though the one before had succeeded, with nobody dead in between who could have known.
+/// How many calls were made though the one before had succeeded, with nobody dead in between who could have known. Replays are
+/// another matter.
 pub(crate) fn unexplained(calls: &[Call], deaths: &[Duration]) -> u64 {
     let mut unexplained = 0;
     for calls in by_key(calls) {
@@ -98,7 +101,7 @@ pub(crate) fn unexplained(calls: &[Call], deaths: &[Duration]) -> u64 {
             let died = deaths
                 .iter()
                 .any(|at| (pair[0].began..=pair[1].began).contains(at));
-            unexplained += u64::from(succeeded && !died);
+            unexplained += u64::from(succeeded && !died && !pair[1].replay);
         }
     }
     unexplained

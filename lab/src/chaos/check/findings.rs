@@ -60,6 +60,8 @@ pub(crate) enum Violation {
     ShutOut,
     /// An attempt that was charged to a transaction though it was not its fault.
     Spent,
+    /// What an operator has asked for was not done; or was done, and nobody had asked for it.
+    Misoperated,
 }
 
 /// Everything that was found, with a few examples of each.

@@ -1,8 +1,11 @@
 //! What is there once everything is quiet, as the check needs it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use crate::chaos::{downstream::Call, webhook::Content};
+use crate::chaos::{acts::Acts, downstream::Call, webhook::Content};
 
 /// A row as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,10 @@ pub(crate) struct State {
     pub(crate) deaths: Vec<Duration>,
     /// How often a consumer has lost its lease: it has given everything back, and done it in vain.
     pub(crate) lost_leases: u64,
+    /// What an operator has asked for.
+    pub(crate) acts: Acts,
+    /// How often each transaction was reopened.
+    pub(crate) reopened: BTreeMap<String, u64>,
     /// The transactions of which it is told why they have failed.
     pub(crate) failures: BTreeSet<String>,
     /// Keys without their row, rows without their key, bytes without their event, and events without their bytes.

@@ -1,6 +1,7 @@
 //! The check finds each kind of violation when there is one, and nothing when there is none.
 
 mod calls;
+mod operated;
 
 use std::time::Duration;
 
@@ -130,6 +131,7 @@ fn call(id: &str, began: u64, ended: Option<u64>, status: Option<u16>) -> Call {
             _ => 0,
         }),
         attempt: Some("1".into()),
+        replay: false,
         began: Duration::from_secs(began),
         ended: ended.map(Duration::from_secs),
         status,

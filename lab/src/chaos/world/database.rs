@@ -3,7 +3,7 @@
 mod watch;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, FromQueryResult,
     Statement, TryGetable,
 };
+use uuid::Uuid;
 
 use crate::chaos::{
     check::Row,
@@ -46,14 +47,15 @@ pub(crate) struct Unfinished {
     pub(crate) rows: i64,
     /// Entries of the outbox, and retries.
     pub(crate) outbox: i64,
-    /// Rows that are `PROCESSING` and have no outbox entry, and entries without such a row: both in one snapshot.
+    /// Rows that are `PROCESSING` and have no outbox entry, and entries without such a row, or, of a replay, without one that
+    /// is `PROCESSED`: both in one snapshot.
     pub(crate) unguarded: i64,
     pub(crate) orphaned: i64,
 }
 
 impl Db {
     /// Opens `url` for looking. On a busy machine that is tried for as long as `within`.
-    pub(super) async fn open(url: &str, within: Duration) -> Result<Self> {
+    pub(crate) async fn open(url: &str, within: Duration) -> Result<Self> {
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(CONNECTIONS)
@@ -82,6 +84,36 @@ impl Db {
         .await
     }
 
+    /// For acts of an operator.
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        &self.0
+    }
+
+    /// Some transaction's row id and key: of those with an entry in `failures` or `retries`, or of those that are processed.
+    pub(crate) async fn some_id(&self, of: &str) -> Result<Option<(Uuid, String)>> {
+        let from = match (of, self.is_sqlite()) {
+            ("processed", true) => "transactions WHERE status = 'PROCESSED'".to_owned(),
+            ("processed", false) => {
+                "transactions TABLESAMPLE SYSTEM (20) WHERE status = 'PROCESSED'".to_owned()
+            }
+            (table, _) => format!("transactions JOIN {table} USING (id)"),
+        };
+        let sql = format!("SELECT id, {KEY} FROM {from} ORDER BY random() LIMIT 1");
+        let row = self.0.query_one_raw(self.statement(&sql)).await?;
+        row.map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+            .transpose()
+    }
+
+    /// How often each transaction went from `FAILED` back to `PROCESSING`.
+    pub(crate) async fn reopened(&self) -> Result<BTreeMap<String, u64>> {
+        let mut reopened = BTreeMap::new();
+        let sql = format!("SELECT {KEY} FROM chaos_reopened JOIN transactions USING (id)");
+        for key in self.column::<String>(&sql).await? {
+            *reopened.entry(key).or_default() += 1;
+        }
+        Ok(reopened)
+    }
+
     fn is_sqlite(&self) -> bool {
         self.0.get_database_backend() == DbBackend::Sqlite
     }
@@ -99,10 +131,13 @@ impl Db {
     /// What is not done yet, now.
     pub(crate) async fn unfinished(&self) -> Result<Unfinished> {
         let sql = "WITH open AS MATERIALIZED (SELECT id FROM transactions WHERE status = 'PROCESSING'), \
-                   guards AS MATERIALIZED (SELECT id FROM outbox UNION ALL SELECT id FROM retries) \
-                   SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM guards) AS outbox, \
+                   entries AS MATERIALIZED (SELECT id, replay FROM outbox UNION ALL SELECT id, replay FROM retries), \
+                   guards AS MATERIALIZED (SELECT id FROM entries WHERE NOT replay) \
+                   SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM entries) AS outbox, \
                    (SELECT count(*) FROM open LEFT JOIN guards USING (id) WHERE guards.id IS NULL) AS unguarded, \
-                   (SELECT count(*) FROM guards LEFT JOIN open USING (id) WHERE open.id IS NULL) AS orphaned";
+                   (SELECT count(*) FROM guards LEFT JOIN open USING (id) WHERE open.id IS NULL) \
+                   + (SELECT count(*) FROM entries JOIN transactions USING (id) WHERE replay AND status <> 'PROCESSED') \
+                     AS orphaned";
         let found = Unfinished::find_by_statement(self.statement(sql)).one(&self.0);
         found.await?.context("count(*) gave no row")
     }

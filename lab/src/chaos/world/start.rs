@@ -19,7 +19,7 @@ use super::{
 use crate::{
     chaos::{
         check::{DeadLetters, Findings},
-        downstream::{Downstream, Manners},
+        downstream::{Downstream, Manners, REFUSED},
         load::Habits,
     },
     database, stripe,
@@ -50,6 +50,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) work: Work,
     /// How long the work takes.
     pub(crate) delay: Duration,
+    /// The part of the transactions that downstream refuses for good until an operator has mended that.
+    pub(crate) refuses: f64,
     /// How many processes migrate the empty database, all at once.
     pub(crate) migrators: u32,
     pub(crate) seed: u64,
@@ -71,7 +73,13 @@ impl<'s> World<'s> {
         db.watch_rewrites().await?;
         let downstream = match plan.work {
             Work::Simulate => None,
-            Work::Http => Some(Downstream::start(plan.seed, Manners::good(plan.delay)).await?),
+            Work::Http => {
+                let manners = Manners {
+                    for_some_keys: (plan.refuses, REFUSED),
+                    ..Manners::good(plan.delay)
+                };
+                Some(Downstream::start(plan.seed, manners).await?)
+            }
         };
         let mut world = Self {
             queue: format!("chaos.{:016x}", rand::random::<u64>()),

@@ -1,9 +1,18 @@
 //! What the database notes of what must never happen.
 
 /// Notes every write to a row that was final already, every content that changes, and every row that goes; of keys and bytes
-/// every change.
+/// every change. That a failed one is reopened is noted apart: an operator may do that.
 pub(super) const POSTGRES: &str = "
     CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE TABLE chaos_reopened (id uuid NOT NULL);
+    CREATE FUNCTION chaos_reopen() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.chaos_reopened VALUES (NEW.id);
+            RETURN NULL;
+        END
+    $$;
+    CREATE TRIGGER chaos_reopen AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN (OLD.status = 'FAILED' AND NEW.status = 'PROCESSING') EXECUTE FUNCTION chaos_reopen();
     CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO public.chaos_rewrites VALUES (concat(TG_OP, ' ', OLD, ' ', NEW));
@@ -11,7 +20,7 @@ pub(super) const POSTGRES: &str = "
         END
     $$;
     CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
-        WHEN (OLD.status <> 'PROCESSING'
+        WHEN (OLD.status = 'PROCESSED' OR (OLD.status = 'FAILED' AND NEW.status <> 'PROCESSING')
             OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
                 OLD.currency, OLD.extra, OLD.created_at)
             IS DISTINCT FROM
@@ -25,8 +34,12 @@ pub(super) const POSTGRES: &str = "
 /// The same on SQLite.
 pub(super) const SQLITE: &str = "
     CREATE TABLE chaos_rewrites (what text NOT NULL);
+    CREATE TABLE chaos_reopened (id uuid_text NOT NULL);
+    CREATE TRIGGER chaos_reopen AFTER UPDATE ON transactions FOR EACH ROW
+        WHEN OLD.status = 'FAILED' AND NEW.status = 'PROCESSING'
+        BEGIN INSERT INTO chaos_reopened VALUES (NEW.id); END;
     CREATE TRIGGER chaos_update AFTER UPDATE ON transactions FOR EACH ROW
-        WHEN OLD.status <> 'PROCESSING'
+        WHEN OLD.status = 'PROCESSED' OR (OLD.status = 'FAILED' AND NEW.status <> 'PROCESSING')
             OR (OLD.id, OLD.source, OLD.transaction_id, OLD.type, OLD.source_account, OLD.destination_account, OLD.amount,
                 OLD.currency, OLD.extra, OLD.created_at)
             IS NOT
