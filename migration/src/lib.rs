@@ -18,6 +18,7 @@ mod m20261128_000006_keys;
 mod m20261128_000007_keys_of_what_is_there;
 mod m20261128_000008_sources;
 mod m20261128_000009_operators;
+mod m20261128_000011_alerts;
 mod migrator;
 
 pub use migrator::{Migrator, needed, pending};
@@ -38,6 +39,7 @@ impl MigratorTrait for History {
             Box::new(m20261128_000007_keys_of_what_is_there::Migration),
             Box::new(m20261128_000008_sources::Migration),
             Box::new(m20261128_000009_operators::Migration),
+            Box::new(m20261128_000011_alerts::Migration),
         ]
     }
 }

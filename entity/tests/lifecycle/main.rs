@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod duty;
 mod list;
 mod operate;
 mod partitions;
@@ -12,6 +13,7 @@ mod relay;
 mod sources;
 mod take;
 mod values;
+mod watched;
 
 use std::time::Duration;
 
