@@ -46,7 +46,7 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Show(arguments) => show::run(&db, arguments).await,
         Command::Failures(arguments) => failures::run(&db, arguments).await,
         Command::Refusals(arguments) => refusals::run(&db, arguments).await,
-        Command::Status(arguments) => status::run(&db, address, arguments).await,
+        Command::Status(arguments) => status::run(&db, config, arguments).await,
         Command::Tail(arguments) => tail::run(&db, arguments).await,
     }
 }

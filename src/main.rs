@@ -1,14 +1,17 @@
 //! The process: one binary, several roles. Owns the command line, the environment, the signals and
 //! the log; the only place where both halves of the service meet.
 
+mod alerts;
 mod chosen;
 mod claim;
 mod cli;
 mod config;
 mod database;
+mod duty;
 mod env_file;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod figures;
 mod files;
 mod given;
 mod listen;

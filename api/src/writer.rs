@@ -31,11 +31,13 @@ use crate::{
     FileWatch,
     admission::Admission,
     lane::{Ahead, Lane},
+    metrics::{Commits, Outcome, SourceMetrics},
     relay::{self, HintSender},
     slots::{BATCH_MAX, Slots},
 };
 pub(crate) use group::Group;
 pub(crate) use not_committed::NotCommitted;
+pub(crate) use room::Queued;
 use room::{Room, Waiting};
 
 /// A batch of so many requests says that more are on their way.
@@ -59,6 +61,13 @@ impl Drop for Entrance {
 
 pub(crate) struct Inbox(Arc<Room>);
 
+impl Inbox {
+    /// For whoever counts what waits.
+    pub(crate) fn queued(&self) -> Queued {
+        Queued::of(&self.0)
+    }
+}
+
 /// A writer's two ends. The inbox ends when the last writer is dropped.
 pub(crate) fn channel() -> (Writer, Inbox) {
     let room = Arc::new(Room::default());
@@ -79,11 +88,30 @@ impl Writer {
     }
 
     /// Waits until the webhooks are committed, all of them, and says at `due` at the latest what became of them. They are of
-    /// one source.
+    /// one source, and what becomes of them is counted there.
     pub(crate) async fn receive(
         &self,
         webhooks: Group<Webhook>,
         due: Instant,
+        source: &Arc<SourceMetrics>,
+    ) -> Result<Group<Receipt>, NotCommitted> {
+        let count = webhooks.len();
+        let outcome = self.commit(webhooks, due, source.clone()).await;
+        match outcome {
+            Err(NotCommitted::TooMuch) => source.came_to(Outcome::Shed, count),
+            Err(NotCommitted::InTime) => source.came_to(Outcome::NotCommitted, count),
+            // Whoever commits them counts them, whether their sender still waits or not; and what the database refuses for
+            // its data is answered as what is refused before.
+            Ok(_) | Err(NotCommitted::Refused) => {}
+        }
+        outcome
+    }
+
+    async fn commit(
+        &self,
+        webhooks: Group<Webhook>,
+        due: Instant,
+        source: Arc<SourceMetrics>,
     ) -> Result<Group<Receipt>, NotCommitted> {
         let (answer, answered) = oneshot::channel();
         let lane = Lane::of(webhooks.first.source.as_ref());
@@ -95,6 +123,7 @@ impl Writer {
         room.enter(Waiting {
             lane,
             received,
+            source,
             since: Instant::now(),
             due,
             answer,
@@ -111,7 +140,7 @@ pub(crate) async fn run(
     db: DatabaseConnection,
     Inbox(room): Inbox,
     hints: HintSender,
-    admission: Admission,
+    (admission, commits): (Admission, Arc<Commits>),
     slots: Slots,
     file: Option<FileWatch>,
 ) {
@@ -134,14 +163,15 @@ pub(crate) async fn run(
         // With a single slot nobody would work meanwhile.
         let linger = (slots.count > 1 && batch.len() >= BUSY_BATCH_MIN).then_some(LINGER);
         let (db, hints, file) = (db.clone(), hints.clone(), file.clone());
-        let admission = admission.clone();
+        let (admission, commits) = (admission.clone(), commits.clone());
         let began = admission.with(|controller, now| {
             controller.begins(now);
             now
         });
         last_began = began.into();
         tokio::spawn(async move {
-            commit(db, batch, hints, file).await;
+            let webhooks = commit(db, batch, hints, file).await;
+            commits.ended(webhooks, began.elapsed());
             admission.with(|controller, now| controller.ended(now, began));
             drop(place);
             if let (Some(slot), Some(linger)) = (slot, linger) {
@@ -188,24 +218,25 @@ fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
     in_time
 }
 
+/// Commits a batch and answers it; returns how many webhooks it held.
 async fn commit(
     db: DatabaseConnection,
     waiting: Vec<Waiting>,
     hints: HintSender,
     file: Option<FileWatch>,
-) {
+) -> usize {
     let webhooks = waiting.iter().map(|waiting| waiting.received.len()).sum();
     let mut batch = Vec::with_capacity(webhooks);
     let mut answers = Vec::with_capacity(waiting.len());
     for waiting in waiting {
-        answers.push((waiting.received.len(), waiting.answer));
+        answers.push((waiting.received.len(), waiting.source, waiting.answer));
         waiting.received.put_into(&mut batch);
     }
     failpoint::here(Point::ReceiveBeforeCommit);
     let mut outcomes = match receive(&db, &batch).await {
         Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(error) if lifecycle::refuses_the_data(&error) => {
-            let sizes = answers.iter().map(|(size, _)| *size);
+            let sizes = answers.iter().map(|(size, ..)| *size);
             group_by_group(&db, &batch, sizes).await
         }
         Err(error) => {
@@ -223,11 +254,27 @@ async fn commit(
     hints.send(new.map(|(received, _)| received.id).collect());
     failpoint::here(Point::ReceiveBeforeAnswer);
     let mut outcomes = outcomes.into_iter();
-    for (size, answer) in answers {
+    for (size, source, answer) in answers {
         if let Some(outcome) = Group::of(outcomes.by_ref().take(size)) {
+            count(&source, &outcome);
             // A caller that has gone asks again.
             let _ = answer.send(outcome.all());
         }
+    }
+    webhooks
+}
+
+/// Counts what was committed.
+fn count(source: &SourceMetrics, outcomes: &Group<Result<Receipt, NotCommitted>>) {
+    for receipt in outcomes.iter().flatten() {
+        let outcome = match receipt {
+            Receipt::New => Outcome::Accepted,
+            Receipt::Duplicate {
+                conflict: false, ..
+            } => Outcome::Duplicate,
+            Receipt::Duplicate { conflict: true, .. } => Outcome::Conflict,
+        };
+        source.came_to(outcome, 1);
     }
 }
 

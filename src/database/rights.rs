@@ -30,6 +30,9 @@ const API: Needs = &[
     ("audit", &["SELECT", "INSERT"]),
     ("bulk_retries", &["SELECT", "INSERT", "UPDATE"]),
     ("pauses", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("heard", &["SELECT", "INSERT", "UPDATE"]),
+    ("duties", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("alerts", &["SELECT", "INSERT", "UPDATE"]),
 ];
 /// What a consumer does.
 const CONSUMER: Needs = &[

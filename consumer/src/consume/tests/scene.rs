@@ -47,7 +47,7 @@ impl Scene {
                 db.clone(),
                 queue.name(),
                 settings,
-                watch::Sender::new(false),
+                (Default::default(), tokio::sync::watch::Sender::new(false)),
             ),
             publisher: queue.publisher().await.unwrap(),
             deliveries: queue.deliveries(0),
