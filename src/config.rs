@@ -207,6 +207,28 @@ pub struct Config {
     #[command(flatten)]
     pub retention: Retention,
 
+    /// Where operator events are posted: what has failed, a circuit that opened, a source that fell silent
+    ///
+    /// Grouped, and at most one a minute and kind.
+    #[arg(
+        long,
+        env,
+        global = true,
+        value_name = "ALERT_URL",
+        hide_env_values = true
+    )]
+    pub alert_url: Option<String>,
+
+    /// The key that signs each operator event (Standard Webhooks): whsec_ and the base64 of 24 to 64 bytes
+    #[arg(
+        long,
+        env,
+        global = true,
+        value_name = "ALERT_SECRET",
+        hide_env_values = true
+    )]
+    pub alert_secret: Option<String>,
+
     /// How long /readyz says 503 before a stop, while everything else goes on [default: until every client
     /// that asks every 3s or more often has seen it three times, 10s at most]
     #[arg(

@@ -56,7 +56,7 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Refusals(arguments) => refusals::run(&db, arguments).await,
         Command::Export(arguments) => export::run(&db, arguments).await,
         Command::Summary(arguments) => summary::run(&db, arguments).await,
-        Command::Status(arguments) => status::run(&db, address, arguments).await,
+        Command::Status(arguments) => status::run(&db, config, arguments).await,
         Command::Tail(arguments) => tail::run(&db, arguments).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The process: one binary, several roles. Owns the command line, the environment, the signals and
 //! the log; the only place where both halves of the service meet.
 
+mod alerts;
 mod chosen;
 mod claim;
 mod cli;
@@ -8,10 +9,12 @@ mod completions;
 mod config;
 mod database;
 mod doctor;
+mod duty;
 mod env_file;
 mod erase;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod figures;
 mod files;
 mod given;
 mod in_force;

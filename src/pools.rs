@@ -28,6 +28,24 @@ impl Pools {
         }
     }
 
+    /// Each by its purpose, for whoever counts connections.
+    pub fn by_purpose(&self) -> Vec<(&'static str, DatabaseConnection)> {
+        let api = self.api.iter().flat_map(|databases| {
+            [
+                ("api", databases.write.clone()),
+                ("look-up", databases.read.clone()),
+            ]
+        });
+        // On SQLite the one that writes is for both.
+        let is_own = self
+            .api
+            .as_ref()
+            .is_none_or(|databases| databases.file.is_none());
+        let consumer = self.consumer.iter().filter(|_| is_own);
+        api.chain(consumer.map(|db| ("consumer", db.clone())))
+            .collect()
+    }
+
     /// Any one of them that writes.
     pub fn first(&self) -> &DatabaseConnection {
         match (&self.api, &self.consumer) {

@@ -6,16 +6,18 @@ use anyhow::{Context, bail};
 use api::{Databases, Drain, Needs, Sources, Tokens, alone, relay};
 use consumer::Tenancy;
 use entity::lifecycle;
+use meter::Registry;
 use migration::{Migrator, MigratorTrait};
 use queue::Queue;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts::{self, Post},
     chosen,
     claim::{self, Claim, Guarded, Use},
     config::Config,
-    database, listen, logging, pools,
+    database, duty, figures, listen, logging, pools,
     reread::AGAIN_EVERY,
     role::Role,
     settings,
@@ -65,6 +67,7 @@ async fn start(
     chosen::tell(&config);
     let queue = settings::queue(role, &config)?;
     let work = settings::work(&config)?;
+    let post = Post::of(&config)?;
     let sources = match role.has_api() {
         true => Some(sources::Watch::start(&config)?),
         false => None,
@@ -112,10 +115,25 @@ async fn start(
         lease: role.has_consumer().then_some(has_lease),
     };
     let mut parts = Parts::new();
+    let registry = Registry::default();
+    let process = figures::Process::new(role, queue.clone(), db.by_purpose());
+    let process = Arc::new(process);
+    registry.add(process.clone());
     if let (Some(databases), Some(sources)) = (db.api, sources) {
         let listener = listen::listen(&addresses)?;
         warn_if_open(&listener, &needs.tokens);
-        let watched = (sources.sources(), tokens.tokens());
+        let watched = (sources.sources(), tokens.tokens(), registry.clone());
+        let watch = duty::Resources {
+            write: databases.write.clone(),
+            read: databases.read.clone(),
+            sources: sources.sources(),
+            holders_are_known: !matches!(tenancy, Tenancy::Exclusive),
+            process,
+            database: Arc::default(),
+            post: post.clone(),
+        };
+        registry.add(watch.database.clone());
+        parts.spawn(without_error(duty::run(watch, stop.clone())));
         start_api(
             &mut parts,
             &config,
@@ -128,7 +146,12 @@ async fn start(
     }
     if let Some(addresses) = admin_addresses {
         let listener = listen::listen(&addresses)?;
-        let resources = alone::Resources { listener, needs };
+        let registry = registry.clone();
+        let resources = alone::Resources {
+            listener,
+            needs,
+            registry,
+        };
         let alone = alone::run(settings::api(&config), resources, stop.clone());
         parts.spawn(async move {
             alone.await;
@@ -141,8 +164,16 @@ async fn start(
         let resources = consumer::Resources {
             db,
             queue: queue.clone(),
+            metrics: Arc::default(),
             leased,
         };
+        registry.add(resources.metrics.clone());
+        if let Some(post) = post {
+            let (db, metrics) = (resources.db.clone(), resources.metrics.clone());
+            let circuit =
+                alerts::circuit::run(db, metrics, post, settings::process(), stop.clone());
+            parts.spawn(without_error(circuit));
+        }
         let stop = stop.clone();
         parts.spawn(async move { Ok(consumer::run(settings, resources, stop).await?) });
     }
@@ -150,13 +181,20 @@ async fn start(
     Ok((parts, file))
 }
 
+/// What the HTTP side is told while it runs, and where it tells its figures.
+type Watched = (
+    watch::Receiver<Arc<Sources>>,
+    watch::Receiver<Arc<Tokens>>,
+    Registry,
+);
+
 /// Starts the HTTP side and the relay, which is told by it what to publish.
 fn start_api(
     parts: &mut Parts,
     config: &Config,
     (listener, databases): (TcpListener, Databases),
     queue: &Queue,
-    (sources, tokens): (watch::Receiver<Arc<Sources>>, watch::Receiver<Arc<Tokens>>),
+    (sources, tokens, registry): Watched,
     (drain, stop): (&Drain, &CancellationToken),
 ) {
     let (sender, receiver) = relay::channel();
@@ -164,6 +202,7 @@ fn start_api(
         db: databases.write.clone(),
         queue: queue.clone(),
         hints: receiver,
+        registry: registry.clone(),
     };
     let http = api::Resources {
         listener,
@@ -172,19 +211,20 @@ fn start_api(
         drain: drain.clone(),
         hints: sender,
         sources,
+        registry,
         tokens,
         limits: config.retention.limits(),
     };
     let http = api::run(settings::api(config), http, stop.clone());
     let relay = relay::run(relay::Settings::default(), relay, stop.clone());
-    parts.spawn(async move {
-        http.await;
-        Ok(())
-    });
-    parts.spawn(async move {
-        relay.await;
-        Ok(())
-    });
+    parts.spawn(without_error(http));
+    parts.spawn(without_error(relay));
+}
+
+/// A part that does not end by itself.
+async fn without_error(part: impl Future<Output = ()>) -> anyhow::Result<()> {
+    part.await;
+    Ok(())
 }
 
 /// Says it once, where others than this machine may reach what nothing guards.

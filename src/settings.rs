@@ -70,6 +70,12 @@ pub fn work(config: &Config) -> anyhow::Result<Work> {
     Ok(Work::Http(downstream))
 }
 
+/// How this process is called where there are several.
+pub fn process() -> String {
+    let host = gethostname::gethostname();
+    format!("{}-{}", host.to_string_lossy(), std::process::id())
+}
+
 /// The queue that the settings name.
 pub fn queue(role: Role, config: &Config) -> anyhow::Result<Queue> {
     let Some(url) = config.amqp_url.clone() else {
@@ -88,12 +94,11 @@ pub fn queue(role: Role, config: &Config) -> anyhow::Result<Queue> {
         })
     });
     let ca = ca.transpose()?;
-    let host = gethostname::gethostname();
     let settings = amqp::Settings {
         url,
         ca,
         queue: config.amqp_queue.clone(),
-        process: format!("{}-{}", host.to_string_lossy(), std::process::id()),
+        process: process(),
     };
     let broker = amqp::Broker::new(settings).map_err(|error| BadSetting(error.to_string()))?;
     Ok(Queue::Amqp(broker))

@@ -7,7 +7,7 @@ mod headers;
 mod raw_body;
 mod webhooks;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use entity::Webhook;
 use poem::{Body, Error, Request, http::StatusCode};
@@ -15,12 +15,13 @@ use poem_openapi::{OpenApi, param::Path};
 use source::{Reply, Verdict};
 
 use crate::{
-    BUILT_IN, Sender,
+    BUILT_IN, Sender, Sources,
     admission::Admission,
-    body,
+    body::{self, BodyError},
     gate::Gate,
     lane::Lane,
     look_up::example_source,
+    metrics::{Outcome, SourceMetrics},
     space::Space,
     wire::Tag,
     writer::{Group, NotCommitted, Writer},
@@ -99,10 +100,25 @@ impl Door {
         body: Option<Body>,
     ) -> poem::Result<Answer<ASKED>> {
         let sources = self.gate.sources();
-        let sender = sources.get(name);
-        let sender = sender.filter(|sender| sender.name != BUILT_IN);
-        let sender = sender.ok_or(Error::from_status(StatusCode::NOT_FOUND))?;
+        let known = sources.known(name);
+        let known = known.filter(|(sender, _)| sender.name != BUILT_IN);
+        let (sender, metrics) = known.ok_or(Error::from_status(StatusCode::NOT_FOUND))?;
         let asked = Instant::now();
+        let is_webhook = body.is_some();
+        let answer = (self.answer((&sources, sender, metrics), request, body, asked)).await?;
+        if is_webhook {
+            metrics.answered(answer.status(), asked.elapsed());
+        }
+        Ok(answer)
+    }
+
+    async fn answer<const ASKED: bool>(
+        &self,
+        (sources, sender, metrics): (&Sources, &Sender, &Arc<SourceMetrics>),
+        request: &Request,
+        body: Option<Body>,
+        asked: Instant,
+    ) -> poem::Result<Answer<ASKED>> {
         let mut place = self.space.place(Lane::of(&sender.name));
         let bytes = match body {
             Some(body) => match body::check_coding(request.headers()) {
@@ -113,15 +129,30 @@ impl Door {
         };
         let bytes = match bytes {
             Ok(bytes) => bytes,
-            Err(error) => return Ok(Answer::unread(error, self.admission.retry_after())),
+            Err(error) => {
+                metrics.came_to(
+                    match error {
+                        BodyError::NoSpace => Outcome::Shed,
+                        _ => Outcome::Invalid,
+                    },
+                    1,
+                );
+                return Ok(Answer::unread(error, self.admission.retry_after()));
+            }
         };
         let read = Instant::now();
-        let entry = (self.gate).judge((&sources, sender), request, &bytes, |verdict| {
+        let judge = (sources, sender, &**metrics);
+        let entry = (self.gate).judge(judge, request, &bytes, |verdict| {
             entry(sender, request, verdict)
         });
         match entry {
-            Entry::Events(Some(webhooks)) => self.commit(sender, webhooks, (asked, read)).await,
-            Entry::Events(None) => Ok(self.not_committed(NotCommitted::Refused)),
+            Entry::Events(Some(webhooks)) => {
+                (self.commit((sender, metrics), webhooks, (asked, read))).await
+            }
+            Entry::Events(None) => {
+                metrics.came_to(Outcome::Invalid, 1);
+                Ok(self.not_committed(NotCommitted::Refused))
+            }
             Entry::Question(reply) => Ok(Answer::reply(&reply)),
             Entry::Refused(405) => Err(Error::from_status(StatusCode::METHOD_NOT_ALLOWED)),
             Entry::Refused(status) => Ok(Answer::refused(status, self.admission.retry_after())),
@@ -131,13 +162,16 @@ impl Door {
     /// Answers when all are committed. The first time and each time after the sender is answered the same.
     async fn commit<const ASKED: bool>(
         &self,
-        sender: &Sender,
+        (sender, metrics): (&Sender, &Arc<SourceMetrics>),
         webhooks: Vec<Webhook>,
         (asked, read): (Instant, Instant),
     ) -> poem::Result<Answer<ASKED>> {
         if let Some(webhooks) = Group::of(webhooks) {
             let due = (self.admission).with(|controller, _| controller.due(asked, read));
-            if let Err(why) = self.writer.receive(webhooks, due).await {
+            if let Err(why) = self.writer.receive(webhooks, due, metrics).await {
+                if why == NotCommitted::Refused {
+                    metrics.came_to(Outcome::Invalid, 1);
+                }
                 return Ok(self.not_committed(why));
             }
         }

@@ -7,7 +7,7 @@ use entity::{
     SourceName,
     lifecycle::{
         Range,
-        failed::{PORTION, failed},
+        failed::{Failed, PORTION, failed},
     },
 };
 use poem::http::StatusCode;
@@ -145,11 +145,22 @@ pub async fn load(
             }
         }
     }
-    let data = groups.sorted().into_iter().map(FailureGroup::from);
     Ok(FailureGroups {
-        data: data.collect(),
+        data: told(groups),
         more,
     })
+}
+
+/// Groups failures that somebody else has read, the largest group first.
+pub fn grouped(failed: impl IntoIterator<Item = Failed>) -> Vec<FailureGroup> {
+    let mut groups = Groups::default();
+    failed.into_iter().for_each(|failed| groups.add(failed));
+    told(groups)
+}
+
+fn told(groups: Groups) -> Vec<FailureGroup> {
+    let groups = groups.sorted().into_iter();
+    groups.map(FailureGroup::from).collect()
 }
 
 impl From<Group> for FailureGroup {

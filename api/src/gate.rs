@@ -7,7 +7,7 @@ use source::Verdict;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::{Sender, Sources, refusals::Ledger};
+use crate::{Sender, Sources, metrics::SourceMetrics, refusals::Ledger};
 
 /// What is refused with this status was no webhook.
 const NO_WEBHOOK: u16 = 405;
@@ -35,11 +35,16 @@ impl Gate {
         let Some(sources) = self.guarded() else {
             return true;
         };
+        let metrics = sources.built_in_metrics();
         sources.built_in().is_none_or(|sender| {
             show(sender, request, body, |shown| {
                 let proof = sender.source.prove(shown);
-                if let Err(refusal) = &proof {
-                    self.ledger.note((&sources, sender), shown, refusal);
+                match &proof {
+                    Ok(secret) => metrics.proven(*secret),
+                    Err(refusal) => {
+                        metrics.refused(refusal.reason);
+                        self.ledger.note((&sources, sender), shown, refusal);
+                    }
                 }
                 proof.is_ok()
             })
@@ -55,17 +60,21 @@ impl Gate {
     /// Has a source judge a request, and hands the verdict on while what it borrows is there. Who is refused is noted.
     pub(crate) fn judge<T>(
         &self,
-        (sources, sender): (&Sources, &Sender),
+        (sources, sender, metrics): (&Sources, &Sender, &SourceMetrics),
         request: &Request,
         body: &[u8],
         then: impl FnOnce(Verdict<'_>) -> T,
     ) -> T {
         show(sender, request, body, |shown| {
-            let verdict = sender.source.judge(shown);
-            if let Verdict::Refused(refusal) = &verdict
-                && refusal.status != NO_WEBHOOK
-            {
-                self.ledger.note((sources, sender), shown, refusal);
+            let (verdict, secret) = sender.source.judge_by(shown);
+            match (&verdict, secret) {
+                (Verdict::Refused(refusal), _) if refusal.status != NO_WEBHOOK => {
+                    metrics.refused(refusal.reason);
+                    self.ledger.note((sources, sender), shown, refusal);
+                }
+                // What a new address is asked proves nothing, and may not be signed at all.
+                (_, Some(secret)) => metrics.proven(secret),
+                _ => {}
             }
             then(verdict)
         })

@@ -24,11 +24,13 @@ pub mod failures;
 pub mod file_watch;
 mod gate;
 mod health;
+mod heard;
 mod json;
 mod lane;
 pub mod list;
 mod look_up;
 pub mod mend;
+mod metrics;
 mod openapi;
 mod operate;
 mod partitions;
@@ -41,6 +43,7 @@ pub mod retention;
 mod routes;
 #[cfg(test)]
 mod scene;
+mod scrape;
 mod serve;
 mod shed;
 mod slots;
@@ -69,11 +72,14 @@ pub use drain::Drain;
 pub use file_watch::FileWatch;
 use gate::Gate;
 pub use health::Needs;
+use meter::Registry;
+use metrics::{Commits, Metrics, Requests};
 pub use problem::FieldError;
 use relay::HintSender;
 use repeats::Repeats;
 pub use routes::openapi;
 use routes::{Listeners, Ways};
+use scrape::Scrape;
 use serve::Entrance;
 pub use serve::Settings;
 use shed::Shedder;
@@ -99,6 +105,8 @@ pub struct Resources {
     pub hints: HintSender,
     /// Who may send, as it is now.
     pub sources: watch::Receiver<Arc<Sources>>,
+    /// Where figures are written.
+    pub registry: Registry,
     /// Who may look anything up, as it is now.
     pub tokens: watch::Receiver<Arc<Tokens>>,
     /// For how long things are kept.
@@ -120,6 +128,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         drain,
         hints,
         sources,
+        registry,
         tokens,
         limits,
     } = resources;
@@ -140,13 +149,27 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         tracing::info!(event = "listening", "listening on http://{address}");
     }
     let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
-    let needs = routes::needs(&databases, queue, drain.clone(), sources, tokens);
-    let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
+    let needs = routes::needs(&databases, queue, drain.clone(), sources.clone(), tokens);
+    let scrape = Scrape {
+        registry: registry.clone(),
+        access: access.clone(),
+    };
+    let (endpoint, paths) = routes::routes(&ways, &databases, needs, (access, scrape), &listeners);
+    let requests = Arc::new(Requests::new(paths));
+    let commits = Arc::new(Commits::default());
+    registry.add(Arc::new(Metrics {
+        sources: sources.clone(),
+        requests: requests.clone(),
+        commits: commits.clone(),
+        admission: admission.clone(),
+        queued: inbox.queued(),
+    }));
     drop(ways);
     let entrance = Entrance {
         listener,
         connections_max: CONNECTIONS_MAX,
         shedder: Some(shedder),
+        requests: Some(requests),
     };
     let Databases {
         write,
@@ -165,6 +188,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             stop.clone()
         )),
         partitions::run(write.clone(), stop.clone()),
+        heard::run(write.clone(), sources, stop.clone()),
         operate::run(write.clone(), stop.clone()),
         waiting::run(read, listeners.waiting, stop.clone()),
         refusals::run(write.clone(), lines, stop.clone()),
@@ -175,6 +199,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
                 db: write,
                 hints,
                 repeats,
+                commits,
                 file,
             },
             inbox,

@@ -6,6 +6,8 @@ use entity::name::BUILT_IN;
 
 /// Where the built-in source's webhooks arrive.
 pub(crate) const WEBHOOKS: &str = "/v1/webhooks/transactions";
+/// Where those of all others do, as it is documented.
+pub(crate) const OF_A_SOURCE: &str = "/v1/webhooks/{source}";
 /// Before the name of each source.
 const SOURCES: &str = "/v1/webhooks/";
 /// Where balancers and orchestrators ask.

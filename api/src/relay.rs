@@ -2,18 +2,23 @@
 //! the outbox (after a crash, an outage, a lost hint) it finds by a sweep. Both go the same way.
 
 mod hints;
+mod metrics;
 mod notes;
 mod returned;
 mod session;
 mod settings;
 mod sweep;
 
+use std::sync::Arc;
+
+use meter::Registry;
 use queue::{Backoff, Error, Queue};
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use hints::DUE_IN;
 pub use hints::{HintReceiver, HintSender, channel};
+use metrics::Metrics;
 use session::{Session, State};
 pub use settings::Settings;
 
@@ -25,6 +30,8 @@ pub struct Resources {
     pub queue: Queue,
     /// What has just been committed.
     pub hints: HintReceiver,
+    /// Where figures are written.
+    pub registry: Registry,
 }
 
 /// Publishes until the hints end and everything published is confirmed and noted, or, if the broker is out of
@@ -34,9 +41,12 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         db,
         queue,
         mut hints,
+        registry,
     } = resources;
     let mut backoff = Backoff::new();
-    let mut state = State::new(settings, &db, &queue);
+    let metrics = Arc::new(Metrics::default());
+    registry.add(metrics.clone());
+    let mut state = State::new(settings, &db, &queue, metrics);
     loop {
         let publisher = tokio::select! {
             publisher = queue.publisher() => publisher,

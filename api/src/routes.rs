@@ -1,9 +1,11 @@
 //! Which path leads where, and the document that says so.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get, middleware::CatchPanic,
+    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, get,
+    http::{Method, StatusCode},
+    middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
@@ -26,9 +28,11 @@ use crate::{
     health::{Health, Needs},
     list::List,
     mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
+    metrics::{Outcome, SourceMetrics},
     openapi::Described,
     paths,
     refusals::{self, Refusals},
+    scrape::Scrape,
     slots::Slots,
     source_transactions::SourceTransactions,
     space::Space,
@@ -39,6 +43,8 @@ use crate::{
     writer::{self, Writer},
 };
 
+/// What answers, and is no part of the document.
+const UNDOCUMENTED: [&str; 3] = ["/docs", "/openapi.json", "/metrics"];
 /// The content type of `/docs`.
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -91,7 +97,12 @@ impl Ways {
             writer: self.writer.clone(),
             admission: self.admission.clone(),
             gate: self.gate.clone(),
+            metrics: self.built_in(),
         }
+    }
+
+    fn built_in(&self) -> Arc<SourceMetrics> {
+        self.gate.sources().built_in_metrics().clone()
     }
 
     fn door(&self) -> Door {
@@ -202,25 +213,29 @@ pub(crate) fn needs(
     }
 }
 
-/// Everything that answers.
+/// Everything that answers, and the routes that lead there, as they are documented.
 pub(crate) fn routes(
     ways: &Ways,
     databases: &Databases,
     needs: Needs,
-    access: Access,
+    (access, scrape): (Access, Scrape),
     listeners: &Listeners,
-) -> impl Endpoint<Output = Response> + use<> {
+) -> (impl Endpoint<Output = Response> + use<>, Vec<String>) {
     let service = service(ways, databases, needs, listeners);
+    let mut routes = documented(&service.spec());
+    routes.extend(UNDOCUMENTED.map(str::to_owned));
     let docs = Document::new(HTML, service.swagger_ui_html());
     let openapi = Document::new("application/json", service.spec());
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))
+        .at("/metrics", get(scrape))
         .nest("/", service)
         .data(access);
     let webhooks = operations(ways.webhooks()).into_values();
     let events = operations(ways.door()).into_iter();
-    TopLevel {
+    let endpoint = TopLevel {
+        metrics: ways.built_in(),
         webhooks: webhooks.fold(RouteMethod::new(), |_, operations| operations),
         events: events.fold(Route::new(), |route, (path, operations)| {
             route.at(path, operations)
@@ -228,16 +243,32 @@ pub(crate) fn routes(
         others,
     }
     .around(edge::around)
-    .with(CatchPanic::new().with_handler(edge::panicked))
+    .with(CatchPanic::new().with_handler(edge::panicked));
+    (endpoint, routes)
+}
+
+/// The paths of an OpenAPI document.
+fn documented(openapi: &str) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Paths {
+        paths: HashMap<String, serde::de::IgnoredAny>,
+    }
+    // It is ours, and a test reads it.
+    let read = serde_json::from_str(openapi);
+    read.map_or_else(
+        |_| Vec::new(),
+        |Paths { paths }| paths.into_keys().collect(),
+    )
 }
 
 /// What answers at an address for operators alone.
-pub(crate) fn health(needs: Needs) -> impl Endpoint<Output = Response> + use<> {
+pub(crate) fn alone(needs: Needs, scrape: Scrape) -> impl Endpoint<Output = Response> + use<> {
     let health = operations(Health::new(needs)).into_iter();
     let route = health.fold(Route::new(), |route, (path, operations)| {
         route.at(path, operations)
     });
     route
+        .at("/metrics", get(scrape))
         .around(edge::around)
         .with(CatchPanic::new().with_handler(edge::panicked))
 }
@@ -260,6 +291,8 @@ fn operations(api: impl OpenApi) -> HashMap<String, RouteMethod> {
 
 /// Tells webhooks from everything else, because the way through the routes costs as much as reading one.
 struct TopLevel<E> {
+    /// What is counted of the built-in source.
+    metrics: Arc<SourceMetrics>,
     /// Of the built-in source.
     webhooks: RouteMethod,
     /// Of all others.
@@ -272,9 +305,30 @@ impl<E: Endpoint<Output = Response>> Endpoint for TopLevel<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         match request.uri().path() {
-            paths::WEBHOOKS => self.webhooks.call(request).await,
+            paths::WEBHOOKS => self.receive(request).await,
             path if paths::tidy_source(path).is_some() => self.events.call(request).await,
             _ => self.others.call(request).await,
         }
+    }
+}
+
+impl<E> TopLevel<E> {
+    /// A webhook of the built-in source.
+    async fn receive(&self, request: Request) -> poem::Result<Response> {
+        if request.method() != Method::POST {
+            return self.webhooks.call(request).await;
+        }
+        let began = Instant::now();
+        let answer = self.webhooks.call(request).await;
+        let status = match &answer {
+            Ok(response) => response.status(),
+            Err(error) => error.status(),
+        };
+        self.metrics.answered(status, began.elapsed());
+        // What is not proven has been counted as that.
+        if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
+            self.metrics.came_to(Outcome::Invalid, 1);
+        }
+        answer
     }
 }

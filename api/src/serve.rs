@@ -7,7 +7,11 @@
 mod places;
 mod socket;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
@@ -19,7 +23,7 @@ use poem::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Drain, shed::Shedder};
+use crate::{Drain, metrics::Requests, shed::Shedder};
 use places::{Guest, Places};
 use socket::Socket;
 
@@ -44,6 +48,8 @@ pub(crate) struct Entrance {
     pub(crate) connections_max: usize,
     /// What stands before the endpoint, if webhooks come in here.
     pub(crate) shedder: Option<Shedder>,
+    /// Where requests are counted, if they are.
+    pub(crate) requests: Option<Arc<Requests>>,
 }
 
 /// Serves `endpoint` until `stop`; then lets open requests end.
@@ -58,6 +64,7 @@ pub(crate) async fn run(
         listener,
         connections_max,
         shedder,
+        requests,
     } = entrance;
     let places = Places::new(connections_max);
     let graceful = GracefulShutdown::new();
@@ -68,6 +75,7 @@ pub(crate) async fn run(
         ),
         shedder,
         endpoint,
+        requests,
         drain,
     });
     while let Some((stream, peer)) = accept(&listener, &stop).await {
@@ -131,6 +139,7 @@ struct Answers<E> {
     local: LocalAddr,
     shedder: Option<Shedder>,
     endpoint: E,
+    requests: Option<Arc<Requests>>,
     drain: Drain,
 }
 
@@ -144,6 +153,10 @@ fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         guest.asks();
         let (answers, guest, remote) = (answers.clone(), guest.clone(), remote.clone());
+        let began = Instant::now();
+        let requests = answers.requests.as_ref();
+        let route = requests.map(|requests| requests.route(request.uri().path()));
+        let method = request.method().clone();
         async move {
             let shedder = answers.shedder.as_ref();
             let mut response = if let Some(shedder) = shedder.filter(|it| it.sheds(&request)) {
@@ -158,6 +171,10 @@ fn connection(
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             guest.is_answered(headers.contains_key(header::CONNECTION));
+            let (status, after) = (response.status(), began.elapsed());
+            if let (Some(requests), Some(route)) = (&answers.requests, route) {
+                requests.answered(route, &method, status, after);
+            }
             Ok::<_, std::convert::Infallible>(response)
         }
     });

@@ -3,7 +3,11 @@
 //! This stands before poem and the routes: under overload these answers are most of the work, and a request that is not
 //! converted and routed leaves its time to those that are let in.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entity::name::BUILT_IN;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -20,6 +24,7 @@ use crate::{
     admission::Admission,
     json::BODY_BYTES_MAX,
     lane::Lane,
+    metrics::{Outcome, SourceMetrics},
     paths,
     problem::{self, Problem},
     writer::{NotCommitted, Writer},
@@ -88,6 +93,8 @@ impl Shedder {
         &self,
         request: Request<impl Body>,
     ) -> Response<BoxBody<Bytes, io::Error>> {
+        let began = Instant::now();
+        let source = self.metrics(request.uri().path());
         let is_read = discard(request).await;
         let hold = self.admission.with(|controller, now| controller.hold(now));
         // A timer's grain is a millisecond: less is not worth one.
@@ -104,7 +111,21 @@ impl Shedder {
         if !is_read {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(source) = source {
+            source.came_to(Outcome::Shed, 1);
+            source.answered(response.status(), began.elapsed());
+        }
         response
+    }
+
+    /// What is counted of the source that a path names, if there is such a one.
+    fn metrics(&self, path: &str) -> Option<Arc<SourceMetrics>> {
+        let name = paths::source(path)?;
+        let sources = self.sources.borrow();
+        match &*name {
+            BUILT_IN => Some(sources.built_in_metrics().clone()),
+            name => sources.known(name).map(|(_, metrics)| metrics.clone()),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Who may send: the sources as they are configured at one moment. Data alone; what reads it from files and variables, and
 //! reads those again, is elsewhere.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use entity::name::BUILT_IN;
 use source::Source;
+
+use crate::metrics::SourceMetrics;
 
 /// One sender, as the HTTP side sees it.
 #[derive(Debug)]
@@ -19,35 +21,80 @@ pub struct Sender {
     /// The address by which the sender knows us, without a query. It is there wherever that is signed
     /// ([`Source::signs_url`]).
     pub public_url: Option<String>,
+    /// Without a genuine event for so long it is silent, and operators are told.
+    pub silent_after: Option<Duration>,
 }
 
 /// All of them, as they are at one moment: a request is judged by one snapshot.
 #[derive(Debug, Default)]
 pub struct Sources {
-    by_name: BTreeMap<String, Arc<Sender>>,
+    by_name: BTreeMap<String, Known>,
+    /// Of the built-in source, which is there without a secret, too.
+    built_in: Arc<SourceMetrics>,
     faults: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Known {
+    sender: Arc<Sender>,
+    metrics: Arc<SourceMetrics>,
 }
 
 impl Sources {
     /// `faults`: see [`faults`](Self::faults).
     pub fn new(senders: impl IntoIterator<Item = Arc<Sender>>, faults: Vec<String>) -> Self {
-        let senders = senders.into_iter();
+        Self::default().followed_by(senders, faults)
+    }
+
+    /// These instead. What was counted of those that stay goes on.
+    pub fn followed_by(
+        &self,
+        senders: impl IntoIterator<Item = Arc<Sender>>,
+        faults: Vec<String>,
+    ) -> Self {
+        let senders = senders.into_iter().map(|sender| {
+            let metrics = match self.by_name.get(&sender.name) {
+                _ if sender.name == BUILT_IN => self.built_in.clone(),
+                Some(known) => known.metrics.clone(),
+                None => Arc::default(),
+            };
+            (sender.name.clone(), Known { sender, metrics })
+        });
         Self {
-            by_name: senders
-                .map(|sender| (sender.name.clone(), sender))
-                .collect(),
+            by_name: senders.collect(),
+            built_in: self.built_in.clone(),
             faults,
         }
     }
 
     /// The one of this name, to the letter.
     pub fn get(&self, name: &str) -> Option<&Arc<Sender>> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|known| &known.sender)
+    }
+
+    /// The same, with what is counted of it.
+    pub(crate) fn known(&self, name: &str) -> Option<(&Arc<Sender>, &Arc<SourceMetrics>)> {
+        let known = self.by_name.get(name)?;
+        Some((&known.sender, &known.metrics))
+    }
+
+    /// What is counted of the built-in source.
+    pub(crate) fn built_in_metrics(&self) -> &Arc<SourceMetrics> {
+        &self.built_in
+    }
+
+    /// What is counted of each source, by name; of the built-in one, too.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = (&str, &SourceMetrics)> {
+        let others = self.by_name.iter();
+        let others = others.map(|(name, known)| (name.as_str(), &*known.metrics));
+        [(BUILT_IN, &*self.built_in)]
+            .into_iter()
+            .chain(others.filter(|(name, _)| *name != BUILT_IN))
     }
 
     /// All, in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Sender>> {
-        self.by_name.values()
+        self.by_name.values().map(|known| &known.sender)
     }
 
     /// The built-in source, if it has been given a secret.
@@ -81,6 +128,7 @@ mod tests {
             source: Source::new(&settings, &credentials).unwrap(),
             body_bytes_max: 1024,
             public_url: None,
+            silent_after: None,
         })
     }
 
@@ -97,6 +145,17 @@ mod tests {
         let sources = Sources::new([sender(BUILT_IN)], vec!["a sentence".into()]);
         assert!(sources.built_in().is_some());
         assert_eq!(sources.faults(), ["a sentence"]);
+    }
+
+    #[test]
+    fn what_was_counted_of_a_source_stays_with_it() {
+        let before = Sources::new([sender("stripe"), sender("acme")], Vec::new());
+        before.built_in_metrics().proven(0);
+        before.known("stripe").unwrap().1.proven(0);
+        let after = before.followed_by([sender("stripe"), sender(BUILT_IN)], Vec::new());
+        let heard = after.metrics();
+        let heard: Vec<_> = heard.map(|(name, m)| (name, m.take_heard())).collect();
+        assert_eq!(heard, [(BUILT_IN, true), ("stripe", true)]);
     }
 
     #[test]

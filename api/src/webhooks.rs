@@ -3,6 +3,8 @@
 mod extra;
 mod parse;
 
+use std::sync::Arc;
+
 use entity::{Status, TransactionId, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::{Request, http::StatusCode};
@@ -13,6 +15,7 @@ use crate::{
     body::BodyError,
     gate::Gate,
     json::{Body, Json},
+    metrics::SourceMetrics,
     problem::Problem,
     wire::{Accepted, Tag, Webhook},
     writer::{Group, NotCommitted, Writer},
@@ -30,6 +33,7 @@ pub(crate) struct Webhooks {
     pub(crate) writer: Writer,
     pub(crate) admission: Admission,
     pub(crate) gate: Gate,
+    pub(crate) metrics: Arc<SourceMetrics>,
 }
 
 #[derive(ApiResponse)]
@@ -95,8 +99,12 @@ impl Webhooks {
         };
         let transaction_id = webhook.transaction_id.clone();
         let due = (self.admission).with(|controller, _| controller.due(body.asked, body.read));
-        match self.writer.receive(Group::one(webhook), due).await {
-            Ok(receipts) => accepted(transaction_id, receipts.first),
+        let received = (self.writer).receive(Group::one(webhook), due, &self.metrics);
+        match received.await {
+            Ok(receipts) => {
+                self.metrics.heard();
+                accepted(transaction_id, receipts.first)
+            }
             Err(why) => not_committed(why, self.admission.retry_after()),
         }
     }

@@ -31,12 +31,14 @@ use crate::{
     FileWatch,
     admission::Admission,
     lane::{Ahead, Lane},
+    metrics::{Commits, Outcome, SourceMetrics},
     relay::{self, HintSender},
     repeats::Repeats,
     slots::{BATCH_MAX, Slots},
 };
 pub(crate) use group::Group;
 pub(crate) use not_committed::NotCommitted;
+pub(crate) use room::Queued;
 use room::{Room, Waiting};
 
 /// A batch of so many requests says that more are on their way.
@@ -60,6 +62,13 @@ impl Drop for Entrance {
 
 pub(crate) struct Inbox(Arc<Room>);
 
+impl Inbox {
+    /// For whoever counts what waits.
+    pub(crate) fn queued(&self) -> Queued {
+        Queued::of(&self.0)
+    }
+}
+
 /// A writer's two ends. The inbox ends when the last writer is dropped.
 pub(crate) fn channel() -> (Writer, Inbox) {
     let room = Arc::new(Room::default());
@@ -80,11 +89,30 @@ impl Writer {
     }
 
     /// Waits until the webhooks are committed, all of them, and says at `due` at the latest what became of them. They are of
-    /// one source.
+    /// one source, and what becomes of them is counted there.
     pub(crate) async fn receive(
         &self,
         webhooks: Group<Webhook>,
         due: Instant,
+        source: &Arc<SourceMetrics>,
+    ) -> Result<Group<Receipt>, NotCommitted> {
+        let count = webhooks.len();
+        let outcome = self.commit(webhooks, due, source.clone()).await;
+        match outcome {
+            Err(NotCommitted::TooMuch) => source.came_to(Outcome::Shed, count),
+            Err(NotCommitted::InTime) => source.came_to(Outcome::NotCommitted, count),
+            // Whoever commits them counts them, whether their sender still waits or not; and what the database refuses for
+            // its data is answered as what is refused before.
+            Ok(_) | Err(NotCommitted::Refused) => {}
+        }
+        outcome
+    }
+
+    async fn commit(
+        &self,
+        webhooks: Group<Webhook>,
+        due: Instant,
+        source: Arc<SourceMetrics>,
     ) -> Result<Group<Receipt>, NotCommitted> {
         let (answer, answered) = oneshot::channel();
         let lane = Lane::of(webhooks.first.source.as_ref());
@@ -96,6 +124,7 @@ impl Writer {
         room.enter(Waiting {
             lane,
             received,
+            source,
             since: Instant::now(),
             due,
             answer,
@@ -115,6 +144,8 @@ pub(crate) struct Resources {
     pub(crate) hints: HintSender,
     /// Where it is counted what had come before.
     pub(crate) repeats: Repeats,
+    /// Where it is counted what is committed, and how long that takes.
+    pub(crate) commits: Arc<Commits>,
     /// The SQLite file that the database is, if it is one.
     pub(crate) file: Option<FileWatch>,
 }
@@ -144,7 +175,7 @@ pub(crate) async fn run(
         }
         // With a single slot nobody would work meanwhile.
         let linger = (slots.count > 1 && batch.len() >= BUSY_BATCH_MIN).then_some(LINGER);
-        let resources = resources.clone();
+        let (resources, commits) = (resources.clone(), resources.commits.clone());
         let admission = admission.clone();
         let began = admission.with(|controller, now| {
             controller.begins(now);
@@ -152,7 +183,8 @@ pub(crate) async fn run(
         });
         last_began = began.into();
         tokio::spawn(async move {
-            commit(resources, batch).await;
+            let webhooks = commit(resources, batch).await;
+            commits.ended(webhooks, began.elapsed());
             admission.with(|controller, now| controller.ended(now, began));
             drop(place);
             if let (Some(slot), Some(linger)) = (slot, linger) {
@@ -199,25 +231,27 @@ fn in_time(admission: &Admission, batch: &mut Vec<Waiting>) -> Vec<Waiting> {
     in_time
 }
 
-async fn commit(resources: Resources, waiting: Vec<Waiting>) {
+/// Commits a batch and answers it; returns how many webhooks it held.
+async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
     let Resources {
         db,
         hints,
         repeats,
         file,
+        ..
     } = resources;
     let webhooks = waiting.iter().map(|waiting| waiting.received.len()).sum();
     let mut batch = Vec::with_capacity(webhooks);
     let mut answers = Vec::with_capacity(waiting.len());
     for waiting in waiting {
-        answers.push((waiting.received.len(), waiting.answer));
+        answers.push((waiting.received.len(), waiting.source, waiting.answer));
         waiting.received.put_into(&mut batch);
     }
     failpoint::here(Point::ReceiveBeforeCommit);
     let mut outcomes = match receive(&db, &batch).await {
         Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(error) if lifecycle::refuses_the_data(&error) => {
-            let sizes = answers.iter().map(|(size, _)| *size);
+            let sizes = answers.iter().map(|(size, ..)| *size);
             group_by_group(&db, &batch, sizes).await
         }
         Err(error) => {
@@ -236,11 +270,27 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) {
     repeats.note(outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()));
     failpoint::here(Point::ReceiveBeforeAnswer);
     let mut outcomes = outcomes.into_iter();
-    for (size, answer) in answers {
+    for (size, source, answer) in answers {
         if let Some(outcome) = Group::of(outcomes.by_ref().take(size)) {
+            count(&source, &outcome);
             // A caller that has gone asks again.
             let _ = answer.send(outcome.all());
         }
+    }
+    webhooks
+}
+
+/// Counts what was committed.
+fn count(source: &SourceMetrics, outcomes: &Group<Result<Receipt, NotCommitted>>) {
+    for receipt in outcomes.iter().flatten() {
+        let outcome = match receipt {
+            Receipt::New => Outcome::Accepted,
+            Receipt::Duplicate {
+                conflict: false, ..
+            } => Outcome::Duplicate,
+            Receipt::Duplicate { conflict: true, .. } => Outcome::Conflict,
+        };
+        source.came_to(outcome, 1);
     }
 }
 

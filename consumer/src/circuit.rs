@@ -142,6 +142,14 @@ impl Circuit {
         }
     }
 
+    /// Why it is not closed, in a word.
+    pub(crate) fn because(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Closed { .. } => None,
+            State::Open { reason, .. } | State::HalfOpen { reason, .. } => Some(reason.name()),
+        }
+    }
+
     /// Ends what has ended by the time.
     fn wake(&mut self, now: Instant) {
         match &mut self.state {

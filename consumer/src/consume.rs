@@ -30,8 +30,8 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, suspects::Suspects,
-    work::Running,
+    Metrics, Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, metrics::OfSource,
+    suspects::Suspects, work::Running,
 };
 use large::{LARGE_BYTES_MAX, Large};
 pub(crate) use run::run;
@@ -89,6 +89,9 @@ struct Consumer {
     next_record: Instant,
     look_at_queue: Interval,
     look_at_pauses: Interval,
+    metrics: Arc<Metrics>,
+    /// Where the end of a transaction is counted whose last call has ended, until that is committed.
+    ended: HashMap<Uuid, Arc<OfSource>>,
 }
 
 /// What was asked for, in whose name, and what came of it.
@@ -115,9 +118,11 @@ impl Consumer {
         db: DatabaseConnection,
         queue: &str,
         settings: Settings,
-        leased: watch::Sender<bool>,
+        (metrics, leased): (Arc<Metrics>, watch::Sender<bool>),
     ) -> Self {
         Self {
+            metrics,
+            ended: HashMap::new(),
             lease: Lease::new(db.clone(), settings.tenancy, leased),
             db,
             queue: queue.to_owned(),

@@ -86,6 +86,14 @@ impl Lease {
         }
     }
 
+    /// Whether one is needed, and until when it runs.
+    pub(crate) fn runs(&self) -> (bool, Option<Instant>) {
+        match self {
+            Self::NotNeeded => (false, None),
+            Self::Needed(lease) => (true, lease.granted.borrow().map(|grant| grant.until)),
+        }
+    }
+
     /// Waits until the lease has begun or is lost. May be dropped and called again.
     ///
     /// # Errors

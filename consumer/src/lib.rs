@@ -19,11 +19,14 @@ mod error;
 mod fixtures;
 mod in_flight;
 mod lease;
+mod metrics;
 mod peers;
 mod schedule;
 mod settings;
 mod suspects;
 pub mod work;
+
+use std::sync::Arc;
 
 use queue::Queue;
 use sea_orm::DatabaseConnection;
@@ -31,6 +34,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
+pub use metrics::{Circuit, Metrics};
 pub use schedule::{NoSchedule, Schedule};
 pub use settings::{Settings, Tenancy};
 pub use work::Work;
@@ -41,6 +45,8 @@ pub struct Resources {
     pub db: DatabaseConnection,
     /// Where messages come from.
     pub queue: Queue,
+    /// What is counted in, for whoever writes that.
+    pub metrics: Arc<Metrics>,
     /// Where it says whether it may work: it has a lease, or needs none.
     pub leased: watch::Sender<bool>,
 }
@@ -57,7 +63,12 @@ pub async fn run(
     resources: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let reclaim = peers::reclaim(resources.db.clone(), settings.tenancy, stop.clone());
+    let reclaim = peers::reclaim(
+        resources.db.clone(),
+        settings.tenancy,
+        resources.metrics.clone(),
+        stop.clone(),
+    );
     let consume = consume::run(settings, resources, stop);
     tokio::select! {
         biased;

@@ -2,7 +2,7 @@
 //! be set forward or back while everybody is well, and a consumer that is dead may have left a lease that runs for
 //! hours by it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use entity::lifecycle::{self, Pass, lease::Renewal};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Tenancy;
+use crate::{Metrics, Tenancy};
 
 /// Looks in the length of a lease.
 const LOOKS: u32 = 4;
@@ -77,7 +77,12 @@ impl Peers {
 }
 
 /// Looks after what dead consumers have left, until `stop`.
-pub(crate) async fn reclaim(db: DatabaseConnection, tenancy: Tenancy, stop: CancellationToken) {
+pub(crate) async fn reclaim(
+    db: DatabaseConnection,
+    tenancy: Tenancy,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
     let Tenancy::Shared { lease, .. } = tenancy else {
         return;
     };
@@ -85,6 +90,7 @@ pub(crate) async fn reclaim(db: DatabaseConnection, tenancy: Tenancy, stop: Canc
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reclaimer = Reclaimer {
         db,
+        metrics,
         peers: Peers::default(),
         dead: HashMap::new(),
         pass: Pass::default(),
@@ -98,6 +104,7 @@ pub(crate) async fn reclaim(db: DatabaseConnection, tenancy: Tenancy, stop: Canc
 
 struct Reclaimer {
     db: DatabaseConnection,
+    metrics: Arc<Metrics>,
     peers: Peers,
     /// Since when each has been known to be dead.
     dead: HashMap<Uuid, Instant>,
@@ -158,6 +165,7 @@ impl Reclaimer {
                 }
             }
         }
+        self.metrics.reclaimed(freed);
         if freed > 0 {
             tracing::warn!(
                 event = "reclaimed",

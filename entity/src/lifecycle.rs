@@ -1,7 +1,8 @@
 //! A transaction's life, statement by statement, in the order in which they happen:
 //! [`receive`], the relay's [`due`], [`take`], [`jobs`] and [`record`](record()) (the consumer's, who works under a
 //! [`lease`]), what operators do ([`operate`]), and what changes nothing: [`read`](mod@read), [`list`],
-//! and [`overview`], [`failed`] and [`place`] for operators.
+//! and [`overview`], [`failed`] and [`place`] for operators. Beside that: which process has a [`duty`], what is there
+//! ([`figures`]), which source was last [`heard`] of when, and what operators were told ([`alert`]).
 //!
 //! An unfinished transaction has its row in `outbox` while it is in the queue or in a consumer's hands, or
 //! should be, and in `retries` while it certainly is neither: it waits for its next attempt, or its consumer died. A
@@ -26,11 +27,14 @@ use crate::{
     statement::{self, LOOK_THROUGH, execute, query},
 };
 
+pub mod alert;
 pub mod due;
 pub mod duty;
 pub mod erase;
 pub mod events;
 pub mod failed;
+pub mod figures;
+pub mod heard;
 mod job;
 pub mod lease;
 pub mod list;

@@ -19,6 +19,7 @@ mod m20261128_000007_keys_of_what_is_there;
 mod m20261128_000008_sources;
 mod m20261128_000009_operators;
 mod m20261128_000010_retention;
+mod m20261128_000011_alerts;
 mod migrator;
 
 pub use migrator::{Migrator, needed, pending};
@@ -40,6 +41,7 @@ impl MigratorTrait for History {
             Box::new(m20261128_000008_sources::Migration),
             Box::new(m20261128_000009_operators::Migration),
             Box::new(m20261128_000010_retention::Migration),
+            Box::new(m20261128_000011_alerts::Migration),
         ]
     }
 }

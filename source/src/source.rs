@@ -70,27 +70,38 @@ impl Source {
     }
 
     /// Whether a request is proven, whatever its body says and whoever asks: what the self-test and the built-in source need,
-    /// which has fields of its own. What comes out is the refusal that [`judge`](Self::judge) would give.
-    pub fn prove(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        self.proof(request).map(|_| ())
+    /// which has fields of its own. What comes out is by which of its secrets, counted from 0; or the refusal that
+    /// [`judge`](Self::judge) would give.
+    pub fn prove(&self, request: &Request<'_>) -> Result<usize, Refusal> {
+        self.proof(request).map(|proof| proof.secret)
     }
 
     /// What a request is.
     pub fn judge<'a>(&self, request: &Request<'a>) -> Verdict<'a> {
+        self.judge_by(request).0
+    }
+
+    /// What a request is, and by which of its secrets it was proven, counted from 0; `None` if it was not.
+    pub fn judge_by<'a>(&self, request: &Request<'a>) -> (Verdict<'a>, Option<usize>) {
         if request.method != "POST" {
-            return match self.handshaker.ask(request) {
+            let verdict = match self.handshaker.ask(request) {
                 Ok(reply) => Verdict::Handshake(reply),
                 Err(refusal) => Verdict::Refused(refusal),
             };
+            return (verdict, None);
         }
-        let proof = match self.proof(request) {
-            Ok(proof) => proof,
-            Err(refusal) => return Verdict::Refused(refusal),
-        };
+        match self.proof(request) {
+            Ok(proof) => (self.proven(request, &proof), Some(proof.secret)),
+            Err(refusal) => (Verdict::Refused(refusal), None),
+        }
+    }
+
+    /// What a request is that is proven.
+    fn proven<'a>(&self, request: &Request<'a>, proof: &Proof<'_>) -> Verdict<'a> {
         if let Some(reply) = self.handshaker.answer(request, proof.secret) {
             return Verdict::Handshake(reply);
         }
-        match self.identity.events(request, &proof) {
+        match self.identity.events(request, proof) {
             Ok(events) => Verdict::Genuine(events),
             Err(reason) => {
                 let is_unreadable = reason == Reason::Unreadable;

@@ -31,7 +31,9 @@ const API: Needs = &[
     ("audit", &["SELECT", "INSERT"]),
     ("bulk_retries", &["SELECT", "INSERT", "UPDATE"]),
     ("pauses", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
-    ("duties", &["SELECT", "INSERT", "UPDATE"]),
+    ("heard", &["SELECT", "INSERT", "UPDATE"]),
+    ("duties", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("alerts", &["SELECT", "INSERT", "UPDATE"]),
     ("repeats", &["SELECT", "INSERT", "UPDATE"]),
 ];
 /// What retention deletes, where there is a limit.

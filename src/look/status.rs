@@ -10,13 +10,17 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use entity::lifecycle::{operate::pause, overview};
+use entity::{
+    SourceName,
+    lifecycle::{heard, operate::pause, overview},
+};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use self::document::Document;
 use crate::{
+    config::Config,
     database::Address,
-    output,
+    logging, output, sources,
     table::{self, Output},
 };
 
@@ -37,11 +41,15 @@ pub struct Arguments {
 
 pub async fn run(
     db: &DatabaseConnection,
-    address: &Address,
+    config: &Config,
     arguments: &Arguments,
 ) -> anyhow::Result<()> {
+    let rules = sources::silence_rules(config).unwrap_or_else(|sentence| {
+        logging::say(&format!("no source is said to be silent: {sentence}"));
+        Vec::new()
+    });
     loop {
-        let status = look(db, address).await;
+        let status = look(db, &config.database_url, &rules).await;
         let status = status.context("DATABASE_URL: the status could not be read")?;
         let shown = match arguments.output {
             Output::Table => lines::lines(&status),
@@ -60,12 +68,21 @@ pub async fn run(
     }
 }
 
-async fn look(db: &DatabaseConnection, address: &Address) -> Result<Document, DbErr> {
+async fn look(
+    db: &DatabaseConnection,
+    address: &Address,
+    rules: &[(SourceName, Duration)],
+) -> Result<Document, DbErr> {
+    let sources = document::Sources {
+        seen: overview::sources(db).await?,
+        heard: heard::all(db).await?,
+        rules,
+    };
     Ok(Document::of(
         address,
         overview::counts(db).await?,
         overview::consumers(db).await?,
-        overview::sources(db).await?,
+        sources,
         pause::list(db).await?,
     ))
 }

@@ -105,6 +105,7 @@ pub fn build(
             source,
             body_bytes_max: declaration.body_bytes_max,
             public_url: declaration.public_url.clone(),
+            silent_after: declaration.silent_after,
         }),
     })
 }

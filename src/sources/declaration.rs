@@ -1,6 +1,6 @@
 //! A source as somebody has declared it: its settings, and where its secrets are.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use source::Settings;
 
@@ -21,6 +21,7 @@ pub struct Declaration {
     pub certificates: Vec<Reference>,
     pub verify_token: Option<Reference>,
     pub public_url: Option<String>,
+    pub silent_after: Option<Duration>,
     pub body_bytes_max: usize,
 }
 
@@ -41,6 +42,7 @@ pub const SECRETS: Key = ("secrets", "SECRET");
 pub const CERTIFICATES: Key = ("certificates", "CERTIFICATE_FILE");
 pub const VERIFY_TOKEN: Key = ("verify_token", "VERIFY_TOKEN");
 pub const PUBLIC_URL: Key = ("public_url", "PUBLIC_URL");
+pub const SILENT_AFTER: Key = ("silent_after", "SILENT_AFTER");
 
 impl Declaration {
     /// What a sentence about the whole source begins with.
@@ -113,6 +115,22 @@ pub fn is_public_url(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(['/', ':']) && !rest.is_empty())
         && text.chars().all(is_of_urls)
 }
+
+/// Shorter ones would be told of every pause, and longer ones of nothing.
+const SILENT_AFTER_MIN: Duration = Duration::from_secs(60);
+const SILENT_AFTER_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long a source may be silent.
+pub fn silent_after(text: &str) -> Option<Duration> {
+    let length = humantime::parse_duration(text).ok()?;
+    (SILENT_AFTER_MIN..=SILENT_AFTER_MAX)
+        .contains(&length)
+        .then_some(length)
+}
+
+/// What that must be.
+pub const GOOD_SILENT_AFTER: &str =
+    "must be a length of time from 1m to 365d, such as 30m, 6h or 2days";
 
 /// What a public address must be.
 pub const GOOD_PUBLIC_URL: &str = "must be the address by which the sender knows us, without a query, such as \

@@ -9,8 +9,8 @@ use toml::{Table, Value};
 
 use super::{
     declaration::{
-        BODY_BYTES, BODY_BYTES_BUILT_IN, Declaration, GOOD_PUBLIC_URL, Kept, Origin, Reference,
-        in_document, is_public_url, preset_of,
+        BODY_BYTES, BODY_BYTES_BUILT_IN, Declaration, GOOD_PUBLIC_URL, GOOD_SILENT_AFTER, Kept,
+        Origin, Reference, in_document, is_public_url, preset_of, silent_after,
     },
     name,
 };
@@ -19,13 +19,14 @@ use super::{
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What may stand in a source's table: what says where its secrets are, and
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "secrets",
     "secret_literals",
     "lines",
     "certificates",
     "verify_token",
     "public_url",
+    "silent_after",
     "max_body",
 ];
 /// what is read as [`Settings`], the first two of the built-in source, too.
@@ -117,6 +118,13 @@ fn declaration(name: String, mut table: Table, folder: &Path) -> Result<Declarat
         Some(Value::String(url)) if is_public_url(&url) => Some(url),
         Some(_) => return Err(format!("`public_url` {GOOD_PUBLIC_URL}")),
     };
+    let silence = match take("silent_after") {
+        None => None,
+        Some(value) => {
+            let silence = value.as_str().and_then(silent_after);
+            Some(silence.ok_or_else(|| format!("`silent_after` {GOOD_SILENT_AFTER}"))?)
+        }
+    };
     let body_bytes_max = match take("max_body") {
         None if is_built_in => BODY_BYTES_BUILT_IN,
         None => BODY_BYTES,
@@ -132,6 +140,7 @@ fn declaration(name: String, mut table: Table, folder: &Path) -> Result<Declarat
         certificates,
         verify_token: verify_tokens.pop(),
         public_url,
+        silent_after: silence,
         body_bytes_max,
         name,
     })

@@ -6,8 +6,9 @@ use source::Settings;
 
 use super::{
     declaration::{
-        BODY_BYTES, BODY_BYTES_BUILT_IN, CERTIFICATES, Declaration, GOOD_PUBLIC_URL, Kept, Origin,
-        PRESET, PUBLIC_URL, Reference, SECRETS, VERIFY_TOKEN, is_public_url, preset_of,
+        BODY_BYTES, BODY_BYTES_BUILT_IN, CERTIFICATES, Declaration, GOOD_PUBLIC_URL,
+        GOOD_SILENT_AFTER, Kept, Origin, PRESET, PUBLIC_URL, Reference, SECRETS, SILENT_AFTER,
+        VERIFY_TOKEN, is_public_url, preset_of, silent_after,
     },
     name,
 };
@@ -20,7 +21,7 @@ const SECRET_FILE: &str = "SECRET_FILE";
 const VERIFY_TOKEN_FILE: &str = "VERIFY_TOKEN_FILE";
 
 /// How their names end. None is the end of another.
-const SUFFIXES: [&str; 7] = [
+const SUFFIXES: [&str; 8] = [
     SECRETS.1,
     SECRET_FILE,
     PRESET.1,
@@ -28,6 +29,7 @@ const SUFFIXES: [&str; 7] = [
     VERIFY_TOKEN.1,
     VERIFY_TOKEN_FILE,
     CERTIFICATES.1,
+    SILENT_AFTER.1,
 ];
 
 /// What tools that build programs call the version of what they build.
@@ -185,6 +187,10 @@ fn declaration(stem: &str, values: &BTreeMap<&str, &str>) -> Result<Declaration,
     if public_url.as_deref().is_some_and(|url| !is_public_url(url)) {
         return Err(format!("{} {GOOD_PUBLIC_URL}", variable(PUBLIC_URL.1)));
     }
+    let silence = setting(SILENT_AFTER.1)?.map(|text| {
+        silent_after(&text)
+            .ok_or_else(|| format!("{} {GOOD_SILENT_AFTER}", variable(SILENT_AFTER.1)))
+    });
     Ok(Declaration {
         settings: Settings {
             preset: Some(preset),
@@ -195,6 +201,7 @@ fn declaration(stem: &str, values: &BTreeMap<&str, &str>) -> Result<Declaration,
         certificates: in_file(CERTIFICATES.1)?.into_iter().collect(),
         verify_token: one(VERIFY_TOKEN.1, VERIFY_TOKEN_FILE)?,
         public_url,
+        silent_after: silence.transpose()?,
         body_bytes_max: match name.as_str() {
             api::BUILT_IN => BODY_BYTES_BUILT_IN,
             _ => BODY_BYTES,

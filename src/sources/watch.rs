@@ -121,7 +121,7 @@ impl Watch {
             }
         }
         let sentences = faults.values().cloned().collect();
-        let present = Sources::new(senders.into_values(), sentences);
+        let present = before.followed_by(senders.into_values(), sentences);
         if !changed.is_empty() {
             told::log_swapped(present.iter().len(), &changed.join(", "));
         }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod broker_address;
@@ -33,6 +35,8 @@ mod log;
 mod look;
 #[cfg(test)]
 mod mend;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]

@@ -197,6 +197,13 @@ impl Controller {
         self.threads.hold(now).min(left)
     }
 
+    /// How long the next webhook would wait for its commit, while so many wait before it; the longest wait with which it
+    /// would be let in; and how late the threads are.
+    pub(crate) fn waits(&self, now: Instant, ahead: Ahead) -> [Duration; 3] {
+        let wait = self.wait(now, ahead.all);
+        [wait, self.wait_max(now, ahead), self.threads.lag(now)]
+    }
+
     /// Seconds after which a sender may come again; to be chosen from at random.
     pub(crate) fn retry_after(&self) -> RangeInclusive<u32> {
         match self.shed.last > MOST {

@@ -34,6 +34,10 @@ impl<const ASKED: bool> Answer<ASKED> {
         Self(response)
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
     /// Nobody is told why.
     pub(super) fn refused(status: u16, retry_after: u32) -> Self {
         let mut response = said(status, String::new());

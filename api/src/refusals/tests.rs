@@ -25,6 +25,7 @@ fn sender_with(name: &str, secret: &str) -> Arc<Sender> {
         source: Source::new(&settings, &credentials).unwrap(),
         body_bytes_max: 1024,
         public_url: None,
+        silent_after: None,
     })
 }
 

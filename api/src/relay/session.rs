@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::{
     hints::{DUE_IN, Hint, HintReceiver},
+    metrics::Metrics,
     notes::Notes,
     returned::ReturnedMessages,
     settings::Settings,
@@ -48,11 +50,18 @@ pub(super) struct State {
     returned: ReturnedMessages,
     /// The broker refuses messages: how long to wait before the next are offered.
     refused: Option<Backoff>,
+    metrics: Arc<Metrics>,
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, db: &DatabaseConnection, queue: &Queue) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        db: &DatabaseConnection,
+        queue: &Queue,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
+            metrics,
             settings,
             notes: Notes::new(db, settings.note_after),
             sweep: Some(Sweep::new(db, queue)),
@@ -88,6 +97,8 @@ pub(super) struct Session<'a> {
     connected: Instant,
     /// When the broker last took a message on this connection.
     published: Option<Instant>,
+    /// The message whose confirm is timed.
+    timed: Option<(Uuid, Instant)>,
 }
 
 impl<'a> Session<'a> {
@@ -117,6 +128,7 @@ impl<'a> Session<'a> {
             next_publish: tokio::time::Instant::now(),
             connected: Instant::now(),
             published: None,
+            timed: None,
         }
     }
 
@@ -154,7 +166,10 @@ impl<'a> Session<'a> {
             () = tokio::time::sleep_until(self.next_publish), if early => {}
             event = self.publisher.event() => match event? {
                 Event::Confirmed(confirmed) => self.confirmed(confirmed)?,
-                Event::Returned(returned) => self.state.returned.note(returned),
+                Event::Returned(returned) => {
+                    self.state.metrics.returned.add(returned.len() as u64);
+                    self.state.returned.note(returned);
+                }
             },
             noted = self.state.returned.noted() => {
                 self.publisher.settle_returned(noted).await?;
@@ -244,7 +259,14 @@ impl<'a> Session<'a> {
                 self.missed(ids);
                 return Err(error);
             }
-            Ok(()) => {}
+            Ok(()) => {
+                if let (None, Some(first)) = (self.timed, ids.first()) {
+                    self.timed = Some((*first, Instant::now()));
+                }
+                self.state
+                    .metrics
+                    .on_their_way(self.publisher.unconfirmed());
+            }
         }
         failpoint::here(Point::RelayBeforeConfirm);
         Ok(())
@@ -252,6 +274,7 @@ impl<'a> Session<'a> {
 
     fn confirmed(&mut self, Confirmed { acked, refused }: Confirmed) -> Result<(), Error> {
         failpoint::here(Point::RelayAfterConfirm);
+        self.count(&acked, &refused);
         if !acked.is_empty() {
             self.published = Some(Instant::now());
             self.note(acked);
@@ -268,6 +291,18 @@ impl<'a> Session<'a> {
         }
         self.missed(&refused);
         self.refused()
+    }
+
+    fn count(&mut self, acked: &[Uuid], refused: &[Uuid]) {
+        let metrics = &self.state.metrics;
+        metrics.confirmed.add(acked.len() as u64);
+        metrics.nacked.add(refused.len() as u64);
+        metrics.on_their_way(self.publisher.unconfirmed());
+        let is_here = |(id, _): &(Uuid, Instant)| acked.contains(id) || refused.contains(id);
+        if let Some((_, published)) = self.timed.filter(is_here) {
+            metrics.confirmed_after.took(published.elapsed());
+            self.timed = None;
+        }
     }
 
     fn note(&mut self, acked: Vec<Uuid>) {
@@ -330,7 +365,10 @@ impl<'a> Session<'a> {
             self.missed.extend(found.flat_map(|found| found.entries));
         }
         let mut missed = std::mem::take(&mut self.missed);
-        missed.extend(self.publisher.unconfirmed_ids());
+        let lost = self.publisher.unconfirmed_ids();
+        self.state.metrics.lost.add(lost.len() as u64);
+        self.state.metrics.on_their_way(0);
+        missed.extend(lost);
         self.missed(&missed);
     }
 }

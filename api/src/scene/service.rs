@@ -20,9 +20,11 @@ use crate::{
     access::Access,
     admission::Admission,
     gate::Gate,
+    metrics::{Commits, Metrics, Requests},
     refusals, relay,
     repeats::{self, Repeats},
     routes::{self, Listeners, Ways},
+    scrape::Scrape,
     space::Space,
     writer,
 };
@@ -51,6 +53,7 @@ pub(crate) fn built(name: &str, settings: &Settings) -> Sender {
         source: Source::new(settings, &credentials).unwrap(),
         body_bytes_max: 256 * 1024,
         public_url: Some(PUBLIC_URL.to_owned()),
+        silent_after: None,
     }
 }
 
@@ -121,17 +124,32 @@ impl Service {
             file: None,
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
+        let registry = meter::Registry::default();
         let stop = CancellationToken::new();
         let (_, tokens) = watch::channel(Arc::new(tokens));
         let access = Access::new(tokens.clone(), Some(Ipv4Addr::LOCALHOST.into()));
-        let needs = routes::needs(&databases, queue, Drain::default(), sources, tokens);
+        let needs = routes::needs(&databases, queue, Drain::default(), sources.clone(), tokens);
         let listeners = Listeners::new(stop.clone());
-        let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
+        let scrape = Scrape {
+            registry: registry.clone(),
+            access: access.clone(),
+        };
+        let (endpoint, paths) =
+            routes::routes(&ways, &databases, needs, (access, scrape), &listeners);
+        let commits = Arc::new(Commits::default());
+        registry.add(Arc::new(Metrics {
+            sources,
+            requests: Arc::new(Requests::new(paths)),
+            commits: commits.clone(),
+            admission: admission.clone(),
+            queued: inbox.queued(),
+        }));
         let repeats = Repeats::default();
         let resources = writer::Resources {
             db: db.clone(),
             hints,
             repeats: repeats.clone(),
+            commits,
             file: None,
         };
         let write = writer::run(resources, inbox, admission, Slots::SQLITE);

@@ -10,10 +10,11 @@ use poem::http::StatusCode;
 
 use super::Shedder;
 use crate::{
+    BUILT_IN,
     admission::Admission,
     lane::{Ahead, Lane},
     paths,
-    scene::sources,
+    scene::{service::sender, sources},
     slots::Slots,
     writer,
 };
@@ -69,6 +70,29 @@ async fn a_refusal_is_a_problem_that_says_when_to_come_back() {
     let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(problem["status"], 503);
     assert_eq!(problem["title"], "Service Unavailable");
+}
+
+#[tokio::test]
+async fn what_is_shed_is_counted_with_its_source() {
+    let sources = sources([sender("stripe", "stripe")]);
+    let (writer, _) = writer::channel();
+    let shedder = Shedder::new(Admission::new(Slots::SQLITE), writer, sources.clone());
+    for path in [
+        paths::WEBHOOKS,
+        "/v1/webhooks/stripe",
+        "/v1/webhooks//stripe/",
+        "/v1/webhooks/made-up",
+    ] {
+        shedder.refuse(request(path, Empty::<Bytes>::new())).await;
+    }
+    let sources = sources.borrow();
+    for (source, shed) in [(BUILT_IN, 1), ("stripe", 2)] {
+        let (_, metrics) = sources.metrics().find(|(name, _)| *name == source).unwrap();
+        let counted = metrics.outcomes().find(|(outcome, _)| *outcome == "shed");
+        assert_eq!(counted, Some(("shed", shed)));
+        let answered = metrics.acks().find(|(answer, _)| *answer == "shed");
+        assert_eq!(answered.unwrap().1.count(), shed);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Instant,
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{group::Group, not_committed::NotCommitted};
 use crate::{
     lane::{Ahead, Lane},
+    metrics::SourceMetrics,
     slots::BATCH_MAX,
 };
 
@@ -40,6 +41,8 @@ const BATCH: Load = Load {
 pub(super) struct Waiting {
     pub(super) lane: Lane,
     pub(super) received: Group<Received>,
+    /// Where what becomes of it is counted.
+    pub(super) source: Arc<SourceMetrics>,
     /// When it got here.
     pub(super) since: Instant,
     /// When its answer is owed.
@@ -85,6 +88,19 @@ pub(super) struct Room {
     /// Webhooks that wait, for whoever only asks whether there are any.
     webhooks: AtomicUsize,
     changed: Notify,
+}
+
+/// How much waits, for whoever only counts.
+pub(crate) struct Queued(Arc<Room>);
+
+impl Queued {
+    pub(super) fn of(room: &Arc<Room>) -> Self {
+        Self(room.clone())
+    }
+
+    pub(crate) fn webhooks(&self) -> usize {
+        self.0.webhooks.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Default)]

@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entity::{
     Content, Event, Fields, Payload, SourceName, Webhook,
@@ -38,6 +41,7 @@ impl Scene {
             db: db.clone(),
             hints: sender,
             repeats: Repeats::default(),
+            commits: Default::default(),
             file: None,
         };
         let run = run(resources, inbox, admission.clone(), slots);
@@ -94,7 +98,7 @@ impl Scene {
 
 /// Hands in one alone.
 async fn receive(writer: &Writer, webhook: Webhook, due: Instant) -> Outcome {
-    let received = writer.receive(Group::one(webhook), due).await;
+    let received = (writer.receive(Group::one(webhook), due, &Arc::default())).await;
     received.map(|receipts| receipts.first)
 }
 
@@ -325,13 +329,16 @@ fn events<'a>(ids: impl IntoIterator<Item = &'a str>) -> Group<Webhook> {
 /// Hands in what one request brings.
 fn hand_in_group(scene: &Scene, ids: &[&str]) -> JoinHandle<Result<Group<Receipt>, NotCommitted>> {
     let (writer, group) = (scene.writer.clone(), events(ids.iter().copied()));
-    tokio::spawn(async move { writer.receive(group, in_ms(60_000)).await })
+    tokio::spawn(async move { (writer.receive(group, in_ms(60_000), &Arc::default())).await })
 }
 
 #[tokio::test]
 async fn what_one_request_brings_is_committed_together_and_each_gets_its_receipt() {
     let mut scene = Scene::new(Slots::SQLITE).await;
-    let receipts = scene.writer.receive(events(["b"]), in_ms(60_000)).await;
+    let receipts = (scene
+        .writer
+        .receive(events(["b"]), in_ms(60_000), &Arc::default()))
+    .await;
     assert_eq!(receipts, Ok(Group::one(Receipt::New)));
     let receipts = hand_in_group(&scene, &["a", "b", "c"])
         .await
@@ -351,7 +358,9 @@ async fn what_one_request_brings_is_committed_together_and_each_gets_its_receipt
     assert_eq!([scene.hinted().await, scene.hinted().await], [1, 2]);
     let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
     let many = events(many.iter().map(String::as_str));
-    let receipts = scene.writer.receive(many, in_ms(60_000)).await.unwrap();
+    let receipts = (scene.writer.receive(many, in_ms(60_000), &Arc::default()))
+        .await
+        .unwrap();
     assert_eq!(receipts.rest, vec![Receipt::New; 999]);
     assert_eq!(scene.hinted().await, 1000, "in one commit");
 }

@@ -39,6 +39,16 @@ pub(super) enum Reason {
     Refusing,
 }
 
+impl Reason {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Unreachable => "unreachable",
+            Self::Refusing => "refusing",
+        }
+    }
+}
+
 /// Counts of the last [`SPAN`], by the second.
 #[derive(Default)]
 pub(super) struct Recent {

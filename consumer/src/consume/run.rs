@@ -17,7 +17,12 @@ use crate::{
 
 pub(crate) async fn run(
     settings: Settings,
-    Resources { db, queue, leased }: Resources,
+    Resources {
+        db,
+        queue,
+        metrics,
+        leased,
+    }: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     // Not subscribed before there is a lease.
@@ -27,7 +32,7 @@ pub(crate) async fn run(
         prefetch = settings.prefetch,
         "consumer started"
     );
-    let mut consumer = Consumer::new(db, queue.name(), settings, leased);
+    let mut consumer = Consumer::new(db, queue.name(), settings, (metrics, leased));
     while consumer.step(&mut deliveries, &stop).await? == Step::Handled {}
     let handed_back = consumer.drain(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
@@ -62,6 +67,11 @@ impl Consumer {
         }
         let allowed = self.start_calls(now);
         self.subscribe(deliveries);
+        self.metrics.is_now(
+            (self.in_flight.len(), self.settings.prefetch),
+            (self.circuit.appetite(), self.circuit.because()),
+            self.lease.runs(),
+        );
         let may_take = now >= self.next_take && self.may_take(allowed);
         if may_take && self.take_suspects(now) {
             return Ok(Step::Handled);

@@ -1,5 +1,7 @@
 //! The way out of flight: what has been committed says how its deliveries are settled.
 
+use std::time::SystemTime;
+
 use entity::{
     Status,
     lifecycle::{Record, Transition},
@@ -8,7 +10,7 @@ use queue::{Deliveries, Delivery, Settlement};
 use uuid::Uuid;
 
 use super::{Consumer, Recorded};
-use crate::work::Work;
+use crate::{metrics::age, work::Work};
 
 /// What becomes of deliveries.
 pub(super) type Settled = Vec<(Delivery, Settlement)>;
@@ -19,6 +21,7 @@ impl Consumer {
         let mut settled = Vec::new();
         match recorded {
             Recorded::All(records) => {
+                self.count(&records);
                 for Record { id, next, .. } in records {
                     if let Some((first, joined)) = self.settlements(id, next) {
                         settled.extend(self.settle(id, first, joined));
@@ -28,6 +31,7 @@ impl Consumer {
             Recorded::Standing(ids, standing) => {
                 for id in ids {
                     self.held.remove(&id);
+                    self.ended.remove(&id);
                     let first = match standing.get(&id) {
                         Some(Status::Failed) => Settlement::DeadLetter,
                         // Final, or somebody else's.
@@ -38,6 +42,33 @@ impl Consumer {
             }
         }
         settled
+    }
+
+    /// Counts what is final now.
+    fn count(&mut self, records: &[Record]) {
+        let (together, now) = (self.metrics.together(), SystemTime::now());
+        for Record { id, attempt, next } in records {
+            let status = match next {
+                Transition::Processed => Status::Processed,
+                Transition::Failed { .. } => Status::Failed,
+                _ => continue,
+            };
+            let of_source = match self.ended.is_empty() {
+                true => None,
+                false => self.ended.remove(id),
+            };
+            // What was called and is not here is a replay: its transaction has ended before.
+            let Some(of_source) = of_source
+                .as_ref()
+                .or(attempt.is_none().then_some(&together))
+            else {
+                continue;
+            };
+            of_source.finished(status, age(*id, now));
+            if let Transition::Failed { verdict, .. } = next {
+                self.metrics.failed(*verdict);
+            }
+        }
     }
 
     /// How an id's first delivery is settled, and those that have joined it; none if the id stays for another attempt.
@@ -97,6 +128,7 @@ impl Consumer {
         self.resting.clear();
         self.working.clear();
         self.records.clear();
+        self.ended.clear();
         // What is under way there repeats itself while the database is away, and is in the lost lease's name.
         self.taking.clear();
         self.recording.clear();

@@ -13,7 +13,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{CALL_EVERY, Consumer, TakeResult, persist::persist, settle::Settled};
-use crate::suspects::{CRASHES_MAX, TRUSTED_CRASHES};
+use crate::{
+    metrics::Delivered,
+    suspects::{CRASHES_MAX, TRUSTED_CRASHES},
+};
 
 /// Jobs whose content is read by one statement: their bodies are as long as [`lifecycle::BODY_BYTES_READ`] each, at most, and
 /// the statement's time is limited.
@@ -22,10 +25,15 @@ const JOBS_READ: usize = 128;
 impl Consumer {
     /// Takes deliveries, and in the database those that are new to this process.
     pub(super) fn receive(&mut self, batch: Vec<Delivery>, now: Instant) {
+        let received = batch.len();
+        let redelivered = batch.iter().filter(|delivery| delivery.redelivered).count();
+        self.metrics.redelivered(redelivered);
         let ids: Vec<Uuid> = batch
             .into_iter()
             .filter_map(|delivery| self.in_flight.take(delivery))
             .collect();
+        self.metrics
+            .delivered(Delivered::Joined, received - ids.len());
         if !ids.is_empty() {
             self.take(ids, TRUSTED_CRASHES, now);
         }
@@ -90,6 +98,9 @@ impl Consumer {
             return Vec::new();
         }
         let all_mine = taken.mine.len() == ids.len();
+        self.metrics.delivered(Delivered::Started, taken.mine.len());
+        self.metrics
+            .delivered(Delivered::Suspect, taken.suspects.len());
         let (poisonous, mine): (Vec<Uuid>, Vec<Uuid>) = taken
             .mine
             .iter()
@@ -125,7 +136,9 @@ impl Consumer {
         let is_settled = |id: &Uuid| !mine.contains(id) && !taken.suspects.contains_key(id);
         let mut settled = Vec::new();
         for id in ids.into_iter().filter(is_settled) {
-            let settlement = match taken.others.get(&id) {
+            let other = taken.others.get(&id);
+            self.count_other(other.copied());
+            let settlement = match other {
                 Some(Status::Processed) => Settlement::Ack,
                 // Perhaps whoever gave it up died before it could say so.
                 Some(Status::Failed) => Settlement::DeadLetter,
@@ -145,6 +158,16 @@ impl Consumer {
             settled.extend(self.settle(id, settlement, Settlement::Requeue));
         }
         settled
+    }
+
+    /// Counts a delivery of what is not ours to work on.
+    fn count_other(&self, status: Option<Status>) {
+        let delivered = match status {
+            Some(Status::Processed | Status::Failed) => Delivered::Final,
+            Some(Status::Processing) => Delivered::HeldElsewhere,
+            None => Delivered::Unknown,
+        };
+        self.metrics.delivered(delivered, 1);
     }
 }
 

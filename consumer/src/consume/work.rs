@@ -79,13 +79,21 @@ impl Consumer {
     fn on_called(&mut self, called: Called, job: Arc<Job>, now: Instant) {
         let progress = Progress::from(&*job);
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
+        let of_source = (self.metrics).attempted(&job.webhook.source, &called.attempt);
         let schedule = &self.settings.retries;
         let mut record = schedule.decide(called.attempt, progress, charge);
         if job.replay {
             record.next = of_replay(record.next);
         }
-        if matches!(record.next, Transition::Hold { .. }) {
-            self.held.insert(record.id, job);
+        match record.next {
+            Transition::Hold { .. } => {
+                self.held.insert(record.id, job);
+            }
+            // A replay's transaction has ended before.
+            Transition::Processed | Transition::Failed { .. } if !job.replay => {
+                self.ended.insert(record.id, of_source);
+            }
+            _ => {}
         }
         self.records.push(record);
     }

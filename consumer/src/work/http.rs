@@ -28,10 +28,16 @@ mod tests;
 
 use std::{fmt, future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
-use entity::lifecycle::{Attempt, Job};
+use entity::{
+    Outcome,
+    lifecycle::{Attempt, Job},
+};
+use http_body_util::Full;
+use hyper::{Request, body::Bytes};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
 use super::signal::Signal;
 use address::Address;
@@ -131,6 +137,35 @@ impl fmt::Debug for Downstream {
     }
 }
 
+impl Downstream {
+    /// Posts a document, signed as calls are; whatever is answered with a 2xx has been taken. It may be dropped, and the
+    /// connection with it.
+    ///
+    /// # Errors
+    /// In a few words, why it was not taken.
+    pub async fn tell(&self, id: Uuid, json: Vec<u8>) -> Result<(), String> {
+        let Self(inner) = self;
+        let request = request::telling(
+            &inner.address,
+            inner.secret.as_ref(),
+            (id, OffsetDateTime::now_utc()),
+            json.into(),
+        );
+        let answer = match request {
+            Ok(request) => inner.exchange(&request).await,
+            Err(error) => Err(error.into()),
+        };
+        let verdict = match answer {
+            Ok(answer) => answer.verdict(OffsetDateTime::now_utc()),
+            Err(silence) => Verdict::of_silence(&silence),
+        };
+        match (verdict.outcome, verdict.error) {
+            (Outcome::Succeeded, _) => Ok(()),
+            (_, error) => Err(error.unwrap_or_default()),
+        }
+    }
+}
+
 impl Inner {
     async fn attempt(&self, job: Arc<Job>) -> Called {
         let started_at = OffsetDateTime::now_utc();
@@ -156,8 +191,12 @@ impl Inner {
 
     async fn ask(&self, job: &Arc<Job>, now: OffsetDateTime) -> Result<Answer, Silence> {
         let request = request::build(&self.address, self.secret.as_ref(), job, now)?;
+        self.exchange(&request).await
+    }
+
+    async fn exchange(&self, request: &Request<Full<Bytes>>) -> Result<Answer, Silence> {
         let mut progress = Progress::default();
-        let exchange = self.client.exchange(&request, &mut progress);
+        let exchange = self.client.exchange(request, &mut progress);
         let ended = timeout(self.timeout, exchange).await;
         let stage = progress.stage;
         match (progress.into_answer(), ended) {

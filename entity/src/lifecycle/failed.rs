@@ -1,6 +1,6 @@
 //! What has failed and why, for whoever counts reasons.
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,8 +27,45 @@ pub struct Failed {
     pub transaction_id: Option<TransactionId>,
 }
 
+/// What has failed since `from`, and until `to`, in milliseconds since 1970 by the database's clock: [`PORTION`] of them at
+/// most, beyond so many portions.
+pub async fn failed_between(
+    db: &DatabaseConnection,
+    (from, to): (i64, i64),
+    portions: usize,
+) -> Result<Vec<Failed>, DbErr> {
+    let (from, to) = (at(from)?, at(to)?);
+    select(
+        db,
+        "failed_at > $1 AND failed_at <= $2 ORDER BY failed_at, id",
+        ("entries.failed_at, entries.id", portions * PORTION),
+        [from.into(), to.into()],
+    )
+    .await
+}
+
+fn at(millis: i64) -> Result<OffsetDateTime, DbErr> {
+    let nanos = i128::from(millis) * 1_000_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| DbErr::Type(error.to_string()))
+}
+
 /// Failures of `range`, those received last before all others, [`PORTION`] at most.
 pub async fn failed(db: &DatabaseConnection, range: Range) -> Result<Vec<Failed>, DbErr> {
+    select(
+        db,
+        "id >= $1 AND id < $2 ORDER BY id DESC",
+        ("entries.id DESC", 0),
+        [range.from.into(), range.to.into()],
+    )
+    .await
+}
+
+async fn select(
+    db: &DatabaseConnection,
+    which: &str,
+    (order, offset): (&str, usize),
+    values: [Value; 2],
+) -> Result<Vec<Failed>, DbErr> {
     let row = match db.get_database_backend() {
         DbBackend::Postgres => {
             "LEFT JOIN LATERAL (SELECT source, transaction_id FROM transactions \
@@ -39,10 +76,9 @@ pub async fn failed(db: &DatabaseConnection, range: Range) -> Result<Vec<Failed>
     let select = format!(
         "SELECT entries.id, verdict, reason, failed_at, source, transaction_id, \
                 (SELECT status FROM attempts WHERE attempts.id = entries.id ORDER BY number DESC LIMIT 1) AS status \
-         FROM (SELECT id, verdict, reason, failed_at FROM failures WHERE id >= $1 AND id < $2 \
-               ORDER BY id DESC LIMIT {PORTION}) AS entries {row} ORDER BY entries.id DESC"
+         FROM (SELECT id, verdict, reason, failed_at FROM failures WHERE {which} LIMIT {PORTION} OFFSET {offset}) AS entries \
+         {row} ORDER BY {order}"
     );
-    let values = [range.from.into(), range.to.into()];
     let rows = look_up(db, || sql::statement(db, &select, values.clone())).await?;
     let rows = rows.iter();
     rows.map(|row| Failed::from_query_result(row, "")).collect()

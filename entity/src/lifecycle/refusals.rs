@@ -12,6 +12,8 @@ use crate::{
     statement::look_up,
 };
 
+/// Lines that are counted.
+const COUNTED_MAX: u64 = 10_000;
 /// Lines that one statement deletes.
 const PORTION: u64 = 1000;
 /// Lines that a page looks at.
@@ -71,6 +73,20 @@ fn sqlite(refusals: &[Refusal]) -> (String, Vec<Value>) {
     let select = "SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5) \
          FROM json_each($1) WHERE true";
     (select.to_owned(), vec![sql::json(rows)])
+}
+
+/// How many requests of each source were refused since `since`, in milliseconds since 1970 by the clock of whoever refused
+/// them: of the last [`COUNTED_MAX`] that were written.
+pub async fn since(db: &DatabaseConnection, since: u64) -> Result<Vec<(SourceName, i64)>, DbErr> {
+    let select = format!(
+        "SELECT source, count(*) AS count FROM \
+         (SELECT source FROM refusals WHERE id >= $1 ORDER BY id DESC LIMIT {COUNTED_MAX}) AS entries GROUP BY source"
+    );
+    let from = Uuid::from_u128(u128::from(since) << 80);
+    let rows = look_up(db, || sql::statement(db, select.as_str(), [from.into()])).await?;
+    let rows = rows.iter();
+    rows.map(|row| Ok((row.try_get_by("source")?, row.try_get_by("count")?)))
+        .collect()
 }
 
 /// The newest lines below an id, newest first, `limit` at most of all sources or of one, and where the next page begins if

@@ -17,6 +17,7 @@ mod sources;
 mod summary;
 mod take;
 mod values;
+mod watched;
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ fn a_request_is_proven_whatever_its_body_says() {
     let stripe = preset("stripe", &["a secret"]);
     let post = Post::new("no event").signed(&stripe);
     assert_eq!(post.reason(&stripe), Reason::Unreadable);
-    assert_eq!(post.with(|request| stripe.prove(request)), Ok(()));
+    assert_eq!(post.with(|request| stripe.prove(request)), Ok(0));
     let refusal = post.refusal(&preset("stripe", &["another secret"]));
     let other = preset("stripe", &["another secret"]);
     assert_eq!(post.with(|request| other.prove(request)), Err(refusal));

@@ -1,6 +1,12 @@
 //! How the whole is, as JSON, and as it is told line by line.
 
-use entity::{lifecycle::overview, pause};
+use std::time::Duration;
+
+use entity::{
+    SourceName,
+    lifecycle::{heard::Heard, overview},
+    pause,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -66,6 +72,25 @@ pub(super) struct Source {
     pub(super) last_received_at: Option<OffsetDateTime>,
     /// How many of those it has sent.
     pub(super) of_the_newest: i64,
+    /// When its last genuine event came, also if it was a repeat; `null` if none has come to this version.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub(super) last_verified_at: Option<OffsetDateTime>,
+    /// Whether it has ever sent anything that was committed.
+    #[serde(skip)]
+    pub(super) ever: bool,
+    /// Its rule, where this command sees its configuration.
+    pub(super) silent_after_s: Option<u64>,
+    /// Whether its last genuine event is older than that.
+    pub(super) silent: bool,
+}
+
+/// What is known of sources.
+pub(super) struct Sources<'r> {
+    /// Those that have ever sent anything.
+    pub(super) seen: Vec<overview::Seen>,
+    pub(super) heard: Vec<Heard>,
+    /// How long each may be silent.
+    pub(super) rules: &'r [(SourceName, Duration)],
 }
 
 impl Document {
@@ -73,7 +98,7 @@ impl Document {
         address: &Address,
         counts: overview::Counts,
         consumers: Vec<overview::Consumer>,
-        sources: Vec<overview::Seen>,
+        sources: Sources<'_>,
         pauses: Vec<pause::Model>,
     ) -> Self {
         let waiting = |entries, overdue_ms: Option<i64>| Waiting {
@@ -86,7 +111,7 @@ impl Document {
             retries: waiting(counts.retries, counts.retries_overdue_ms),
             failures: count(counts.failures),
             consumers: consumers.into_iter().map(Consumer::from).collect(),
-            sources: sources.into_iter().map(Source::from).collect(),
+            sources: sources.told(),
             pauses: pauses.into_iter().map(Pause::from).collect(),
         }
     }
@@ -126,12 +151,43 @@ impl From<pause::Model> for Pause {
     }
 }
 
-impl From<overview::Seen> for Source {
-    fn from(seen: overview::Seen) -> Self {
-        Self {
-            source: seen.source.into(),
-            last_received_at: seen.last,
-            of_the_newest: seen.among,
+impl Sources<'_> {
+    /// Each source of which anything is known, by name.
+    fn told(self) -> Vec<Source> {
+        let Self {
+            mut seen,
+            heard,
+            rules,
+        } = self;
+        let ever: Vec<SourceName> = seen.iter().map(|seen| seen.source.clone()).collect();
+        let ruled = rules.iter().map(|(source, _)| source);
+        for source in heard.iter().map(|heard| &heard.source).chain(ruled) {
+            if seen.iter().all(|seen| seen.source != *source) {
+                seen.push(overview::Seen {
+                    source: source.clone(),
+                    last: None,
+                    among: 0,
+                });
+            }
         }
+        seen.sort_by(|one, other| one.source.as_ref().cmp(other.source.as_ref()));
+        let told = seen.into_iter().map(|seen| {
+            let heard = heard.iter().find(|heard| heard.source == seen.source);
+            let rule = rules.iter().find(|(source, _)| *source == seen.source);
+            let rule = rule.map(|(_, after)| *after);
+            let last = heard.filter(|heard| !heard.never);
+            Source {
+                last_received_at: seen.last,
+                of_the_newest: seen.among,
+                last_verified_at: last.map(|heard| OffsetDateTime::now_utc() - heard.ago),
+                ever: ever.contains(&seen.source),
+                silent_after_s: rule.map(|after| after.as_secs()),
+                silent: heard
+                    .zip(rule)
+                    .is_some_and(|(heard, after)| heard.ago > after),
+                source: seen.source.into(),
+            }
+        });
+        told.collect()
     }
 }

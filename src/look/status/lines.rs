@@ -27,7 +27,13 @@ pub(super) fn lines(status: &Document) -> String {
     let sources = match sources.is_empty() {
         true => "nothing has been received".into(),
         false => table(
-            &["SOURCE", "LAST RECEIVED", "OF THE NEWEST 20,000"],
+            &[
+                "SOURCE",
+                "LAST RECEIVED",
+                "OF THE NEWEST 20,000",
+                "LAST VERIFIED",
+                "SILENT",
+            ],
             sources.iter().map(Vec::as_slice),
         ),
     };
@@ -93,8 +99,25 @@ fn source(source: &Source) -> Vec<String> {
         source.source.clone(),
         match source.last_received_at {
             Some(at) => times::told(at),
-            None => "before those".into(),
+            None if source.ever => "before those".into(),
+            None => "-".into(),
         },
         source.of_the_newest.to_string(),
+        source
+            .last_verified_at
+            .map_or_else(|| "-".into(), times::told),
+        silent(source),
     ]
+}
+
+/// Whether it is silent, and by which rule.
+fn silent(source: &Source) -> String {
+    let after = source
+        .silent_after_s
+        .map(|seconds| times::length(seconds * 1000));
+    match after {
+        Some(after) if source.silent => format!("YES, may be {after}"),
+        Some(after) => format!("no, may be {after}"),
+        None => "-".into(),
+    }
 }

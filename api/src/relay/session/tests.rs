@@ -49,7 +49,7 @@ impl Scene {
     }
 
     fn state(&self) -> State {
-        State::new(SHORT, &self.db, &self.queue)
+        State::new(SHORT, &self.db, &self.queue, Default::default())
     }
 
     async fn session<'a>(&self, state: &'a mut State) -> Session<'a> {
@@ -278,6 +278,7 @@ async fn a_stop_cuts_nothing_short_and_the_last_hints_are_published_and_noted() 
         db: scene.db.clone(),
         queue: scene.queue.clone(),
         hints: scene.hints,
+        registry: Default::default(),
     };
     let settings = Settings {
         note_after: LOOK_AGAIN_IN,

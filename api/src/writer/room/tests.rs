@@ -35,6 +35,7 @@ fn waiting(received: impl IntoIterator<Item = Received>) -> Waiting {
     Waiting {
         lane: Lane::of(received.first.webhook.source.as_ref()),
         received,
+        source: Default::default(),
         since: Instant::now(),
         due: Instant::now(),
         answer: oneshot::channel().0,

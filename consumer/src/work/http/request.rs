@@ -14,6 +14,7 @@ use hyper::{
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
 
 use super::{address::Address, signature::Secret, silence::Silence};
 
@@ -33,9 +34,7 @@ pub(super) fn build(
     now: OffsetDateTime,
 ) -> Result<Request<Full<Bytes>>, Silence> {
     let webhook = &job.webhook;
-    let mut request = Request::post(address.target())
-        .header(HOST, address.host_header())
-        .header(USER_AGENT, HOOKLINE)
+    let mut request = to(address)
         .header("idempotency-key", key(webhook))
         .header("hookline-attempt", job.attempt);
     if job.replay {
@@ -51,18 +50,49 @@ pub(super) fn build(
             body::of_event(job)
         }
     };
-    if let Some(authorization) = &address.authorization {
-        request = request.header(AUTHORIZATION, authorization);
+    Ok(sign(request, secret, (job.id, now), &body).body(Full::new(body))?)
+}
+
+/// A request that tells something, with an id of its own.
+pub(super) fn telling(
+    address: &Address,
+    secret: Option<&Secret>,
+    told: (Uuid, OffsetDateTime),
+    json: Bytes,
+) -> hyper::http::Result<Request<Full<Bytes>>> {
+    let mut request = to(address).header(CONTENT_TYPE, JSON);
+    if secret.is_none() {
+        // Whoever is told twice can tell all the same.
+        request = request.header("webhook-id", told.0.to_string());
     }
-    if let Some(secret) = secret {
-        request = request
-            .header("webhook-id", job.id.to_string())
+    sign(request, secret, told, &json).body(Full::new(json))
+}
+
+fn to(address: &Address) -> Builder {
+    let request = Request::post(address.target())
+        .header(HOST, address.host_header())
+        .header(USER_AGENT, HOOKLINE);
+    match &address.authorization {
+        Some(authorization) => request.header(AUTHORIZATION, authorization),
+        None => request,
+    }
+}
+
+fn sign(
+    request: Builder,
+    secret: Option<&Secret>,
+    (id, now): (Uuid, OffsetDateTime),
+    body: &Bytes,
+) -> Builder {
+    let request = match secret {
+        Some(secret) => request
+            .header("webhook-id", id.to_string())
             .header("webhook-timestamp", now.unix_timestamp())
-            .header("webhook-signature", secret.sign(job.id, now, &body));
-    }
+            .header("webhook-signature", secret.sign(id, now, body)),
+        None => request,
+    };
     // Of an empty one it would not be said.
-    request = request.header(CONTENT_LENGTH, body.len());
-    Ok(request.body(Full::new(body))?)
+    request.header(CONTENT_LENGTH, body.len())
 }
 
 /// Two transactions must never have one key: the second would be taken for a repetition, and never be done. No source's

@@ -1,0 +1,144 @@
+//! What is told of the database by the one process that looks.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use entity::{
+    SourceName, Verdict,
+    lifecycle::{figures::Unfinished, heard::Heard},
+};
+use meter::{Figures, Page};
+use uuid::Uuid;
+
+/// What a look has shown.
+#[derive(Default)]
+pub struct Snapshot {
+    pub unfinished: Unfinished,
+    /// Whether an entry that is in nobody's hands is known to be so.
+    pub holders_are_known: bool,
+    pub failures: Vec<(Verdict, i64)>,
+    /// The id of the oldest row of each table.
+    pub oldest: Vec<(&'static str, Uuid)>,
+    pub heard: Vec<Heard>,
+    /// The sources that have a rule of silence, and whether they break it.
+    pub silent: Vec<(SourceName, bool)>,
+}
+
+/// The last look of this process, while the looking is its duty. Otherwise another process tells it, and sums of what all
+/// tell would be wrong.
+#[derive(Default)]
+pub struct Database(Mutex<Option<Snapshot>>);
+
+impl Database {
+    /// This is how it is.
+    pub fn is(&self, snapshot: Snapshot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    /// Another process looks, or nobody can.
+    pub fn is_not_known(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Figures for Database {
+    fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*snapshot {
+            Some(snapshot) => snapshot.write(page),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Snapshot {
+    fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        let unfinished = &self.unfinished;
+        page.gauges(
+            (
+                "hookline_outbox_entries",
+                "Unfinished transactions, by where they are; no more than 100000 of each table are counted",
+            ),
+            [
+                ("due", unfinished.due + unfinished.retries_due),
+                ("published", unfinished.published),
+                ("in_flight", unfinished.in_flight),
+                ("retry", unfinished.retries_waiting),
+                ("paused", unfinished.parked),
+            ]
+            .map(|(state, count)| ([("state", state)], count as f64)),
+        )?;
+        page.gauges(
+            (
+                "hookline_outbox_oldest_due_age_seconds",
+                "For how long the transaction that was due first has been due for the relay; 0 if none is",
+            ),
+            [([], seconds(unfinished.overdue_ms))],
+        )?;
+        page.gauges(
+            (
+                "hookline_queue_oldest_age_seconds",
+                "For how long what was published first has waited for a consumer, up to 15 minutes; 0 if nothing does",
+            ),
+            (self.holders_are_known).then_some(([], seconds(unfinished.waiting_ms))),
+        )?;
+        let verdicts = [
+            (Verdict::Permanent, "PERMANENT"),
+            (Verdict::Exhausted, "EXHAUSTED"),
+            (Verdict::Poison, "POISON"),
+            (Verdict::GivenUp, "GIVEN_UP"),
+        ];
+        page.gauges(
+            (
+                "hookline_failures",
+                "FAILED transactions in the database, by verdict; no more than 100000 are counted",
+            ),
+            verdicts.map(|(verdict, name)| {
+                let count = self.failures.iter().find(|(known, _)| *known == verdict);
+                (
+                    [("verdict", name)],
+                    count.map_or(0, |(_, count)| *count) as f64,
+                )
+            }),
+        )?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        page.gauges(
+            (
+                "hookline_retention_oldest_age_seconds",
+                "The age of the oldest row of each table",
+            ),
+            self.oldest.iter().map(|(table, id)| {
+                let came = Duration::from_millis((id.as_u128() >> 80) as u64);
+                ([("table", *table)], now.saturating_sub(came).as_secs_f64())
+            }),
+        )?;
+        page.gauges(
+            (
+                "hookline_source_last_verified_timestamp_seconds",
+                "When the last genuine event of each source came",
+            ),
+            (self.heard.iter().filter(|heard| !heard.never)).map(|heard| {
+                let at = now.saturating_sub(heard.ago);
+                ([("source", heard.source.as_ref())], at.as_secs_f64())
+            }),
+        )?;
+        page.gauges(
+            (
+                "hookline_source_silent",
+                "1 for a source whose last genuine event is older than its silent_after, otherwise 0",
+            ),
+            (self.silent.iter()).map(|(source, is_silent)| {
+                ([("source", source.as_ref())], f64::from(u8::from(*is_silent)))
+            }),
+        )
+    }
+}
+
+fn seconds(millis: Option<i64>) -> f64 {
+    millis.map_or(0.0, |millis| millis.max(0) as f64 / 1000.0)
+}
