@@ -11,6 +11,7 @@ mod not_found;
 mod opened;
 mod show;
 mod status;
+mod tail;
 pub mod times;
 pub mod words;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Failures(failures::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
+    /// Follow what happens: what is accepted, finishes and fails, and what operators do
+    Tail(tail::Arguments),
 }
 
 /// Answers what was asked, on standard output.
@@ -41,5 +44,6 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::Show(arguments) => show::run(&db, arguments).await,
         Command::Failures(arguments) => failures::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
+        Command::Tail(arguments) => tail::run(&db, arguments).await,
     }
 }

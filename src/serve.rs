@@ -15,7 +15,9 @@ use crate::{
     chosen,
     claim::{self, Claim, Guarded, Use},
     config::Config,
-    database, listen, logging, pools,
+    database,
+    listen::{self, Addresses},
+    logging, pools,
     reread::AGAIN_EVERY,
     role::Role,
     settings,
@@ -74,14 +76,7 @@ async fn start(
     let admin_addresses = listen::admin(&config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
-    let file = claim::take(
-        &config.database_url,
-        match queue.is_inside_the_process() {
-            true => Use::Alone,
-            false => Use::WithOthers,
-        },
-    )
-    .await?;
+    let file = take_file(&config, &queue).await?;
     if role == Role::Everything {
         migrate_up(&config).await?;
     }
@@ -124,13 +119,7 @@ async fn start(
         parts.spawn(sources.run(AGAIN_EVERY, stop.clone()));
     }
     if let Some(addresses) = admin_addresses {
-        let listener = listen::listen(&addresses)?;
-        let resources = alone::Resources { listener, needs };
-        let alone = alone::run(settings::api(&config), resources, stop.clone());
-        parts.spawn(async move {
-            alone.await;
-            Ok(())
-        });
+        start_alone(&mut parts, &config, &addresses, needs, stop)?;
     }
     parts.spawn(tokens.run(AGAIN_EVERY, stop.clone()));
     if let Some(db) = db.consumer {
@@ -145,6 +134,33 @@ async fn start(
     }
     parts.spawn(check(queue, stop.clone()));
     Ok((parts, file))
+}
+
+/// Claims the SQLite file, if the database is one.
+async fn take_file(config: &Config, queue: &Queue) -> anyhow::Result<Option<Claim>> {
+    let how = match queue.is_inside_the_process() {
+        true => Use::Alone,
+        false => Use::WithOthers,
+    };
+    claim::take(&config.database_url, how).await
+}
+
+/// Starts what answers operators at an address of their own.
+fn start_alone(
+    parts: &mut Parts,
+    config: &Config,
+    addresses: &Addresses,
+    needs: Needs,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = listen::listen(addresses)?;
+    let resources = alone::Resources { listener, needs };
+    let alone = alone::run(settings::api(config), resources, stop.clone());
+    parts.spawn(async move {
+        alone.await;
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Starts the HTTP side and the relay, which is told by it what to publish.

@@ -34,9 +34,17 @@ pub fn print(headings: &[&str], rows: &[Row], output: Output) -> anyhow::Result<
 
 /// A JSON document. What a terminal could take for a command is written as an escape: it can only stand inside texts.
 pub fn json(document: &impl Serialize) -> anyhow::Result<String> {
-    let json = serde_json::to_string_pretty(document)?;
+    Ok(escaped(serde_json::to_string_pretty(document)?))
+}
+
+/// The same on one line.
+pub fn json_line(document: &impl Serialize) -> anyhow::Result<String> {
+    Ok(escaped(serde_json::to_string(document)?))
+}
+
+fn escaped(json: String) -> String {
     if !json.chars().any(is_unprintable) {
-        return Ok(json);
+        return json;
     }
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
@@ -49,7 +57,7 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<String> {
             false => escaped.push(c),
         }
     }
-    Ok(escaped)
+    escaped
 }
 
 /// A text as a terminal may show it: what would move the cursor, change colours or turn the line's direction is escaped.

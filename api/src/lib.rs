@@ -17,6 +17,7 @@ mod docs;
 mod door;
 mod drain;
 mod edge;
+pub mod events;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -42,6 +43,7 @@ mod source_transactions;
 mod sources;
 mod space;
 mod transactions;
+mod waiting;
 mod webhooks;
 mod wire;
 mod writer;
@@ -62,8 +64,8 @@ use gate::Gate;
 pub use health::Needs;
 pub use problem::FieldError;
 use relay::HintSender;
-use routes::Ways;
 pub use routes::openapi;
+use routes::{Listeners, Ways};
 use serve::Entrance;
 pub use serve::Settings;
 use shed::Shedder;
@@ -125,7 +127,8 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     }
     let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
     let needs = routes::needs(&databases, queue, drain.clone(), sources, tokens);
-    let endpoint = routes::routes(&ways, &databases, needs, access);
+    let listeners = Listeners::new(stop.clone());
+    let endpoint = routes::routes(&ways, &databases, (needs, access), &listeners);
     drop(ways);
     let entrance = Entrance {
         listener,
@@ -133,7 +136,10 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         shedder: Some(shedder),
     };
     let Databases {
-        write, slots, file, ..
+        write,
+        read,
+        slots,
+        file,
     } = databases;
     // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
@@ -147,6 +153,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         )),
         partitions::run(write.clone(), stop.clone()),
         operate::run(write.clone(), stop.clone()),
+        waiting::run(read, listeners.waiting, stop.clone()),
         refusals::run(write.clone(), lines, stop),
         writer::run(write, inbox, hints, admission.clone(), slots, file),
     );

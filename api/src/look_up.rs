@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 
 use crate::{
     json::Json,
-    problem::{Problem, RETRY_AFTER_SECS},
+    problem::{FieldError, Problem, RETRY_AFTER_SECS},
 };
 
 /// From the request to the database's answer.
@@ -57,6 +57,46 @@ pub(crate) enum Answer<T: Payload + IntoResponse + Send> {
     ),
 }
 
+/// [`Answer`], where one may wait for it.
+#[derive(ApiResponse)]
+pub(crate) enum WaitedAnswer<T: Payload + IntoResponse + Send> {
+    /// What was asked for.
+    #[oai(status = 200)]
+    Found(T),
+    /// No webhook of this `transaction_id` has been committed, or what is asked for is not kept.
+    #[oai(status = 404, content_type = "application/problem+json")]
+    Unknown(Json<Problem>),
+    /// `wait` is not a length of time.
+    #[oai(status = 422, content_type = "application/problem+json")]
+    Unclear(Json<Problem>),
+    /// The database does not answer just now.
+    #[oai(status = 503, content_type = "application/problem+json")]
+    Unavailable(
+        Json<Problem>,
+        /// Seconds to wait.
+        #[oai(header = "Retry-After")]
+        u32,
+    ),
+}
+
+impl<T: Payload + IntoResponse + Send> From<Answer<T>> for WaitedAnswer<T> {
+    fn from(answer: Answer<T>) -> Self {
+        match answer {
+            Answer::Found(found) => Self::Found(found),
+            Answer::Unknown(problem) => Self::Unknown(problem),
+            Answer::Unavailable(problem, retry_after) => Self::Unavailable(problem, retry_after),
+        }
+    }
+}
+
+impl<T: Payload + IntoResponse + Send> WaitedAnswer<T> {
+    pub(crate) fn unclear(error: FieldError) -> Self {
+        let detail = "the query does not say how long to wait";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        Self::Unclear(problem.with_errors(vec![error]).json())
+    }
+}
+
 /// Answers with what `load` finds.
 pub(crate) async fn answer<T: Payload + IntoResponse + Send>(
     key: Option<Key>,
@@ -102,6 +142,10 @@ pub(crate) fn example_id() -> String {
 
 pub(crate) fn example_source() -> String {
     "stripe".into()
+}
+
+pub(crate) fn example_source_query() -> Option<String> {
+    Some(example_source())
 }
 
 pub(crate) fn example_event_id() -> String {

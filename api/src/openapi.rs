@@ -15,8 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    list, mend,
+    events, list, mend,
     problem::{self, Problem},
+    waiting,
 };
 
 /// A reason as a regular expression, its length aside: no control characters, and not white space alone.
@@ -71,11 +72,15 @@ fn mend_operation(operation: &mut MetaOperation) {
         parameter.required |= is_reason;
         is_reason
     });
+    let follows = operation.operation_id == Some("followEvents");
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
             if parameter.name == "reason" {
                 constrain_reason(schema);
+            }
+            if follows && parameter.name == "cursor" {
+                schema.pattern = Some(events::CURSOR_PATTERN.into());
             }
         }
     }
@@ -211,6 +216,37 @@ fn mend_request(name: &str, schema: &mut MetaSchema) {
             _ => {}
         }
     }
+    if matches!(name, "Why" | "RetryAll" | "PauseRequest" | "FailureFilter") {
+        // What means nothing to us may have meant something to whoever sent it.
+        let nothing = MetaSchema::new(NOTHING);
+        schema.additional_properties = Some(Box::new(MetaSchemaRef::Inline(Box::new(nothing))));
+    }
+}
+
+/// In the place of `false`, for which poem-openapi has no word.
+const NOTHING: &str = "nothing-may-be";
+
+/// A text with the document in it, with `false` wherever nothing may be.
+pub(crate) fn closed(text: &str) -> String {
+    let mut closed = String::with_capacity(text.len());
+    let mut rest = text;
+    for spelling in [
+        "\"type\": \"nothing-may-be\"",
+        "\"type\":\"nothing-may-be\"",
+    ] {
+        while let Some((before, after)) = rest.split_once(spelling) {
+            let before = before.trim_end().strip_suffix('{');
+            let after = after.trim_start().strip_prefix('}');
+            let (Some(before), Some(after)) = (before, after) else {
+                break;
+            };
+            closed.push_str(before);
+            closed.push_str("false");
+            rest = after;
+        }
+    }
+    closed.push_str(rest);
+    closed
 }
 
 fn constrain_reason(schema: &mut MetaSchema) {
@@ -245,6 +281,7 @@ fn constrain(member: &str, schema: &mut MetaSchema) {
         "source" => (1..=name::SOURCE_CHARS_MAX, name::SOURCE_PATTERN),
         "paused" => (1..=name::SOURCE_CHARS_MAX, PAUSED_PATTERN),
         "currency" => (currency::LETTERS..=currency::LETTERS, currency::PATTERN),
+        "wait" => (2..=8, waiting::PATTERN),
         _ => return,
     };
     schema.min_length = Some(*length.start());
@@ -412,7 +449,22 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 24);
+        assert_eq!(seen, 25);
+    }
+
+    #[test]
+    fn what_operators_ask_for_has_no_members_that_mean_nothing() {
+        let document = document();
+        for schema in ["Why", "RetryAll", "PauseRequest", "FailureFilter"] {
+            let schema = &document["components"]["schemas"][schema];
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+        }
+        assert!(!document.to_string().contains(super::NOTHING));
+        let page = r#"<script>{"a":{"additionalProperties":{"type":"nothing-may-be"},"b":1}}"#;
+        assert_eq!(
+            super::closed(page),
+            r#"<script>{"a":{"additionalProperties":false,"b":1}}"#
+        );
     }
 
     #[test]

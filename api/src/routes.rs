@@ -8,6 +8,7 @@ use poem::{
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Databases, Drain, Sources, Tokens,
@@ -17,16 +18,18 @@ use crate::{
     docs::Document,
     door::Door,
     edge,
+    events::{Events, Room},
     gate::Gate,
     health::{Health, Needs},
     list::List,
     mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
-    openapi::Described,
+    openapi::{self, Described},
     paths, refusals,
     slots::Slots,
     source_transactions::SourceTransactions,
     space::Space,
     transactions::Transactions,
+    waiting::Waiting,
     webhooks::Webhooks,
     writer::{self, Writer},
 };
@@ -41,6 +44,7 @@ type Operations = (
     Transactions,
     Attempts,
     SourceTransactions,
+    Events,
     One,
     Many,
     Pauses,
@@ -48,6 +52,23 @@ type Operations = (
     Health,
 );
 type Service = OpenApiService<Described<Operations>, ()>;
+
+/// Who stays on the line.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    pub(crate) waiting: Waiting,
+    pub(crate) room: Room,
+}
+
+impl Listeners {
+    /// Nobody stays when the process stops.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            waiting: Waiting::default(),
+            room: Room::new(stop),
+        }
+    }
+}
 
 /// What webhooks come in by.
 #[derive(Clone)]
@@ -77,16 +98,26 @@ impl Ways {
     }
 }
 
-fn service(ways: &Ways, databases: &Databases, needs: Needs) -> Service {
+fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listeners) -> Service {
     let db = || databases.read.clone();
     let operators = Operators::new(databases.write.clone());
     let operations = (
         ways.webhooks(),
         ways.door(),
         List { db: db() },
-        Transactions { db: db() },
+        Transactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
         Attempts { db: db() },
-        SourceTransactions { db: db() },
+        SourceTransactions {
+            db: db(),
+            waiting: listeners.waiting.clone(),
+        },
+        Events {
+            db: db(),
+            room: listeners.room.clone(),
+        },
         One {
             operators: operators.clone(),
         },
@@ -135,7 +166,8 @@ pub fn openapi() -> String {
     let queue = Queue::Memory(queue::memory::Queue::new());
     let (_, tokens) = watch::channel(Arc::new(Tokens::default()));
     let needs = needs(&databases, queue, Drain::default(), sources, tokens);
-    service(&ways, &databases, needs).spec()
+    let listeners = Listeners::new(CancellationToken::new());
+    openapi::closed(&service(&ways, &databases, needs, &listeners).spec())
 }
 
 /// What it needs to receive webhooks.
@@ -162,12 +194,12 @@ pub(crate) fn needs(
 pub(crate) fn routes(
     ways: &Ways,
     databases: &Databases,
-    needs: Needs,
-    access: Access,
+    (needs, access): (Needs, Access),
+    listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
-    let service = service(ways, databases, needs);
-    let docs = Document::new(HTML, service.swagger_ui_html());
-    let openapi = Document::new("application/json", service.spec());
+    let service = service(ways, databases, needs, listeners);
+    let docs = Document::new(HTML, openapi::closed(&service.swagger_ui_html()));
+    let openapi = Document::new("application/json", openapi::closed(&service.spec()));
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))

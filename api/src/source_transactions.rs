@@ -1,28 +1,33 @@
 //! `GET /v1/sources/{source}/transactions/{transaction_id}`: look up what any source has sent.
 
 use entity::{lifecycle, transaction::Model};
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
     access::MayRead,
     attempts,
     json::Json,
-    look_up::{self, Answer, Key, example_event_id, example_source},
+    look_up::{self, Answer, Key, WaitedAnswer, example_event_id, example_source},
     transactions,
+    waiting::{self, Waiting, example_wait},
     wire::{AttemptList, Bytes, SourceTransaction, Tag},
 };
 
 pub(crate) struct SourceTransactions {
     pub(crate) db: DatabaseConnection,
+    pub(crate) waiting: Waiting,
 }
 
 #[OpenApi]
 impl SourceTransactions {
     /// Look a source's transaction up
     ///
-    /// Answers with the event's content and status as they are in the database now. An id is looked for among those of this
-    /// source alone.
+    /// Answers with the event's content and status as they are in the database now, or, with `wait`, as soon as the status is
+    /// final. An id is looked for among those of this source alone.
     #[oai(
         path = "/v1/sources/:source/transactions/:transaction_id",
         method = "get",
@@ -38,9 +43,16 @@ impl SourceTransactions {
         /// The sender's id of the event, percent-encoded.
         #[oai(example = "example_event_id")]
         transaction_id: Path<String>,
-    ) -> Answer<Json<SourceTransaction>> {
+        /// How long to wait at most for `PROCESSED` or `FAILED`: a whole number of `s` or `ms`, and 60 s if it is more.
+        #[oai(example = "example_wait")]
+        wait: Query<Option<String>>,
+    ) -> WaitedAnswer<Json<SourceTransaction>> {
         let key = Key::of(source.0, transaction_id.0);
-        look_up::answer(key, async |key| self.load(&key).await).await
+        if let Err(error) = waiting::wait(&self.waiting, &self.db, &key, wait.0).await {
+            return WaitedAnswer::unclear(error);
+        }
+        let answer = look_up::answer(key, async |key| self.load(&key).await);
+        answer.await.into()
     }
 
     /// Get the bytes of a source's event

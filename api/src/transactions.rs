@@ -1,25 +1,31 @@
 //! `GET /v1/transactions/{transaction_id}`: look a transaction up.
 
 use entity::{Status, failure, lifecycle, transaction::Model};
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
     access::MayRead,
     json::Json,
-    look_up::{self, Answer, Key, example_id},
+    look_up::{self, Key, WaitedAnswer, example_id},
+    waiting::{self, Waiting, example_wait},
     wire::{Tag, Transaction},
 };
 
 pub(crate) struct Transactions {
     pub(crate) db: DatabaseConnection,
+    pub(crate) waiting: Waiting,
 }
 
 #[OpenApi]
 impl Transactions {
     /// Look a transaction up
     ///
-    /// Answers with the transaction's content and status as they are in the database now.
+    /// Answers with the transaction's content and status as they are in the database now, or, with `wait`, as soon as the
+    /// status is final.
     #[oai(
         path = "/v1/transactions/:transaction_id",
         method = "get",
@@ -32,9 +38,16 @@ impl Transactions {
         /// The sender's id of the transaction, percent-encoded.
         #[oai(example = "example_id")]
         transaction_id: Path<String>,
-    ) -> Answer<Json<Transaction>> {
+        /// How long to wait at most for `PROCESSED` or `FAILED`: a whole number of `s` or `ms`, and 60 s if it is more.
+        #[oai(example = "example_wait")]
+        wait: Query<Option<String>>,
+    ) -> WaitedAnswer<Json<Transaction>> {
         let key = Key::built_in(transaction_id.0);
-        look_up::answer(key, async |key| self.load(&key).await).await
+        if let Err(error) = waiting::wait(&self.waiting, &self.db, &key, wait.0).await {
+            return WaitedAnswer::unclear(error);
+        }
+        let answer = look_up::answer(key, async |key| self.load(&key).await);
+        answer.await.into()
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub mod due;
+pub mod events;
 pub mod failed;
 mod job;
 pub mod lease;

@@ -55,14 +55,15 @@ pub(crate) fn skip_locked(db: &DatabaseConnection) -> &'static str {
     }
 }
 
-/// `source and id of the TABLE's row are one of the keys from $1 on`, as an SQL condition; bind [`keys`].
-pub(crate) fn is_one_of_the_keys(db: &DatabaseConnection, table: &str) -> String {
-    let key = format!("({table}.source, {table}.transaction_id)");
+/// The keys from `$1` on, as an SQL table `asked (source, transaction_id, place)`, the first at place 1; bind [`keys`].
+pub(crate) fn asked_keys(db: &DatabaseConnection) -> &'static str {
     match db.get_database_backend() {
         DbBackend::Postgres => {
-            format!("{key} IN (SELECT * FROM unnest($1::text[], $2::text[]))")
+            "unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (source, transaction_id, place)"
         }
-        _ => format!("{key} IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))"),
+        _ => {
+            "(SELECT value ->> 0 AS source, value ->> 1 AS transaction_id, key + 1 AS place FROM json_each($1)) AS asked"
+        }
     }
 }
 

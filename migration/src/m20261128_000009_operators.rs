@@ -45,7 +45,7 @@ const UP: &str = "ALTER TABLE outbox ADD COLUMN earlier integer NOT NULL DEFAULT
        id UUID PRIMARY KEY NOT NULL, count bigint NOT NULL, last_at TIME NOT NULL \
      ); \
      CREATE TABLE duties ( \
-       name varchar(40) PRIMARY KEY NOT NULL, holder UUID NOT NULL, until bigint NOT NULL \
+       name varchar(40) BYTES PRIMARY KEY NOT NULL, holder UUID NOT NULL, until bigint NOT NULL \
      ); \
      CREATE TABLE heard ( \
        source varchar(63) BYTES PRIMARY KEY NOT NULL, last_at bigint NOT NULL \

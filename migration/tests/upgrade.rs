@@ -55,6 +55,14 @@ async fn fill(db: &DatabaseConnection, steps: u32) {
         )
         .await;
     }
+    if steps >= 8 {
+        let keys = format!(
+            "INSERT INTO keys (source, transaction_id, id, fingerprint) \
+             SELECT source, transaction_id, id, {} FROM transactions",
+            fingerprint(db)
+        );
+        run(db, &keys).await;
+    }
     let (processing, waiting) = (id(db, PROCESSING), id(db, WAITING));
     run(
         db,

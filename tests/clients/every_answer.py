@@ -7,6 +7,7 @@ the built-in source has a secret, and look-ups need a token. The sources stripe,
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -69,6 +70,7 @@ ADMIN_TOKEN = "a-secret-for-everything"
 NOTHING = type(None)
 SENT = {"source": "stripe", "transaction_id": "unknown"}
 WHY = Why(reason="a test")
+STREAMS_MAX = 20
 UNKNOWN = {"id": "018d0cba-e040-7000-8000-000000000000"}
 
 # By the id of an operation, the function that was made of it, and all its parameters.
@@ -101,6 +103,7 @@ OPERATIONS = {
     "listPauses": ("mending.list_pauses", {}),
     "resumeProcessing": ("mending.resume_processing", {"paused": "nobody", "reason": "a test"}),
     "listAudit": ("mending.list_audit", {}),
+    "followEvents": ("transactions.follow_events", {}),
     "getHealth": ("health.get_health", {}),
     "getLiveness": ("health.get_liveness", {}),
     "getReadiness": ("health.get_readiness", {}),
@@ -192,7 +195,6 @@ def problem(operation, status, *args, **arguments):
 
 def well():
     events()
-    mending()
     accepted, headers = call("sendWebhook", 202, Accepted)
     assert accepted.conflict is False, accepted
     assert headers["Location"] == "/v1/transactions/txn_1", headers
@@ -222,6 +224,8 @@ def well():
     faults = problem("listTransactions", 422, limit=0).errors
     assert [fault.field for fault in faults] == ["limit"], faults
 
+    mending()
+    following()
     problem("getTransaction", 404)
     problem("listAttempts", 404)
 
@@ -343,6 +347,21 @@ def mending():
     met.update((operation, 408) for operation in CHANGES if "body" in OPERATIONS[operation][1])
 
 
+def following():
+    """Who follows what happens, and who waits."""
+    problem("followEvents", 422, source="Nobody")
+    with contextlib.ExitStack() as streams:
+        for _ in range(STREAMS_MAX):
+            stream = streams.enter_context(httpx.stream("GET", f"{BASE_URL}/v1/events", timeout=ANSWERS_WITHIN))
+            assert stream.status_code == 200, stream
+            assert stream.headers["Content-Type"].startswith("text/event-stream"), stream.headers
+        # The generated client reads an answer to its end, and a stream has none.
+        met.add(("followEvents", 200))
+        problem("followEvents", 503)
+    problem("getTransaction", 422, transaction_id="once", wait="soon")
+    problem("getSourceTransaction", 422, transaction_id="evt_1", wait="soon")
+
+
 def patient(ask):
     """Asks again and again: a consumer may just be working on it."""
     until = time.monotonic() + ANSWERS_WITHIN
@@ -384,6 +403,7 @@ CHANGES = (
 NEVER_UNKNOWN = ("beginRetries", "pauseProcessing")
 
 LOOK_UPS = (
+    "followEvents",
     "listRetries",
     "getRetries",
     "listPauses",
@@ -460,7 +480,8 @@ def state_of(operation, status):
     """In which state an answer is met."""
     if status == 401 and operation in ("sendWebhook", *LOOK_UPS):
         return "guarded"
-    return "ill" if status == 503 else "well"
+    # Nobody has to ask the database anything for a stream before it begins.
+    return "ill" if status == 503 and operation != "followEvents" else "well"
 
 
 {"well": well, "ill": ill, "guarded": guarded}[STATE]()

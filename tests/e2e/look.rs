@@ -1,14 +1,19 @@
 //! What operators look at: `hookline list`, `show`, `failures` and `status`, and `GET /v1/transactions`.
 
-use std::time::Duration;
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     downstream::server::Downstream,
     faults::until,
     harness::{Harness, on_both},
-    processes::{Ended, run},
+    processes::{Ended, SOON, command, run},
 };
 
 on_both! {
@@ -16,6 +21,9 @@ on_both! {
     what_is_at_work_is_found_with_its_holder
     what_fails_is_counted_by_its_reason
     bad_questions_are_answered_with_what_would_be_right
+    who_waits_hears_the_end_at_once
+    whoever_waits_or_follows_keeps_no_stop_waiting
+    what_happens_can_be_followed
 }
 
 async fn ask(harness: &Harness, words: &[&str]) -> Ended {
@@ -229,4 +237,88 @@ async fn looking_makes_no_database() {
         assert!(says.ends_with("hookline.db is not there\n"), "{says}");
     }
     assert_eq!(std::fs::read_dir(harness.folder.path()).unwrap().count(), 0);
+}
+
+async fn who_waits_hears_the_end_at_once(harness: &mut Harness) {
+    harness.environment.insert("PROCESSING_DELAY", "2s".into());
+    let api = harness.start("").await.url().to_owned();
+    harness.post(&api, body("t1", "acc_a")).await;
+    let ask = |wait| status_after(harness, &api, "t1", wait);
+    assert_eq!(ask("1ms").await, "PROCESSING");
+    assert_eq!(ask("30s").await, "PROCESSED");
+    let wrong = format!("{api}/v1/transactions/t1?wait=soon");
+    assert_eq!(harness.get(&wrong).await.status(), 422);
+}
+
+async fn whoever_waits_or_follows_keeps_no_stop_waiting(harness: &mut Harness) {
+    harness.environment.insert("PROCESSING_DELAY", "3s".into());
+    let mut process = harness.process("").await;
+    let api = process.url();
+    let mut stream = harness.get(&format!("{api}/v1/events")).await;
+    harness.post(&api, body("t1", "acc_a")).await;
+    let waits = status_after(harness, &api, "t1", "60s");
+    let stops = async {
+        // It waits as soon as it is asked about, which nothing outside tells.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        process.signal(Signal::TERM);
+        let since = Instant::now();
+        assert_eq!(process.ended().await, Some(0));
+        since.elapsed()
+    };
+    let (status, took) = tokio::join!(waits, stops);
+    assert_eq!(status, "PROCESSING");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    while let Some(chunk) = stream.chunk().await.unwrap() {
+        assert!(!chunk.is_empty());
+    }
+    // What was left behind is done by the next.
+    harness.start("").await;
+}
+
+async fn status_after(harness: &Harness, api: &str, id: &str, wait: &str) -> String {
+    let url = format!("{api}/v1/transactions/{id}?wait={wait}");
+    let answer: Value = harness.get(&url).await.json().await.unwrap();
+    answer["status"].as_str().unwrap().to_owned()
+}
+
+async fn what_happens_can_be_followed(harness: &mut Harness) {
+    let api = harness.start("").await.url().to_owned();
+    let mut stream = harness.get(&format!("{api}/v1/events")).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    harness.post(&api, body("t1", "acc_a")).await;
+    let mut told = String::new();
+    while !told.contains("event: finished") {
+        let chunk = stream.chunk().await.unwrap().expect("the stream has ended");
+        told += std::str::from_utf8(&chunk).unwrap();
+    }
+    let mut ids = told.lines().filter_map(|line| line.strip_prefix("id: "));
+    let accepted = told.find("event: accepted").unwrap();
+    assert!(accepted < told.find("event: finished").unwrap(), "{told}");
+    let about = r#""source":"transactions","transaction_id":"t1""#;
+    assert!(told.contains(about), "{told}");
+    // From the same place on the command line says the same.
+    let words = ["tail", "--from", ids.next().unwrap(), "--output", "json"];
+    let lines = first_lines(harness, &words, 2).await;
+    let events: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["event"].as_str())
+        .collect();
+    assert_eq!(events, ["accepted", "finished"]);
+    assert!(lines[1]["cursor"].is_string(), "{lines:?}");
+    let wrong = ask(harness, &["tail", "--from", "x"]).await;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+}
+
+/// What a command that does not end says first. Then nobody reads it any more, and it ends.
+async fn first_lines(harness: &Harness, words: &[&str], count: usize) -> Vec<Value> {
+    let mut command = command(harness.folder.path(), words, &harness.environment);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut read = Vec::new();
+    while read.len() < count {
+        let line = tokio::time::timeout(SOON, lines.next_line()).await;
+        let line = line.unwrap().unwrap().expect("it has ended");
+        read.push(serde_json::from_str(&line).unwrap());
+    }
+    read
 }

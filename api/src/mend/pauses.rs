@@ -33,10 +33,10 @@ pub(crate) struct Pauses {
 }
 
 #[derive(ApiResponse)]
-pub(crate) enum Paused {
+pub(crate) enum Pausing {
     /// It is committed. No process begins anything of it from a second later on; calls under way come to their end.
     #[oai(status = 202)]
-    Paused(Json<PauseList>),
+    Done(Json<PauseList>),
     /// The database does not answer in time. Whether it is paused can be looked up; to ask again does no harm.
     #[oai(status = 503, content_type = "application/problem+json")]
     Unavailable(
@@ -59,7 +59,7 @@ impl Pauses {
         tag = "Tag::Mending",
         operation_id = "pauseProcessing"
     )]
-    async fn pause(&self, may: MayChange, asked: Asked<PauseRequest>) -> Paused {
+    async fn pause(&self, may: MayChange, asked: Asked<PauseRequest>) -> Pausing {
         let Wish {
             paused,
             until,
@@ -71,10 +71,10 @@ impl Pauses {
             listed(&db).await
         });
         match paused.await {
-            Ok(list) => Paused::Paused(Json(list)),
+            Ok(list) => Pausing::Done(Json(list)),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
-                Paused::Unavailable(problem, retry_after)
+                Pausing::Unavailable(problem, retry_after)
             }
         }
     }
@@ -90,7 +90,7 @@ impl Pauses {
     )]
     async fn list(&self, _may: MayRead) -> Listed<Json<PauseList>> {
         match look_up::in_time(listed(&self.db)).await {
-            Ok(list) => Listed::Listed(Json(list)),
+            Ok(list) => Listed::All(Json(list)),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
                 Listed::Unavailable(problem, retry_after)

@@ -21,7 +21,7 @@ use crate::{
     admission::Admission,
     gate::Gate,
     refusals, relay,
-    routes::{self, Ways},
+    routes::{self, Listeners, Ways},
     space::Space,
     writer,
 };
@@ -123,8 +123,9 @@ impl Service {
         let (_, tokens) = watch::channel(Arc::new(tokens));
         let access = Access::new(tokens.clone(), Some(Ipv4Addr::LOCALHOST.into()));
         let needs = routes::needs(&databases, queue, Drain::default(), sources, tokens);
-        let endpoint = routes::routes(&ways, &databases, needs, access);
         let stop = CancellationToken::new();
+        let listeners = Listeners::new(stop.clone());
+        let endpoint = routes::routes(&ways, &databases, (needs, access), &listeners);
         let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
         tokio::spawn(async move {
             write.await;
@@ -195,6 +196,13 @@ impl Service {
     /// How many rows a table has.
     pub(crate) async fn count<E: EntityTrait<Model: Sync>>(&self) -> u64 {
         E::find().count(&self.db).await.unwrap()
+    }
+}
+
+impl Service {
+    /// As the process would when it stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use uuid::Uuid;
@@ -168,9 +168,7 @@ async fn compare_with_what_stands(
     let standing = standing(db, batch).await?;
     let mut conflicts = Vec::new();
     let mut receipts = Vec::with_capacity(batch.len());
-    for Received { id, webhook } in batch {
-        let (source, transaction_id) = key(webhook);
-        let stands = standing.get(&(source.to_owned(), transaction_id.to_owned()));
+    for (Received { id, webhook }, stands) in batch.iter().zip(standing) {
         let stands = stands
             .ok_or_else(|| DbErr::RecordNotFound("a key that was just seen is gone".into()))?;
         // A row with our own id was made by this call, or by an earlier try of it.
@@ -208,34 +206,41 @@ async fn keep(db: &DatabaseConnection, rows: &Rows<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// A key outlives its row: what has been deleted had been finished.
+/// What stands for each webhook of the batch, in its order. A key outlives its row: what has been deleted had been finished.
 async fn standing(
     db: &DatabaseConnection,
     batch: &[Received],
-) -> Result<HashMap<(String, String), Standing>, DbErr> {
+) -> Result<Vec<Option<Standing>>, DbErr> {
     let keys = batch.iter().map(|received| key(&received.webhook));
-    let statement = sql::statement(
-        db,
-        format!(
-            "SELECT keys.source, keys.transaction_id, keys.id, fingerprint, \
-                    coalesce(status, CASE WHEN failures.id IS NULL THEN 'PROCESSED' ELSE 'FAILED' END) AS status \
-             FROM keys LEFT JOIN transactions ON transactions.id = keys.id \
-             LEFT JOIN failures ON failures.id = keys.id \
-             WHERE {}",
-            sql::is_one_of_the_keys(db, "keys")
-        ),
-        sql::keys(db, keys),
+    // Key by key, and row by row: any other order would read what nobody has asked for.
+    let its_key = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            "CROSS JOIN LATERAL (SELECT id, fingerprint FROM keys WHERE keys.source = asked.source \
+               AND keys.transaction_id = asked.transaction_id OFFSET 0) AS keys"
+        }
+        _ => {
+            "CROSS JOIN keys ON keys.source = asked.source AND keys.transaction_id = asked.transaction_id"
+        }
+    };
+    let select = format!(
+        "SELECT place, keys.id, fingerprint, \
+                coalesce((SELECT status FROM transactions WHERE transactions.id = keys.id), \
+                         (SELECT 'FAILED' FROM failures WHERE failures.id = keys.id), 'PROCESSED') AS status \
+         FROM {} {its_key}",
+        sql::asked_keys(db)
     );
-    let rows = query(db, statement).await?;
-    rows.iter()
-        .map(|row| {
-            let key = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-            let standing = Standing {
-                id: row.try_get_by_index(2)?,
-                fingerprint: row.try_get_by_index(3)?,
-                status: row.try_get_by_index(4)?,
-            };
-            Ok((key, standing))
-        })
-        .collect()
+    let rows = query(db, sql::statement(db, select, sql::keys(db, keys))).await?;
+    let mut standing: Vec<Option<Standing>> = batch.iter().map(|_| None).collect();
+    for row in rows {
+        let place: i64 = row.try_get_by_index(0)?;
+        let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
+        if let Some(stands) = standing.get_mut(at) {
+            *stands = Some(Standing {
+                id: row.try_get_by_index(1)?,
+                fingerprint: row.try_get_by_index(2)?,
+                status: row.try_get_by_index(3)?,
+            });
+        }
+    }
+    Ok(standing)
 }

@@ -9,6 +9,7 @@ use entity::{
 };
 use queue::{Deliveries, Depth, Publisher, Queue, memory};
 use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, DatabaseConnection, Set};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

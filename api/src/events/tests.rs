@@ -1,0 +1,168 @@
+use std::time::Duration;
+
+use entity::{
+    Outcome, Verdict,
+    lifecycle::{self, Attempt, Holder, Record, Transition},
+};
+use poem::{Body, http::Method};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::*;
+use crate::scene::{
+    database, entry,
+    service::{OK, Service, request},
+};
+
+/// Older than what is told.
+const AGE: Duration = Duration::from_secs(60);
+
+/// Begins a minute ago.
+async fn follower(db: &DatabaseConnection) -> Follower {
+    let mut cursor = Follower::from_now(db).await.unwrap().cursor();
+    let before = |id: Uuid| Uuid::from_u128(id.as_u128() - (2 * AGE.as_millis() << 80));
+    cursor.accepted = before(cursor.accepted);
+    cursor.unfinished = cursor.accepted;
+    cursor.acts = cursor.accepted;
+    cursor.failed -= 2 * AGE.as_millis() as i64;
+    Follower::from(cursor)
+}
+
+fn told(look: &Look) -> Vec<(Kind, Option<&str>)> {
+    let events = look.events.iter();
+    events
+        .map(|event| (event.event, event.transaction_id.as_deref()))
+        .collect()
+}
+
+async fn finish(db: &DatabaseConnection, id: Uuid) {
+    let record = [Record::processed(id)];
+    lifecycle::record(db, Holder::Sole, &record).await.unwrap();
+}
+
+async fn fail(db: &DatabaseConnection, id: Uuid) {
+    let attempt = Attempt {
+        id,
+        number: 1,
+        started_at: OffsetDateTime::now_utc(),
+        took: Duration::ZERO,
+        outcome: Outcome::Refused,
+        status: Some(422),
+        error: None,
+        retry_after: None,
+    };
+    let record = [Record {
+        id,
+        attempt: Some(Box::new(attempt)),
+        next: Transition::Failed {
+            verdict: Verdict::Permanent,
+            reason: "no such account".into(),
+        },
+    }];
+    lifecycle::record(db, Holder::Sole, &record).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_transaction_is_told_when_it_is_accepted_and_when_it_is_finished() {
+    let db = database().await;
+    let mut follower = follower(&db).await;
+    let ids = [entry(&db, AGE, AGE).await, entry(&db, AGE / 2, AGE).await];
+    let [first, second] = ids.map(|id| id.to_string());
+    let look = follower.look(&db).await.unwrap();
+    let accepted = [
+        (Kind::Accepted, Some(first.as_str())),
+        (Kind::Accepted, Some(second.as_str())),
+    ];
+    assert_eq!(told(&look), accepted);
+    assert!(told(&follower.look(&db).await.unwrap()).is_empty());
+    finish(&db, ids[0]).await;
+    let look = follower.look(&db).await.unwrap();
+    assert_eq!(told(&look), [(Kind::Finished, Some(first.as_str()))]);
+    assert!(told(&follower.look(&db).await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn who_goes_on_is_told_what_finished_meanwhile() {
+    let db = database().await;
+    let mut before = follower(&db).await;
+    let ids = [entry(&db, AGE, AGE).await, entry(&db, AGE / 2, AGE).await];
+    before.look(&db).await.unwrap();
+    let told_up_to = Cursor {
+        accepted: Uuid::from_u128(ids[1].as_u128() + 1),
+        ..before.cursor()
+    };
+    let cursor = told_up_to.encode();
+    finish(&db, ids[1]).await;
+    let third = entry(&db, AGE / 4, AGE).await.to_string();
+    let mut after = Follower::from(Cursor::decode(&cursor).unwrap());
+    let look = after.look(&db).await.unwrap();
+    let second = ids[1].to_string();
+    let expected = [
+        (Kind::Finished, Some(second.as_str())),
+        (Kind::Accepted, Some(third.as_str())),
+    ];
+    assert_eq!(told(&look), expected);
+    // And what had been unfinished is awaited still.
+    finish(&db, ids[0]).await;
+    let look = after.look(&db).await.unwrap();
+    assert_eq!(
+        told(&look),
+        [(Kind::Finished, Some(ids[0].to_string().as_str()))]
+    );
+}
+
+#[tokio::test]
+async fn what_fails_is_told_once_with_its_reason_however_old_it_is() {
+    let db = database().await;
+    let id = entry(&db, 4 * AGE, AGE).await;
+    let mut follower = follower(&db).await;
+    fail(&db, id).await;
+    // Not before everything of its time has been committed.
+    assert!(told(&follower.look(&db).await.unwrap()).is_empty());
+    let event = loop {
+        let look = follower.look(&db).await.unwrap();
+        if let Some(event) = look.events.first() {
+            break event.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(event.event, Kind::Failed);
+    assert_eq!(event.verdict.as_deref(), Some("PERMANENT"));
+    assert_eq!(event.reason.as_deref(), Some("no such account"));
+    assert_eq!(event.transaction_id, Some(id.to_string()));
+    assert!(told(&follower.look(&db).await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_says_where_it_begins_and_ends_with_the_process() {
+    let service = Service::new([]).await;
+    let ask = service.get("/v1/events");
+    let mut ask = std::pin::pin!(ask);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), &mut ask)
+            .await
+            .is_err()
+    );
+    service.stop();
+    let answer = ask.await;
+    assert_eq!(answer.status, OK);
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    let id = answer.text().strip_prefix("id: ").unwrap().trim_end();
+    assert!(Cursor::decode(id).is_some());
+}
+
+#[tokio::test]
+async fn who_asks_for_what_cannot_be_hears_why() {
+    let service = Service::new([]).await;
+    for (path, field) in [
+        ("/v1/events?source=A", "source"),
+        ("/v1/events?cursor=x", "cursor"),
+    ] {
+        let answer = service.get(path).await;
+        answer.assert_problem(422);
+        assert_eq!(answer.json()["errors"][0]["field"], field);
+    }
+    let headers = [("last-event-id", "x")];
+    let last = request(Method::GET, "/v1/events", &headers, Body::empty());
+    service.ask(last).await.assert_problem(422);
+}
