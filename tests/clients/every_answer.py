@@ -8,6 +8,7 @@ Exits with 1 and a traceback where an answer is not what the document, or the co
 """
 
 import contextlib
+import datetime
 import functools
 import hashlib
 import hmac
@@ -321,6 +322,8 @@ def mending():
     paused, _ = call("pauseProcessing", 202, PauseList)
     assert [(pause.source, pause.until) for pause in paused.data] == [("nobody", None)], paused
     assert len(call("listPauses", 200, PauseList)[0].data) == 1
+    over = PauseRequest(source="nobody", reason="a test", until=datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc))
+    problem("pauseProcessing", 409, body=over)
     call("resumeProcessing", 202, PauseList)
     problem("resumeProcessing", 409)
     problem("resumeProcessing", 404, paused="Nobody")

@@ -478,7 +478,7 @@ async fn what_is_paused_waits_and_is_received(harness: &mut Harness) {
         (json!({"reason": "x"}), "source"),
         (json!({"source": "A", "reason": "x"}), "source"),
         (
-            json!({"source": "*", "until": "2024-01-01T00:00:00Z", "reason": "x"}),
+            json!({"source": "*", "until": "tomorrow", "reason": "x"}),
             "until",
         ),
     ] {
@@ -486,6 +486,8 @@ async fn what_is_paused_waits_and_is_received(harness: &mut Harness) {
         assert_eq!(status, 422, "{problem}");
         assert_eq!(problem["errors"][0]["field"], field, "{problem}");
     }
+    let over = json!({"source": "*", "until": "2024-01-01T00:00:00Z", "reason": "x"});
+    assert_eq!(post(harness, &url, over).await.0, 409);
     let again = ask(harness, &["resume", "--all", "--reason", "x"]).await;
     assert_eq!(again.code, Some(1), "{}", again.stderr);
 }

@@ -37,6 +37,9 @@ pub(crate) enum Pausing {
     /// It is committed. No process begins anything of it from a second later on; calls under way come to their end.
     #[oai(status = 202)]
     Done(Json<PauseList>),
+    /// `until` is over already. Nothing is changed.
+    #[oai(status = 409, content_type = "application/problem+json")]
+    Cannot(Json<Problem>),
     /// The database does not answer in time. Whether it is paused can be looked up; to ask again does no harm.
     #[oai(status = 503, content_type = "application/problem+json")]
     Unavailable(
@@ -65,6 +68,9 @@ impl Pauses {
             until,
             reason,
         } = asked.0;
+        if until.is_some_and(|until| until <= OffsetDateTime::now_utc()) {
+            return Pausing::Cannot(cannot("until must be in the future, and is over already"));
+        }
         let by = by(&may, reason);
         let paused = self.operators.act(WITHIN, move |db| async move {
             pause::pause(&db, paused.source(), until, &by).await?;
@@ -187,11 +193,7 @@ impl Ask for PauseRequest {
         let paused = members.required("source", text);
         let until = members.read("until", |raw| {
             let until: String = value("a string", raw)?;
-            let until = time(&until)?;
-            match until > OffsetDateTime::now_utc() {
-                true => Ok(until),
-                false => Err("must be in the future".into()),
-            }
+            Ok(time(&until)?)
         });
         let reason = members.required("reason", text);
         let errors = members.end("", "source, until, reason");
