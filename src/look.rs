@@ -5,10 +5,10 @@
 
 mod amounts;
 mod failures;
-mod groups;
 mod list;
 mod not_found;
 mod opened;
+mod refusals;
 mod show;
 mod status;
 mod tail;
@@ -29,6 +29,8 @@ pub enum Command {
     Show(show::Arguments),
     /// Count what has failed, by source and reason
     Failures(failures::Arguments),
+    /// List requests that were refused, because they were not proven to be their sender's
+    Refusals(refusals::Arguments),
     /// Show the database, what waits, the consumers and the sources
     Status(status::Arguments),
     /// Follow what happens: what is accepted, finishes and fails, and what operators do
@@ -43,6 +45,7 @@ pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
         Command::List(arguments) => list::run(&db, arguments).await,
         Command::Show(arguments) => show::run(&db, arguments).await,
         Command::Failures(arguments) => failures::run(&db, arguments).await,
+        Command::Refusals(arguments) => refusals::run(&db, arguments).await,
         Command::Status(arguments) => status::run(&db, address, arguments).await,
         Command::Tail(arguments) => tail::run(&db, arguments).await,
     }

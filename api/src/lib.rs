@@ -18,6 +18,7 @@ mod door;
 mod drain;
 mod edge;
 pub mod events;
+pub mod failures;
 pub mod file_watch;
 mod gate;
 mod health;
@@ -31,7 +32,7 @@ mod operate;
 mod partitions;
 mod paths;
 mod problem;
-mod refusals;
+pub mod refusals;
 pub mod relay;
 mod routes;
 #[cfg(test)]
@@ -74,7 +75,8 @@ pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
 pub use wire::{
-    Attempt, AuditPage, BulkRetry, BulkRetryList, PauseList, SourceTransaction, TransactionPage,
+    Attempt, AuditPage, BulkRetry, BulkRetryList, FailureGroup, FailureGroups, PauseList, Refusal,
+    RefusalPage, SourceTransaction, TransactionPage,
 };
 
 /// What the HTTP side works with.
@@ -121,14 +123,14 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         gate: Gate::new(sources.clone(), ledger),
         space: Space::default(),
     };
+    let listeners = Listeners::new(stop.clone());
     let address = listener.local_addr().ok();
     if let Some(address) = address {
         tracing::info!(event = "listening", "listening on http://{address}");
     }
     let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
     let needs = routes::needs(&databases, queue, drain.clone(), sources, tokens);
-    let listeners = Listeners::new(stop.clone());
-    let endpoint = routes::routes(&ways, &databases, (needs, access), &listeners);
+    let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
     drop(ways);
     let entrance = Entrance {
         listener,

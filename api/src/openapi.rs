@@ -15,7 +15,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    events, list, mend,
+    cursor, events, list, mend,
     problem::{self, Problem},
     waiting,
 };
@@ -72,15 +72,16 @@ fn mend_operation(operation: &mut MetaOperation) {
         parameter.required |= is_reason;
         is_reason
     });
-    let follows = operation.operation_id == Some("followEvents");
+    let id = operation.operation_id.unwrap_or_default();
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
-            if parameter.name == "reason" {
-                constrain_reason(schema);
-            }
-            if follows && parameter.name == "cursor" {
-                schema.pattern = Some(events::CURSOR_PATTERN.into());
+            match (id, parameter.name.as_str()) {
+                (_, "reason") => constrain_reason(schema),
+                ("followEvents", "cursor") => schema.pattern = Some(events::CURSOR_PATTERN.into()),
+                ("listRefusals", "cursor") => schema.pattern = Some(cursor::PATTERN.into()),
+                ("listFailures", "since") => schema.format = Some("date-time".into()),
+                _ => {}
             }
         }
     }
@@ -377,7 +378,12 @@ mod tests {
                 "Attempt.status",
                 "AuditPage.next_cursor",
                 "BulkRetry.ended_at",
+                "FailureGroup.sample",
+                "FailureGroup.source",
+                "FailureGroup.status",
                 "Pause.until",
+                "Refusal.skew_s",
+                "RefusalPage.next_cursor",
                 "SourceTransaction.processed_at",
                 "Transaction.processed_at",
                 "TransactionPage.next_cursor"
@@ -449,7 +455,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 25);
+        assert_eq!(seen, 27);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod counts;
 mod keep;
+mod list;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -16,6 +17,8 @@ use tokio::sync::mpsc;
 use crate::{Sender, Sources};
 use counts::Counts;
 pub(crate) use keep::run;
+pub(crate) use list::Refusals;
+pub use list::{Wanted, load, read};
 
 /// Lines that may wait for the database.
 const LINES_MAX: usize = 1024;

@@ -19,12 +19,14 @@ use crate::{
     door::Door,
     edge,
     events::{Events, Room},
+    failures::Failures,
     gate::Gate,
     health::{Health, Needs},
     list::List,
     mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
     openapi::{self, Described},
-    paths, refusals,
+    paths,
+    refusals::{self, Refusals},
     slots::Slots,
     source_transactions::SourceTransactions,
     space::Space,
@@ -44,6 +46,8 @@ type Operations = (
     Transactions,
     Attempts,
     SourceTransactions,
+    Failures,
+    Refusals,
     Events,
     One,
     Many,
@@ -114,6 +118,8 @@ fn service(ways: &Ways, databases: &Databases, needs: Needs, listeners: &Listene
             db: db(),
             waiting: listeners.waiting.clone(),
         },
+        Failures { db: db() },
+        Refusals { db: db() },
         Events {
             db: db(),
             room: listeners.room.clone(),
@@ -194,7 +200,8 @@ pub(crate) fn needs(
 pub(crate) fn routes(
     ways: &Ways,
     databases: &Databases,
-    (needs, access): (Needs, Access),
+    needs: Needs,
+    access: Access,
     listeners: &Listeners,
 ) -> impl Endpoint<Output = Response> + use<> {
     let service = service(ways, databases, needs, listeners);

@@ -97,6 +97,11 @@ pub enum Action {
         consumer: usize,
         id: usize,
     },
+    /// The work fails for good.
+    WorkIsRefused {
+        consumer: usize,
+        id: usize,
+    },
     CommitFinish {
         consumer: usize,
         id: usize,
@@ -247,11 +252,6 @@ pub enum Action {
     },
     /// The work fails for now.
     WorkFails {
-        consumer: usize,
-        id: usize,
-    },
-    /// The work fails for good.
-    WorkIsRefused {
         consumer: usize,
         id: usize,
     },

@@ -44,6 +44,10 @@ pub(crate) fn actions(protocol: &Protocol, state: &State, actions: &mut Vec<Acti
             Run::Idle | Run::Ordered => {}
             Run::Working => {
                 actions.push(Action::WorkDone { consumer, id });
+                // Where nobody reopens anything there is no difference.
+                if protocol.bounds.acts > 0 {
+                    actions.push(Action::WorkIsRefused { consumer, id });
+                }
                 if protocol.has(Flaw::AckBeforeCommit) && unacked > 0 {
                     actions.push(Action::Ack { consumer, id });
                 }

@@ -70,6 +70,9 @@ impl Protocol {
             Action::WorkDone { consumer, id } => {
                 consumer::proceed(self, state, consumer, id, Run::Finishing);
             }
+            Action::WorkIsRefused { consumer, id } => {
+                consumer::proceed(self, state, consumer, id, Run::Failing);
+            }
             Action::CommitFinish { consumer, id } => {
                 consumer::commit_finish(self, state, consumer, id);
             }
@@ -132,9 +135,6 @@ impl Protocol {
             }
             Action::WorkFails { consumer, id } => {
                 consumer::proceed(self, state, consumer, id, Run::Retrying);
-            }
-            Action::WorkIsRefused { consumer, id } => {
-                consumer::proceed(self, state, consumer, id, Run::Failing);
             }
             Action::BuryTheLiving { consumer } => lease::bury(self, state, consumer),
             _ => {}

@@ -66,12 +66,7 @@ fn of_consumer(protocol: &Protocol, state: &State, consumer: usize, actions: &mu
         match it.hands[id].run {
             Run::Taking => actions.push(Action::CommitTakeUnheard { consumer, id }),
             Run::BringingIn => actions.push(Action::CommitBringInUnheard { consumer, id }),
-            Run::Working => {
-                actions.push(Action::WorkFails { consumer, id });
-                if protocol.bounds.acts > 0 {
-                    actions.push(Action::WorkIsRefused { consumer, id });
-                }
-            }
+            Run::Working => actions.push(Action::WorkFails { consumer, id }),
             Run::Finishing => actions.push(Action::CommitFinishUnheard { consumer, id }),
             Run::Retrying => actions.push(Action::CommitRetryUnheard { consumer, id }),
             Run::Failing => actions.push(Action::CommitFailUnheard { consumer, id }),

@@ -40,10 +40,10 @@ impl Model for Protocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all = properties::promises();
-        all.extend(examples::all());
-        if self.bounds.acts > 0 {
-            all.extend(examples::of_operators());
-        }
+        all.extend(match self.bounds.acts {
+            0 => examples::all(),
+            _ => examples::of_operators(),
+        });
         all
     }
 }

@@ -179,6 +179,11 @@ pub const STEPS: &[Step] = &[
         At(&[Point::ConsumerAtWork]),
     ),
     step(
+        "WorkIsRefused",
+        &[(WORK, "on_called")],
+        At(&[Point::ConsumerAtWork]),
+    ),
+    step(
         "CommitFinish",
         &[(RECORD, "start_recording"), (OUTCOME, "finish")],
         At(&[Point::ConsumerBeforeFinish, Point::ConsumerAfterFinish]),
@@ -265,7 +270,6 @@ pub const STEPS: &[Step] = &[
     step("CommitParkUnheard", &[(PERSIST, "persist")], FAULT),
     step("CommitReleaseUnheard", &[(PERSIST, "persist")], FAULT),
     step("WorkFails", &[(WORK, "on_called")], FAULT),
-    step("WorkIsRefused", &[(WORK, "on_called")], FAULT),
     step("BuryTheLiving", &[(LEASE, "bury")], FLAW),
 ];
 

@@ -22,7 +22,11 @@ const WORLD: Bounds = Bounds {
 };
 
 /// The same with an operator.
-const OPERATED: Bounds = Bounds { acts: 2, ..WORLD };
+const OPERATED: Bounds = Bounds {
+    acts: 2,
+    faults: 1,
+    ..WORLD
+};
 
 #[track_caller]
 fn breaks(flaw: Flaw, promises: &[&'static str]) {

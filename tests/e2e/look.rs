@@ -155,6 +155,16 @@ async fn what_fails_is_counted_by_its_reason(harness: &mut Harness) {
     );
     let error = group["error"].as_str().unwrap();
     assert!(error.contains("N ") && !error.contains("422"), "{error}");
+    let answer = harness
+        .get(&format!("{api}/v1/failures?source=transactions"))
+        .await;
+    assert_eq!(answer.json::<Value>().await.unwrap(), groups);
+    let wrong = harness
+        .get(&format!("{api}/v1/failures?since=yesterday"))
+        .await;
+    assert_eq!(wrong.status(), 422);
+    let refused = ask(harness, &["refusals"]).await;
+    assert_eq!(refused.stderr, "hookline: nothing was refused\n");
     let none = document(harness, &["failures", "--since", "2999-01-01T00:00:00Z"]).await;
     assert_eq!(none, json!({"data": [], "more": false}));
     let shown = ask(harness, &["show", "t1", "--attempts"]).await.stdout;

@@ -34,6 +34,8 @@ mod mend;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod private_pooler;
 #[cfg(test)]
 mod processes;

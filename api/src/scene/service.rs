@@ -120,12 +120,12 @@ impl Service {
             file: None,
         };
         let queue = Queue::Memory(queue::memory::Queue::new());
+        let stop = CancellationToken::new();
         let (_, tokens) = watch::channel(Arc::new(tokens));
         let access = Access::new(tokens.clone(), Some(Ipv4Addr::LOCALHOST.into()));
         let needs = routes::needs(&databases, queue, Drain::default(), sources, tokens);
-        let stop = CancellationToken::new();
         let listeners = Listeners::new(stop.clone());
-        let endpoint = routes::routes(&ways, &databases, (needs, access), &listeners);
+        let endpoint = routes::routes(&ways, &databases, needs, access, &listeners);
         let write = writer::run(db.clone(), inbox, hints, admission, Slots::SQLITE, None);
         tokio::spawn(async move {
             write.await;

@@ -1,13 +1,14 @@
 //! A consumer, step by step, on SQLite and the queue inside the process.
 
 mod bodies;
+mod operators;
 mod scene;
 
 use std::net::SocketAddr;
 
 use entity::{
     Outcome, Verdict,
-    lifecycle::{self, Attempt, Range, Received, lease},
+    lifecycle::{self, Attempt, Range, Received, Transition, lease},
 };
 use queue::Depth;
 use sea_orm::EntityTrait as _;

@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult as _, Value};
+use uuid::Uuid;
 
 use super::{execute, millis, returned_ids, sql};
-use crate::refusal::Refusal;
+use crate::{
+    SourceName,
+    refusal::{self, Refusal},
+    statement::look_up,
+};
 
 /// Lines that one statement deletes.
 const PORTION: u64 = 1000;
+/// Lines that a page looks at.
+pub const LOOKED_AT_MAX: usize = 2000;
 
 /// Adds lines to the ledger, all in one statement. A line that is there already is left alone.
 pub async fn record(db: &DatabaseConnection, refusals: &[Refusal]) -> Result<(), DbErr> {
@@ -64,6 +71,34 @@ fn sqlite(refusals: &[Refusal]) -> (String, Vec<Value>) {
     let select = "SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5) \
          FROM json_each($1) WHERE true";
     (select.to_owned(), vec![sql::json(rows)])
+}
+
+/// The newest lines below an id, newest first, `limit` at most of all sources or of one, and where the next page begins if
+/// there may be more. A source that is rarely refused may have fewer on a page: it looks at [`LOOKED_AT_MAX`] lines.
+pub async fn page(
+    db: &DatabaseConnection,
+    source: Option<&SourceName>,
+    below: Uuid,
+    limit: usize,
+) -> Result<(Vec<refusal::Model>, Option<Uuid>), DbErr> {
+    let select = format!(
+        "SELECT id, source, reason, skew_s, size, hash, refused_at FROM refusals WHERE id < $1 \
+         ORDER BY id DESC LIMIT {LOOKED_AT_MAX}"
+    );
+    let rows = look_up(db, || sql::statement(db, &select, [below.into()])).await?;
+    let mut page = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let line = refusal::Model::from_query_result(row, "")?;
+        let id = line.id;
+        if source.is_none_or(|source| *source == line.source) {
+            page.push(line);
+        }
+        let is_last = index + 1 == rows.len();
+        if page.len() == limit && !is_last || is_last && rows.len() == LOOKED_AT_MAX {
+            return Ok((page, Some(id)));
+        }
+    }
+    Ok((page, None))
 }
 
 /// Deletes the lines that are older than `keep_for`, by the database's clock, and those beyond the newest `keep_count`, a

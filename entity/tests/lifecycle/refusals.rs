@@ -9,6 +9,7 @@ on_both! {
     a_line_is_kept_as_it_was_written_and_once
     what_is_old_is_forgotten
     what_is_too_many_is_forgotten_from_the_oldest_on
+    pages_have_every_line_once_and_those_of_one_source_if_that_is_asked
 }
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -82,4 +83,39 @@ async fn what_is_too_many_is_forgotten_from_the_oldest_on(db: DatabaseConnection
     let newest: Vec<_> = lines[2497..].iter().map(|line| line.id).collect();
     assert_eq!(kept, newest);
     assert_eq!(refusals::forget(&db, WEEK, 0).await.unwrap(), 3);
+}
+
+async fn pages_have_every_line_once_and_those_of_one_source_if_that_is_asked(
+    db: DatabaseConnection,
+) {
+    let (stripe, github): (SourceName, SourceName) =
+        ("stripe".parse().unwrap(), "github".parse().unwrap());
+    let lines: Vec<Refusal> = (0..refusals::LOOKED_AT_MAX + 5)
+        .map(|number| {
+            let source = if number == 3 { &github } else { &stripe };
+            Refusal::new(source.clone(), "mismatch", None, b"")
+        })
+        .collect();
+    for lines in lines.chunks(500) {
+        refusals::record(&db, lines).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut below = Some(Uuid::max());
+    while let Some(from) = below {
+        let (page, next) = refusals::page(&db, None, from, 700).await.unwrap();
+        seen.extend(page.into_iter().map(|line| line.id));
+        below = next;
+    }
+    let written: Vec<Uuid> = lines.iter().rev().map(|line| line.id).collect();
+    assert_eq!(seen, written);
+    // The only one of its source is beyond what the first page looks at.
+    let (page, next) = refusals::page(&db, Some(&github), Uuid::max(), 10)
+        .await
+        .unwrap();
+    assert!(page.is_empty());
+    let (page, next) = refusals::page(&db, Some(&github), next.unwrap(), 10)
+        .await
+        .unwrap();
+    assert_eq!(page.len(), 1);
+    assert_eq!((page[0].id, next), (lines[3].id, None));
 }

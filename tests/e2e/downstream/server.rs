@@ -88,7 +88,7 @@ impl Downstream {
     }
 
     /// Which attempt each call so far said that it was.
-    pub(super) fn attempts_told(&self) -> Vec<String> {
+    pub(crate) fn attempts_told(&self) -> Vec<String> {
         let calls = self.calls();
         let told = calls.iter().map(|call| call.header("hookline-attempt"));
         told.map(Into::into).collect()

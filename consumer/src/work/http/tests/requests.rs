@@ -54,6 +54,20 @@ async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
 }
 
 #[tokio::test]
+async fn a_replay_is_marked_and_has_the_same_key() {
+    let server = Server::start(|_| Response::default()).await;
+    let downstream = downstream(&server.place, LONG);
+    let mut replay = Arc::unwrap_or_clone(job("t1"));
+    (replay.replay, replay.attempt) = (true, 2);
+    for (job, marked) in [(job("t1"), None), (replay.into(), Some("true"))] {
+        downstream.call(job).await;
+        let seen = &server.requests()[0];
+        assert_eq!(seen.header("hookline-replay"), marked);
+        assert_eq!(seen.header("idempotency-key"), Some("t1"));
+    }
+}
+
+#[tokio::test]
 async fn an_amount_arrives_digit_by_digit() {
     let server = Server::start(|_| Response::default()).await;
     let downstream = downstream(&server.place, LONG);

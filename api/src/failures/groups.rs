@@ -2,42 +2,41 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use entity::{failure::without_numbers, lifecycle::failed::Failed};
+use entity::{Verdict, failure::without_numbers, lifecycle::failed::Failed};
+use sea_orm::ActiveEnum as _;
 use time::OffsetDateTime;
-
-use super::words;
 
 /// What failures of one group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub(super) struct Kind {
     /// `None` if the rows are kept no more.
-    pub source: Option<String>,
-    pub verdict: &'static str,
+    pub(super) source: Option<String>,
+    pub(super) verdict: String,
     /// The HTTP status of downstream's last answer.
-    pub status: Option<i32>,
+    pub(super) status: Option<i32>,
     /// The reason, with an `N` for each number.
-    pub error: String,
+    pub(super) error: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Group {
-    pub kind: Kind,
-    pub count: u64,
-    pub first: OffsetDateTime,
-    pub last: OffsetDateTime,
+pub(super) struct Group {
+    pub(super) kind: Kind,
+    pub(super) count: u64,
+    pub(super) first: OffsetDateTime,
+    pub(super) last: OffsetDateTime,
     /// The sender's id of the last one.
-    pub sample: Option<String>,
+    pub(super) sample: Option<String>,
 }
 
 /// Gathers failures.
 #[derive(Default)]
-pub struct Groups(HashMap<Kind, Group>);
+pub(super) struct Groups(HashMap<Kind, Group>);
 
 impl Groups {
-    pub fn add(&mut self, failed: Failed) {
+    pub(super) fn add(&mut self, failed: Failed) {
         let kind = Kind {
             source: failed.source.map(String::from),
-            verdict: words::verdict(failed.verdict),
+            verdict: Verdict::to_value(&failed.verdict),
             status: failed.status,
             error: without_numbers(&failed.reason),
         };
@@ -58,7 +57,7 @@ impl Groups {
     }
 
     /// The largest first, and of equals the latest.
-    pub fn sorted(self) -> Vec<Group> {
+    pub(super) fn sorted(self) -> Vec<Group> {
         let mut groups: Vec<Group> = self.0.into_values().collect();
         groups.sort_by_key(|group| Reverse((group.count, group.last)));
         groups
