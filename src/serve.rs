@@ -17,7 +17,9 @@ use crate::{
     chosen,
     claim::{self, Claim, Guarded, Use},
     config::Config,
-    database, duty, figures, listen, logging, pools,
+    database, duty, figures,
+    listen::{self, Addresses},
+    logging, pools,
     reread::AGAIN_EVERY,
     role::Role,
     settings,
@@ -77,14 +79,7 @@ async fn start(
     let admin_addresses = listen::admin(&config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
-    let file = claim::take(
-        &config.database_url,
-        match queue.is_inside_the_process() {
-            true => Use::Alone,
-            false => Use::WithOthers,
-        },
-    )
-    .await?;
+    let file = take_file(&config, &queue).await?;
     if role == Role::Everything {
         migrate_up(&config).await?;
     }
@@ -145,18 +140,7 @@ async fn start(
         parts.spawn(sources.run(AGAIN_EVERY, stop.clone()));
     }
     if let Some(addresses) = admin_addresses {
-        let listener = listen::listen(&addresses)?;
-        let registry = registry.clone();
-        let resources = alone::Resources {
-            listener,
-            needs,
-            registry,
-        };
-        let alone = alone::run(settings::api(&config), resources, stop.clone());
-        parts.spawn(async move {
-            alone.await;
-            Ok(())
-        });
+        start_alone(&mut parts, &config, &addresses, (needs, &registry), stop)?;
     }
     parts.spawn(tokens.run(AGAIN_EVERY, stop.clone()));
     if let Some(db) = db.consumer {
@@ -187,6 +171,37 @@ type Watched = (
     watch::Receiver<Arc<Tokens>>,
     Registry,
 );
+
+/// Claims the SQLite file, if the database is one.
+async fn take_file(config: &Config, queue: &Queue) -> anyhow::Result<Option<Claim>> {
+    let how = match queue.is_inside_the_process() {
+        true => Use::Alone,
+        false => Use::WithOthers,
+    };
+    claim::take(&config.database_url, how).await
+}
+
+/// Starts what answers operators at an address of their own.
+fn start_alone(
+    parts: &mut Parts,
+    config: &Config,
+    addresses: &Addresses,
+    (needs, registry): (Needs, &Registry),
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = listen::listen(addresses)?;
+    let resources = alone::Resources {
+        listener,
+        needs,
+        registry: registry.clone(),
+    };
+    let alone = alone::run(settings::api(config), resources, stop.clone());
+    parts.spawn(async move {
+        alone.await;
+        Ok(())
+    });
+    Ok(())
+}
 
 /// Starts the HTTP side and the relay, which is told by it what to publish.
 fn start_api(

@@ -219,6 +219,37 @@ fn mend_request(name: &str, schema: &mut MetaSchema) {
             _ => {}
         }
     }
+    if matches!(name, "Why" | "RetryAll" | "PauseRequest" | "FailureFilter") {
+        // What means nothing to us may have meant something to whoever sent it.
+        let nothing = MetaSchema::new(NOTHING);
+        schema.additional_properties = Some(Box::new(MetaSchemaRef::Inline(Box::new(nothing))));
+    }
+}
+
+/// In the place of `false`, for which poem-openapi has no word.
+const NOTHING: &str = "nothing-may-be";
+
+/// A text with the document in it, with `false` wherever nothing may be.
+pub(crate) fn closed(text: &str) -> String {
+    let mut closed = String::with_capacity(text.len());
+    let mut rest = text;
+    for spelling in [
+        "\"type\": \"nothing-may-be\"",
+        "\"type\":\"nothing-may-be\"",
+    ] {
+        while let Some((before, after)) = rest.split_once(spelling) {
+            let before = before.trim_end().strip_suffix('{');
+            let after = after.trim_start().strip_prefix('}');
+            let (Some(before), Some(after)) = (before, after) else {
+                break;
+            };
+            closed.push_str(before);
+            closed.push_str("false");
+            rest = after;
+        }
+    }
+    closed.push_str(rest);
+    closed
 }
 
 fn constrain_reason(schema: &mut MetaSchema) {
@@ -437,6 +468,21 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 30);
+    }
+
+    #[test]
+    fn what_operators_ask_for_has_no_members_that_mean_nothing() {
+        let document = document();
+        for schema in ["Why", "RetryAll", "PauseRequest", "FailureFilter"] {
+            let schema = &document["components"]["schemas"][schema];
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+        }
+        assert!(!document.to_string().contains(super::NOTHING));
+        let page = r#"<script>{"a":{"additionalProperties":{"type":"nothing-may-be"},"b":1}}"#;
+        assert_eq!(
+            super::closed(page),
+            r#"<script>{"a":{"additionalProperties":false,"b":1}}"#
+        );
     }
 
     #[test]

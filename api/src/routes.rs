@@ -29,7 +29,7 @@ use crate::{
     list::List,
     mend::{Operators, audit::Audit, many::Many, one::One, pauses::Pauses},
     metrics::{Outcome, SourceMetrics},
-    openapi::Described,
+    openapi::{self, Described},
     paths,
     refusals::{self, Refusals},
     scrape::Scrape,
@@ -190,7 +190,7 @@ pub fn openapi() -> String {
     let (_, tokens) = watch::channel(Arc::new(Tokens::default()));
     let needs = needs(&databases, queue, Drain::default(), sources, tokens);
     let listeners = Listeners::new(CancellationToken::new());
-    service(&ways, &databases, needs, &listeners).spec()
+    openapi::closed(&service(&ways, &databases, needs, &listeners).spec())
 }
 
 /// What it needs to receive webhooks.
@@ -222,10 +222,11 @@ pub(crate) fn routes(
     listeners: &Listeners,
 ) -> (impl Endpoint<Output = Response> + use<>, Vec<String>) {
     let service = service(ways, databases, needs, listeners);
-    let mut routes = documented(&service.spec());
+    let document = openapi::closed(&service.spec());
+    let mut routes = documented(&document);
     routes.extend(UNDOCUMENTED.map(str::to_owned));
-    let docs = Document::new(HTML, service.swagger_ui_html());
-    let openapi = Document::new("application/json", service.spec());
+    let docs = Document::new(HTML, openapi::closed(&service.swagger_ui_html()));
+    let openapi = Document::new("application/json", document);
     let others = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(openapi))

@@ -7,6 +7,8 @@ the built-in source has a secret, and look-ups need a token. The sources stripe,
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 
+import contextlib
+import datetime
 import functools
 import hashlib
 import hmac
@@ -69,6 +71,7 @@ ADMIN_TOKEN = "a-secret-for-everything"
 NOTHING = type(None)
 SENT = {"source": "stripe", "transaction_id": "unknown"}
 WHY = Why(reason="a test")
+STREAMS_MAX = 20
 UNKNOWN = {"id": "018d0cba-e040-7000-8000-000000000000"}
 
 # By the id of an operation, the function that was made of it, and all its parameters.
@@ -101,6 +104,7 @@ OPERATIONS = {
     "listPauses": ("mending.list_pauses", {}),
     "resumeProcessing": ("mending.resume_processing", {"paused": "nobody", "reason": "a test"}),
     "listAudit": ("mending.list_audit", {}),
+    "followEvents": ("transactions.follow_events", {}),
     "getHealth": ("health.get_health", {}),
     "getLiveness": ("health.get_liveness", {}),
     "getReadiness": ("health.get_readiness", {}),
@@ -192,7 +196,6 @@ def problem(operation, status, *args, **arguments):
 
 def well():
     events()
-    mending()
     accepted, headers = call("sendWebhook", 202, Accepted)
     assert accepted.conflict is False, accepted
     assert headers["Location"] == "/v1/transactions/txn_1", headers
@@ -222,6 +225,8 @@ def well():
     faults = problem("listTransactions", 422, limit=0).errors
     assert [fault.field for fault in faults] == ["limit"], faults
 
+    mending()
+    following()
     problem("getTransaction", 404)
     problem("listAttempts", 404)
 
@@ -317,6 +322,8 @@ def mending():
     paused, _ = call("pauseProcessing", 202, PauseList)
     assert [(pause.source, pause.until) for pause in paused.data] == [("nobody", None)], paused
     assert len(call("listPauses", 200, PauseList)[0].data) == 1
+    over = PauseRequest(source="nobody", reason="a test", until=datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc))
+    problem("pauseProcessing", 409, body=over)
     call("resumeProcessing", 202, PauseList)
     problem("resumeProcessing", 409)
     problem("resumeProcessing", 404, paused="Nobody")
@@ -341,6 +348,21 @@ def mending():
     # Bodies are read in one way: one of them need not be waited for a dozen times.
     problem("retryTransaction", 408, Instead(content=stalled))
     met.update((operation, 408) for operation in CHANGES if "body" in OPERATIONS[operation][1])
+
+
+def following():
+    """Who follows what happens, and who waits."""
+    problem("followEvents", 422, source="Nobody")
+    with contextlib.ExitStack() as streams:
+        for _ in range(STREAMS_MAX):
+            stream = streams.enter_context(httpx.stream("GET", f"{BASE_URL}/v1/events", timeout=ANSWERS_WITHIN))
+            assert stream.status_code == 200, stream
+            assert stream.headers["Content-Type"].startswith("text/event-stream"), stream.headers
+        # The generated client reads an answer to its end, and a stream has none.
+        met.add(("followEvents", 200))
+        problem("followEvents", 503)
+    problem("getTransaction", 422, transaction_id="once", wait="soon")
+    problem("getSourceTransaction", 422, transaction_id="evt_1", wait="soon")
 
 
 def patient(ask):
@@ -384,6 +406,7 @@ CHANGES = (
 NEVER_UNKNOWN = ("beginRetries", "pauseProcessing")
 
 LOOK_UPS = (
+    "followEvents",
     "listRetries",
     "getRetries",
     "listPauses",
@@ -460,7 +483,8 @@ def state_of(operation, status):
     """In which state an answer is met."""
     if status == 401 and operation in ("sendWebhook", *LOOK_UPS):
         return "guarded"
-    return "ill" if status == 503 else "well"
+    # Nobody has to ask the database anything for a stream before it begins.
+    return "ill" if status == 503 and operation != "followEvents" else "well"
 
 
 {"well": well, "ill": ill, "guarded": guarded}[STATE]()

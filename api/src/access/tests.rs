@@ -187,6 +187,10 @@ async fn every_operation_asks_for_the_token_that_its_document_names() {
             let challenge = answer.header("www-authenticate").unwrap();
             assert!(challenge.starts_with("Bearer "), "{told}: {challenge}");
         }
+        if path == "/v1/events" {
+            // Whoever is let in is answered without end.
+            continue;
+        }
         let is_read = schemes.contains(&READ_TOKEN.to_owned());
         let with_read_token = ask(&method, &path, Some(READ)).await.status;
         let is_let_in = ![401, 403].contains(&with_read_token);

@@ -36,7 +36,7 @@ pub(crate) enum Answer<T: Payload + IntoResponse + Send> {
 pub(crate) enum Shown<T: Payload + IntoResponse + Send> {
     /// What was asked for.
     #[oai(status = 200)]
-    Shown(T),
+    Found(T),
     /// There is none.
     #[oai(status = 404, content_type = "application/problem+json")]
     Unknown(Json<Problem>),
@@ -55,7 +55,7 @@ pub(crate) enum Shown<T: Payload + IntoResponse + Send> {
 pub(crate) enum Listed<T: Payload + IntoResponse + Send> {
     /// What there is.
     #[oai(status = 200)]
-    Listed(T),
+    All(T),
     /// The database does not answer just now.
     #[oai(status = 503, content_type = "application/problem+json")]
     Unavailable(

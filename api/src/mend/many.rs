@@ -40,7 +40,7 @@ pub(crate) struct Many {
 }
 
 #[derive(ApiResponse)]
-pub(crate) enum Begun {
+pub(crate) enum Beginning {
     /// With `dry_run`: how many match. Nothing is changed.
     #[oai(status = 200)]
     Counted(Json<Counted>),
@@ -75,7 +75,7 @@ impl Many {
         tag = "Tag::Mending",
         operation_id = "beginRetries"
     )]
-    async fn begin(&self, may: MayChange, asked: Asked<RetryAll>) -> Begun {
+    async fn begin(&self, may: MayChange, asked: Asked<RetryAll>) -> Beginning {
         let Wish { filter, how } = asked.0;
         let begun = match how {
             How::Count => {
@@ -83,7 +83,7 @@ impl Many {
                 let counted = tokio::time::timeout(COUNTED_WITHIN, counted).await;
                 counted
                     .unwrap_or_else(|_| Err(DbErr::Custom("no answer in time".into())))
-                    .map(|matched| Begun::Counted(Json(Counted { matched })))
+                    .map(|matched| Beginning::Counted(Json(Counted { matched })))
             }
             How::Begin { rate, reason } => {
                 let by = by(&may, reason);
@@ -96,7 +96,7 @@ impl Many {
         };
         begun.unwrap_or_else(|error| {
             let (problem, retry_after) = unavailable(&error);
-            Begun::Unavailable(problem, retry_after)
+            Beginning::Unavailable(problem, retry_after)
         })
     }
 
@@ -115,7 +115,7 @@ impl Many {
             data.map(BulkRetry::begun).collect::<Result<_, _>>()
         };
         match look_up::in_time(listed).await {
-            Ok(data) => Listed::Listed(Json(BulkRetryList { data })),
+            Ok(data) => Listed::All(Json(BulkRetryList { data })),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
                 Listed::Unavailable(problem, retry_after)
@@ -147,7 +147,7 @@ impl Many {
             found.map(BulkRetry::with_progress).transpose()
         };
         match look_up::in_time(found).await {
-            Ok(Some(found)) => Shown::Shown(Json(found)),
+            Ok(Some(found)) => Shown::Found(Json(found)),
             Ok(None) => Shown::Unknown(unknown(NO_BULK)),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
@@ -284,11 +284,11 @@ fn why_not(change: Change, state: State) -> &'static str {
     }
 }
 
-fn begun_at(begun: Option<bulk::Progress>) -> Result<Begun, DbErr> {
+fn begun_at(begun: Option<bulk::Progress>) -> Result<Beginning, DbErr> {
     let gone = || DbErr::RecordNotFound("what has just begun".into());
     let begun = begun.ok_or_else(gone)?;
     let location = format!("/v1/retries/{}", begun.bulk.id);
-    Ok(Begun::Begun(
+    Ok(Beginning::Begun(
         Json(BulkRetry::with_progress(begun)?),
         location,
     ))

@@ -53,7 +53,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// Takes a member out, which need not be there; `null` is as if it were not. `field` is its name, with its place.
+    /// Takes a member out, which need not be there. `field` is its name, with its place.
     pub(super) fn take(&mut self, field: &'static str) -> Option<&'a RawValue> {
         let name = field.strip_prefix(self.within).unwrap_or(field);
         let at = self.left.iter().position(|(other, _)| other == name)?;
@@ -63,7 +63,7 @@ impl<'a> Members<'a> {
             self.wrong(field, "must be given once");
             return None;
         }
-        (raw.get() != "null").then_some(raw)
+        Some(raw)
     }
 
     /// Takes out and reads a member which need not be there.

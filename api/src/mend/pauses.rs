@@ -33,10 +33,13 @@ pub(crate) struct Pauses {
 }
 
 #[derive(ApiResponse)]
-pub(crate) enum Paused {
+pub(crate) enum Pausing {
     /// It is committed. No process begins anything of it from a second later on; calls under way come to their end.
     #[oai(status = 202)]
-    Paused(Json<PauseList>),
+    Done(Json<PauseList>),
+    /// `until` is over already. Nothing is changed.
+    #[oai(status = 409, content_type = "application/problem+json")]
+    Cannot(Json<Problem>),
     /// The database does not answer in time. Whether it is paused can be looked up; to ask again does no harm.
     #[oai(status = 503, content_type = "application/problem+json")]
     Unavailable(
@@ -59,22 +62,25 @@ impl Pauses {
         tag = "Tag::Mending",
         operation_id = "pauseProcessing"
     )]
-    async fn pause(&self, may: MayChange, asked: Asked<PauseRequest>) -> Paused {
+    async fn pause(&self, may: MayChange, asked: Asked<PauseRequest>) -> Pausing {
         let Wish {
             paused,
             until,
             reason,
         } = asked.0;
+        if until.is_some_and(|until| until <= OffsetDateTime::now_utc()) {
+            return Pausing::Cannot(cannot("until must be in the future, and is over already"));
+        }
         let by = by(&may, reason);
         let paused = self.operators.act(WITHIN, move |db| async move {
             pause::pause(&db, paused.source(), until, &by).await?;
             listed(&db).await
         });
         match paused.await {
-            Ok(list) => Paused::Paused(Json(list)),
+            Ok(list) => Pausing::Done(Json(list)),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
-                Paused::Unavailable(problem, retry_after)
+                Pausing::Unavailable(problem, retry_after)
             }
         }
     }
@@ -90,7 +96,7 @@ impl Pauses {
     )]
     async fn list(&self, _may: MayRead) -> Listed<Json<PauseList>> {
         match look_up::in_time(listed(&self.db)).await {
-            Ok(list) => Listed::Listed(Json(list)),
+            Ok(list) => Listed::All(Json(list)),
             Err(error) => {
                 let (problem, retry_after) = unavailable(&error);
                 Listed::Unavailable(problem, retry_after)
@@ -187,11 +193,7 @@ impl Ask for PauseRequest {
         let paused = members.required("source", text);
         let until = members.read("until", |raw| {
             let until: String = value("a string", raw)?;
-            let until = time(&until)?;
-            match until > OffsetDateTime::now_utc() {
-                true => Ok(until),
-                false => Err("must be in the future".into()),
-            }
+            Ok(time(&until)?)
         });
         let reason = members.required("reason", text);
         let errors = members.end("", "source, until, reason");
