@@ -57,10 +57,11 @@ mod webhooks;
 mod wire;
 mod writer;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use entity::lifecycle::retention::Limits;
 use queue::Queue;
+use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -144,11 +145,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         space: Space::default(),
     };
     let listeners = Listeners::new(stop.clone());
-    let address = listener.local_addr().ok();
-    if let Some(address) = address {
-        tracing::info!(event = "listening", "listening on http://{address}");
-    }
-    let access = Access::new(tokens.clone(), address.map(|address| address.ip()));
+    let access = Access::new(tokens.clone(), told_address(&listener));
     let needs = routes::needs(&databases, queue, drain.clone(), sources.clone(), tokens);
     let scrape = Scrape {
         registry: registry.clone(),
@@ -157,13 +154,14 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     let (endpoint, paths) = routes::routes(&ways, &databases, needs, (access, scrape), &listeners);
     let requests = Arc::new(Requests::new(paths));
     let commits = Arc::new(Commits::default());
-    registry.add(Arc::new(Metrics {
+    let metrics = Metrics {
         sources: sources.clone(),
         requests: requests.clone(),
         commits: commits.clone(),
         admission: admission.clone(),
         queued: inbox.queued(),
-    }));
+    };
+    registry.add(Arc::new(metrics));
     drop(ways);
     let entrance = Entrance {
         listener,
@@ -187,13 +185,14 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             drain,
             stop.clone()
         )),
-        partitions::run(write.clone(), stop.clone()),
-        heard::run(write.clone(), sources, stop.clone()),
-        operate::run(write.clone(), stop.clone()),
+        look_after(
+            write.clone(),
+            (sources, limits),
+            repeats.clone(),
+            stop.clone()
+        ),
         waiting::run(read, listeners.waiting, stop.clone()),
-        refusals::run(write.clone(), lines, stop.clone()),
-        retention::run(write.clone(), limits, stop.clone()),
-        repeats::run(write.clone(), repeats.clone(), stop),
+        refusals::run(write.clone(), lines, stop),
         writer::run(
             writer::Resources {
                 db: write,
@@ -206,5 +205,28 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
             admission.clone(),
             slots
         ),
+    );
+}
+
+/// Tells where it listens.
+fn told_address(listener: &TcpListener) -> Option<IpAddr> {
+    let address = listener.local_addr().ok()?;
+    tracing::info!(event = "listening", "listening on http://{address}");
+    Some(address.ip())
+}
+
+/// What is done in the database beside receiving, until `stop`: no webhook waits for it.
+async fn look_after(
+    db: DatabaseConnection,
+    (sources, limits): (watch::Receiver<Arc<Sources>>, Limits),
+    repeats: Repeats,
+    stop: CancellationToken,
+) {
+    tokio::join!(
+        partitions::run(db.clone(), stop.clone()),
+        heard::run(db.clone(), sources, stop.clone()),
+        operate::run(db.clone(), stop.clone()),
+        retention::run(db.clone(), limits, stop.clone()),
+        repeats::run(db, repeats, stop),
     );
 }

@@ -20,8 +20,8 @@ const AGE: Duration = Duration::from_secs(60);
 /// Begins a minute ago.
 async fn follower(db: &DatabaseConnection) -> Follower {
     let mut cursor = Follower::from_now(db).await.unwrap().cursor();
-    let before = |id: Uuid| Uuid::from_u128(id.as_u128() - (2 * AGE.as_millis() << 80));
-    cursor.accepted = before(cursor.accepted);
+    let ago = (2 * AGE.as_millis()) << 80;
+    cursor.accepted = Uuid::from_u128(cursor.accepted.as_u128() - ago);
     cursor.unfinished = cursor.accepted;
     cursor.acts = cursor.accepted;
     cursor.failed -= 2 * AGE.as_millis() as i64;

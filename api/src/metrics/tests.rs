@@ -44,9 +44,8 @@ fn webhook(amount: u32) -> String {
     )
 }
 
-#[tokio::test]
-async fn what_became_of_each_webhook_is_counted_once_and_where_it_came_from() {
-    let service = Service::new([sender("stripe", "stripe")]).await;
+/// Webhooks of every outcome, to a source and to the built-in one.
+async fn traffic(service: &Service) {
     let genuine = r#"{"id":"evt_1","type":"t"}"#;
     for body in [genuine, genuine, r#"{"id":"evt_1","type":"other"}"#] {
         assert_eq!(service.send("stripe", body).await.status, OK);
@@ -71,10 +70,16 @@ async fn what_became_of_each_webhook_is_counted_once_and_where_it_came_from() {
         ("{}".to_owned(), 422),
         ("no json".to_owned(), 400),
     ] {
-        assert_eq!(send(&service, &body).await, status, "{body}");
+        assert_eq!(send(service, &body).await, status, "{body}");
     }
     // Nobody sends a webhook with it.
     service.get("/v1/webhooks/stripe").await;
+}
+
+#[tokio::test]
+async fn what_became_of_each_webhook_is_counted_once_and_where_it_came_from() {
+    let service = Service::new([sender("stripe", "stripe")]).await;
+    traffic(&service).await;
     let text = scraped(&service).await;
     for (source, outcome, count) in [
         ("stripe", "accepted", 1.0),
