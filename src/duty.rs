@@ -71,14 +71,9 @@ pub async fn run(resources: Resources, stop: CancellationToken) {
             }
         };
         let Some(told) = &mut told else { continue };
-        match stop
-            .run_until_cancelled(told.step(&resources.write, &silences))
-            .await
-        {
-            Some(Err(error)) => {
-                tracing::warn!(event = "alert_not_noted", %error, "could not look whether an operator event is to be sent");
-            }
-            Some(Ok(())) | None => {}
+        let step = told.step(&resources.write, &silences);
+        if let Some(Err(error)) = stop.run_until_cancelled(step).await {
+            tracing::warn!(event = "alert_not_noted", %error, "could not look whether an operator event is to be sent");
         }
     }
     if let Err(error) = duty::release(&resources.write, DUTY, holder).await {

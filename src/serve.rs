@@ -3,12 +3,13 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use api::{Databases, Drain, Needs, Sources, Tokens, alone, relay};
-use consumer::Tenancy;
+use api::{Databases, Drain, FileWatch, Needs, Sources, Tokens, alone, relay};
+use consumer::{Tenancy, Work};
 use entity::lifecycle;
 use meter::Registry;
 use migration::{Migrator, MigratorTrait};
 use queue::Queue;
+use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,8 @@ use crate::{
     config::Config,
     database, duty, figures,
     listen::{self, Addresses},
-    logging, pools,
+    logging,
+    pools::{self, Pools},
     reread::AGAIN_EVERY,
     role::Role,
     settings,
@@ -66,17 +68,15 @@ async fn start(
     drain: &Drain,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Parts, Option<Guarded>)> {
-    chosen::tell(&config);
-    let queue = settings::queue(role, &config)?;
-    let work = settings::work(&config)?;
-    let post = Post::of(&config)?;
-    let sources = match role.has_api() {
-        true => Some(sources::Watch::start(&config)?),
-        false => None,
-    };
-    let tokens = tokens::Watch::start(&config)?;
-    let addresses = listen::api(&config).await?;
-    let admin_addresses = listen::admin(&config).await?;
+    let Given {
+        queue,
+        work,
+        post,
+        sources,
+        tokens,
+        addresses,
+        admin_addresses,
+    } = read(role, &config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
     let file = take_file(&config, &queue).await?;
@@ -84,41 +84,26 @@ async fn start(
         migrate_up(&config).await?;
     }
     let db = pools::connect(role, &config, file.as_ref()).await?;
-    database::check_rights(db.first(), db.parts()).await?;
-    if role.has_api() {
-        database::check_retention(db.first(), &config.retention.limits()).await?;
-    }
-    database::check_schema(db.first()).await?;
-    database::check_durability(db.first()).await?;
     let tenancy = settings::tenancy(&config, &queue);
-    if matches!(tenancy, Tenancy::Exclusive) {
-        // What processes with a broker have left is nobody's now.
-        lifecycle::lease::forget_all(db.first()).await?;
-    }
+    check_database(role, &config, &db, tenancy).await?;
     let looked_at = file.as_ref().map(Claim::file);
     let file = file.map(|claim| claim.guard(db.first().clone()));
 
     let (leased, has_lease) = watch::channel(false);
     let needs = Needs {
-        db: db.first().clone(),
-        writes: role.has_api(),
-        file: looked_at,
-        queue: queue.clone(),
-        drain: drain.clone(),
         sources: sources.as_ref().map(sources::Watch::sources),
-        tokens: tokens.tokens(),
         lease: role.has_consumer().then_some(has_lease),
+        ..needs(role, db.first(), looked_at, (&queue, drain), &tokens)
     };
     let mut parts = Parts::new();
     let registry = Registry::default();
-    let process = figures::Process::new(role, queue.clone(), db.by_purpose());
-    let process = Arc::new(process);
+    let process = Arc::new(figures::Process::new(role, queue.clone(), db.by_purpose()));
     registry.add(process.clone());
     if let (Some(databases), Some(sources)) = (db.api, sources) {
         let listener = listen::listen(&addresses)?;
         warn_if_open(&listener, &needs.tokens);
         let watched = (sources.sources(), tokens.tokens(), registry.clone());
-        let watch = duty::Resources {
+        let duty = duty::Resources {
             write: databases.write.clone(),
             read: databases.read.clone(),
             sources: sources.sources(),
@@ -127,16 +112,10 @@ async fn start(
             database: Arc::default(),
             post: post.clone(),
         };
-        registry.add(watch.database.clone());
-        parts.spawn(without_error(duty::run(watch, stop.clone())));
-        start_api(
-            &mut parts,
-            &config,
-            (listener, databases),
-            &queue,
-            watched,
-            (drain, stop),
-        );
+        registry.add(duty.database.clone());
+        parts.spawn(without_error(duty::run(duty, stop.clone())));
+        let way_in = (listener, databases);
+        start_api(&mut parts, &config, way_in, &queue, watched, (drain, stop));
         parts.spawn(sources.run(AGAIN_EVERY, stop.clone()));
     }
     if let Some(addresses) = admin_addresses {
@@ -152,14 +131,7 @@ async fn start(
             leased,
         };
         registry.add(resources.metrics.clone());
-        if let Some(post) = post {
-            let (db, metrics) = (resources.db.clone(), resources.metrics.clone());
-            let circuit =
-                alerts::circuit::run(db, metrics, post, settings::process(), stop.clone());
-            parts.spawn(without_error(circuit));
-        }
-        let stop = stop.clone();
-        parts.spawn(async move { Ok(consumer::run(settings, resources, stop).await?) });
+        start_consumer(&mut parts, settings, resources, post, stop);
     }
     parts.spawn(check(queue, stop.clone()));
     Ok((parts, file))
@@ -171,6 +143,91 @@ type Watched = (
     watch::Receiver<Arc<Tokens>>,
     Registry,
 );
+
+/// What the settings say that is made something of before the database is opened.
+struct Given {
+    queue: Queue,
+    work: Work,
+    post: Option<Post>,
+    /// `None` where nothing is received.
+    sources: Option<sources::Watch>,
+    tokens: tokens::Watch,
+    addresses: Addresses,
+    admin_addresses: Option<Addresses>,
+}
+
+async fn read(role: Role, config: &Config) -> anyhow::Result<Given> {
+    chosen::tell(config);
+    Ok(Given {
+        queue: settings::queue(role, config)?,
+        work: settings::work(config)?,
+        post: Post::of(config)?,
+        sources: match role.has_api() {
+            true => Some(sources::Watch::start(config)?),
+            false => None,
+        },
+        tokens: tokens::Watch::start(config)?,
+        addresses: listen::api(config).await?,
+        admin_addresses: listen::admin(config).await?,
+    })
+}
+
+/// What a process needs to be ready, whatever its role.
+fn needs(
+    role: Role,
+    db: &DatabaseConnection,
+    file: Option<FileWatch>,
+    (queue, drain): (&Queue, &Drain),
+    tokens: &tokens::Watch,
+) -> Needs {
+    Needs {
+        db: db.clone(),
+        writes: role.has_api(),
+        file,
+        queue: queue.clone(),
+        drain: drain.clone(),
+        sources: None,
+        tokens: tokens.tokens(),
+        lease: None,
+    }
+}
+
+/// Whether the database is as the role needs it. Who has it alone takes over what others have left.
+async fn check_database(
+    role: Role,
+    config: &Config,
+    db: &Pools,
+    tenancy: Tenancy,
+) -> anyhow::Result<()> {
+    database::check_rights(db.first(), db.parts()).await?;
+    if role.has_api() {
+        database::check_retention(db.first(), &config.retention.limits()).await?;
+    }
+    database::check_schema(db.first()).await?;
+    database::check_durability(db.first()).await?;
+    if matches!(tenancy, Tenancy::Exclusive) {
+        // What processes with a broker have left is nobody's now.
+        lifecycle::lease::forget_all(db.first()).await?;
+    }
+    Ok(())
+}
+
+/// Starts the consumer, and what tells operators of its circuit.
+fn start_consumer(
+    parts: &mut Parts,
+    settings: consumer::Settings,
+    resources: consumer::Resources,
+    post: Option<Post>,
+    stop: &CancellationToken,
+) {
+    if let Some(post) = post {
+        let (db, metrics) = (resources.db.clone(), resources.metrics.clone());
+        let circuit = alerts::circuit::run(db, metrics, post, settings::process(), stop.clone());
+        parts.spawn(without_error(circuit));
+    }
+    let stop = stop.clone();
+    parts.spawn(async move { Ok(consumer::run(settings, resources, stop).await?) });
+}
 
 /// Claims the SQLite file, if the database is one.
 async fn take_file(config: &Config, queue: &Queue) -> anyhow::Result<Option<Claim>> {
@@ -190,6 +247,7 @@ fn start_alone(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = listen::listen(addresses)?;
+    warn_if_open(&listener, &needs.tokens);
     let resources = alone::Resources {
         listener,
         needs,

@@ -60,6 +60,7 @@ mod writer;
 use std::{net::IpAddr, sync::Arc};
 
 use entity::lifecycle::retention::Limits;
+use poem::{Endpoint, Response};
 use queue::Queue;
 use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::watch};
@@ -123,20 +124,11 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// connections get at most their grace. Whoever wants balancers to know before runs the drain before that.
 pub async fn run(settings: Settings, resources: Resources, stop: CancellationToken) {
     let Resources {
-        listener,
-        databases,
-        queue,
-        drain,
-        hints,
-        sources,
-        registry,
-        tokens,
-        limits,
-    } = resources;
+        sources, tokens, ..
+    } = &resources;
     let (writer, inbox) = writer::channel();
     let (ledger, lines) = refusals::channel();
-    let repeats = Repeats::default();
-    let admission = Admission::new(databases.slots);
+    let admission = Admission::new(resources.databases.slots);
     let shedder = Shedder::new(admission.clone(), writer.clone(), sources.clone());
     let ways = Ways {
         writer,
@@ -145,67 +137,79 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         space: Space::default(),
     };
     let listeners = Listeners::new(stop.clone());
-    let access = Access::new(tokens.clone(), told_address(&listener));
-    let needs = routes::needs(&databases, queue, drain.clone(), sources.clone(), tokens);
-    let scrape = Scrape {
-        registry: registry.clone(),
-        access: access.clone(),
-    };
-    let (endpoint, paths) = routes::routes(&ways, &databases, needs, (access, scrape), &listeners);
-    let requests = Arc::new(Requests::new(paths));
+    let access = Access::new(tokens.clone(), told_address(&resources.listener));
+    let (endpoint, requests) = answers(&ways, &resources, access, &listeners);
+    drop(ways);
+    let repeats = Repeats::default();
     let commits = Arc::new(Commits::default());
-    let metrics = Metrics {
+    resources.registry.add(Arc::new(Metrics {
         sources: sources.clone(),
         requests: requests.clone(),
         commits: commits.clone(),
         admission: admission.clone(),
         queued: inbox.queued(),
-    };
-    registry.add(Arc::new(metrics));
-    drop(ways);
+    }));
     let entrance = Entrance {
-        listener,
+        listener: resources.listener,
         connections_max: CONNECTIONS_MAX,
         shedder: Some(shedder),
         requests: Some(requests),
     };
+    let (drain, kept) = (resources.drain, (resources.sources, resources.limits));
     let Databases {
         write,
         read,
         slots,
         file,
-    } = databases;
+    } = resources.databases;
+    let commit = writer::Resources {
+        db: write.clone(),
+        hints: resources.hints,
+        repeats: repeats.clone(),
+        commits,
+        file,
+    };
     // A stop goes from the front to the back: HTTP ends at `stop`, the writer when HTTP has dropped the last `Writer`, and
     // the relay when the writer has dropped the last `HintSender` and the last hints are published.
+    let http = serve::run(entrance, settings, endpoint, drain, stop.clone());
     tokio::join!(
-        admission.beside(serve::run(
-            entrance,
-            settings,
-            endpoint,
-            drain,
-            stop.clone()
-        )),
-        look_after(
-            write.clone(),
-            (sources, limits),
-            repeats.clone(),
-            stop.clone()
-        ),
+        admission.beside(http),
+        look_after(write.clone(), kept, repeats, stop.clone()),
         waiting::run(read, listeners.waiting, stop.clone()),
-        refusals::run(write.clone(), lines, stop),
-        writer::run(
-            writer::Resources {
-                db: write,
-                hints,
-                repeats,
-                commits,
-                file,
-            },
-            inbox,
-            admission.clone(),
-            slots
-        ),
+        refusals::run(write, lines, stop),
+        writer::run(commit, inbox, admission.clone(), slots),
     );
+}
+
+/// What answers requests, and where they are counted.
+fn answers(
+    ways: &Ways,
+    resources: &Resources,
+    access: Access,
+    listeners: &Listeners,
+) -> (impl Endpoint<Output = Response> + use<>, Arc<Requests>) {
+    let Resources {
+        databases,
+        queue,
+        drain,
+        sources,
+        tokens,
+        registry,
+        ..
+    } = resources;
+    let needs = routes::needs(
+        databases,
+        queue.clone(),
+        drain.clone(),
+        sources.clone(),
+        tokens.clone(),
+    );
+    let scrape = Scrape {
+        registry: registry.clone(),
+        access: access.clone(),
+    };
+    let (endpoint, paths) = routes::routes(ways, databases, needs, (access, scrape), listeners);
+    (endpoint, Arc::new(Requests::new(paths)))
 }
 
 /// Tells where it listens.

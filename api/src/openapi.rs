@@ -78,11 +78,11 @@ fn mend_operation(operation: &mut MetaOperation) {
     for parameter in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut parameter.schema {
             constrain(&parameter.name, schema);
-            match (id, &*parameter.name) {
+            match (id, parameter.name.as_str()) {
                 (_, "reason") => constrain_reason(schema),
                 ("followEvents", "cursor") => schema.pattern = Some(events::CURSOR_PATTERN.into()),
                 ("listRefusals", "cursor") => schema.pattern = Some(cursor::PATTERN.into()),
-                ("listFailures", "since") => schema.format = Some("date-time".into()),
+                ("listFailures", "since") => schema.format = Some("date-time"),
                 _ => {}
             }
         }

@@ -56,6 +56,13 @@ impl Figures for Database {
 
 impl Snapshot {
     fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        self.write_unfinished(page)?;
+        self.write_failures(page)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.write_ages(page, now.unwrap_or_default())
+    }
+
+    fn write_unfinished(&self, page: &mut Page<'_>) -> fmt::Result {
         let unfinished = &self.unfinished;
         page.gauges(
             (
@@ -84,7 +91,10 @@ impl Snapshot {
                 "For how long what was published first has waited for a consumer, up to 15 minutes; 0 if nothing does",
             ),
             (self.holders_are_known).then_some(([], seconds(unfinished.waiting_ms))),
-        )?;
+        )
+    }
+
+    fn write_failures(&self, page: &mut Page<'_>) -> fmt::Result {
         let verdicts = [
             (Verdict::Permanent, "PERMANENT"),
             (Verdict::Exhausted, "EXHAUSTED"),
@@ -103,10 +113,11 @@ impl Snapshot {
                     count.map_or(0, |(_, count)| *count) as f64,
                 )
             }),
-        )?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        )
+    }
+
+    /// `now`: since 1970.
+    fn write_ages(&self, page: &mut Page<'_>, now: Duration) -> fmt::Result {
         page.gauges(
             (
                 "hookline_retention_oldest_age_seconds",

@@ -162,6 +162,7 @@ async fn a_circuit_that_opened_is_told() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "it is one story")]
 async fn a_source_from_which_nothing_comes_is_silent_everywhere() {
     let mut harness = Harness::embedded();
     let mut receiver = Receiver::start(Vec::new()).await;

@@ -350,6 +350,7 @@ async fn the_command_line_mends_beside_a_running_process(harness: &mut Harness) 
     assert_eq!(unknown.code, Some(3), "{}", unknown.stderr);
 }
 
+#[expect(clippy::too_many_lines, reason = "it is one story")]
 async fn the_command_line_mends_all_that_match(harness: &mut Harness) {
     let (api, downstream) = scene(harness).await;
     harness.dead_letters = 2;

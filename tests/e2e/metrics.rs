@@ -85,6 +85,7 @@ fn families(text: &str) -> BTreeSet<&str> {
     types.filter_map(|line| line.split(' ').next()).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "it is one story")]
 async fn what_was_sent_is_what_is_counted(harness: &mut Harness) {
     let api = harness.start("").await.url();
     harness

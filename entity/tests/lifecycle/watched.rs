@@ -47,7 +47,9 @@ async fn unfinished_work_is_counted_by_where_it_is(db: DatabaseConnection) {
     take(&db, holder, &ids[..1]).await;
     // The second was due a minute ago; the third is published.
     let due = received(webhook("due"));
-    lifecycle::receive(&db, &[due.clone()], NOW).await.unwrap();
+    lifecycle::receive(&db, std::slice::from_ref(&due), NOW)
+        .await
+        .unwrap();
     execute(
         &db,
         format!(
