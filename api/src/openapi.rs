@@ -477,7 +477,7 @@ mod tests {
             assert_eq!(parameter["schema"]["pattern"], pattern);
             seen += 1;
         }
-        assert_eq!(seen, 30);
+        assert_eq!(seen, 32);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Scene {
 
     /// Steps until `holds`.
     pub(super) async fn until(&mut self, mut holds: impl FnMut(&Self) -> bool) {
-        while !holds(self) {
+        while !holds(self) || self.is_reading() {
             assert_eq!(self.step().await.unwrap(), Step::Handled);
         }
     }
@@ -102,11 +102,16 @@ impl Scene {
     pub(super) async fn until_quiet(&mut self) {
         loop {
             let depth = self.depth().await;
-            if depth.ready == 0 && self.consumer.in_flight.len() == 0 {
+            if depth.ready == 0 && self.consumer.in_flight.len() == 0 && !self.is_reading() {
                 return;
             }
             self.step().await.unwrap();
         }
+    }
+
+    /// It has the only connection until it is stepped on.
+    fn is_reading(&self) -> bool {
+        !self.consumer.reading_pauses.is_empty()
     }
 
     pub(super) async fn depth(&self) -> Depth {
