@@ -1,13 +1,15 @@
 """Uses the generated Python client for every operation, until it has met every answer that the document names.
 
-Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | ill | guarded)
+Usage: every_answer.py DOCUMENT FOLDER_OF_THE_CLIENT BASE_URL (well | erased | ill | guarded)
 
-`well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
+`well`: the service works, and downstream refuses the transaction `refused`. `erased`: after that, `txn_1` and stripe's `evt_1`
+have been erased. `ill`: its database answers nothing. `guarded`: the built-in source has a secret, and look-ups need a token. The
+sources stripe, dropbox and meta are there, with the secret below.
 Exits with 1 and a traceback where an answer is not what the document, or the contract, says.
 """
 
 import contextlib
+import csv
 import datetime
 import functools
 import hashlib
@@ -40,16 +42,20 @@ from hookline_client.models import (  # noqa: E402
     BulkRetry,
     BulkRetryList,
     BulkState,
+    ConflictList,
     Counted,
+    FailureGroups,
     Mended,
     Outcome,
     PauseList,
     PauseRequest,
     Problem,
     Ready,
+    RefusalPage,
     RetryAll,
     SourceTransaction,
     Status,
+    Summary,
     Transaction,
     TransactionPage,
     Verdict,
@@ -63,8 +69,10 @@ LONGER_THAN_A_BODY_MAY_TAKE = 12
 ANSWERS_WITHIN = 30
 # How often is sent what is told to come again, where the machine has no time for it just now.
 TRIES_MAX = 10
+# What came under a known id with other content is answered even if all of it is gone: there is no 410.
+WITHOUT_CONTENT = ("listConflicts", "listSourceConflicts")
 # Nothing makes the service panic.
-NEVER_MET = 500
+NEVER_MET = {500}
 SECRET = b"whsec_test_secret"
 READ_TOKEN = "a-secret-for-reading"
 ADMIN_TOKEN = "a-secret-for-everything"
@@ -73,6 +81,8 @@ SENT = {"source": "stripe", "transaction_id": "unknown"}
 WHY = Why(reason="a test")
 STREAMS_MAX = 20
 UNKNOWN = {"id": "018d0cba-e040-7000-8000-000000000000"}
+FROM, TO = (datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc) for year in (2000, 2100))
+ALWAYS = {"from_": FROM, "to": TO}
 
 # By the id of an operation, the function that was made of it, and all its parameters.
 OPERATIONS = {
@@ -80,11 +90,17 @@ OPERATIONS = {
     "getTransaction": ("transactions.get_transaction", {"transaction_id": "unknown"}),
     "listTransactions": ("transactions.list_transactions", {}),
     "listAttempts": ("transactions.list_attempts", {"transaction_id": "unknown"}),
+    "listConflicts": ("transactions.list_conflicts", {"transaction_id": "unknown"}),
+    "listFailures": ("transactions.list_failures", {}),
+    "listRefusals": ("transactions.list_refusals", {}),
+    "exportTransactions": ("transactions.export_transactions", ALWAYS),
+    "getSummary": ("transactions.get_summary", ALWAYS),
     "sendEvent": ("webhooks.send_event", {"source": "stripe", "body": b'{"id":"evt_1"}'}),
     "askSource": ("webhooks.ask_source", {"source": "stripe"}),
     "getSourceTransaction": ("transactions.get_source_transaction", SENT),
     "getSourcePayload": ("transactions.get_source_payload", SENT),
     "listSourceAttempts": ("transactions.list_source_attempts", SENT),
+    "listSourceConflicts": ("transactions.list_source_conflicts", SENT),
     "retryTransaction": ("mending.retry_transaction", {"transaction_id": "unknown", "body": WHY}),
     "replayTransaction": ("mending.replay_transaction", {"transaction_id": "unknown", "body": WHY}),
     "giveUpTransaction": ("mending.give_up_transaction", {"transaction_id": "unknown", "body": WHY}),
@@ -187,6 +203,7 @@ def problem(operation, status, *args, **arguments):
     found, headers = call(operation, status, Problem, *args, **arguments)
     assert found.status == status and found.type_ == "about:blank" and found.detail, found
     assert (found.errors is not UNSET) == (status == 422 or operation == "getReadiness" and status == 503), found
+    assert (found.transaction_status is not UNSET) == (status == 410), found
     if status == 405:
         assert headers["Allow"], headers
     if status == 503:
@@ -225,10 +242,12 @@ def well():
     faults = problem("listTransactions", 422, limit=0).errors
     assert [fault.field for fault in faults] == ["limit"], faults
 
+    asking()
     mending()
     following()
     problem("getTransaction", 404)
     problem("listAttempts", 404)
+    problem("listConflicts", 404)
 
     problem("sendWebhook", 400, Instead(content=lambda: b"no JSON"))
     problem("sendWebhook", 408, Instead(content=stalled))
@@ -270,8 +289,75 @@ def events():
     payload, headers = call("getSourcePayload", 200, File, transaction_id="evt_1")
     assert payload.payload.read() == body and headers["Content-Disposition"] == "attachment", headers
     call("listSourceAttempts", 200, AttemptList, transaction_id="evt_1")
-    for operation in "getSourceTransaction", "getSourcePayload", "listSourceAttempts":
+    call("sendEvent", 200, NOTHING, body=b'{"id":"evt_1","type":"charge.succeeded","amount":2.20}')
+    listed, _ = call("listSourceConflicts", 200, ConflictList, transaction_id="evt_1")
+    [conflict] = listed.conflicts
+    assert (conflict.type_, conflict.amount) == ("charge.succeeded", UNSET), conflict
+    assert (listed.stands.payload["amount"], conflict.payload["amount"]) == (1.10, 2.20), listed
+    for operation in OF_AN_EVENT:
         problem(operation, 404)
+
+    refused = refusal(body)
+    assert (refused.source, refused.reason, refused.size, refused.skew_s) == ("stripe", "mismatch", len(body), None), refused
+    faults = problem("listRefusals", 422, source="Nobody", cursor="x").errors
+    assert [fault.field for fault in faults] == ["source", "cursor"], faults
+
+
+def refusal(body):
+    """The line about a body that was refused, as soon as it is written: nobody waits for that."""
+    until = time.monotonic() + ANSWERS_WITHIN
+    while time.monotonic() < until:
+        page, _ = call("listRefusals", 200, RefusalPage, source="stripe")
+        assert page.next_cursor is None, page
+        for line in page.data:
+            if line.sha256 == hashlib.sha256(body).hexdigest():
+                return line
+        time.sleep(0.05)
+    raise AssertionError("no line about what was refused")
+
+
+def asking():
+    """Who asks about many at once: two transactions, of which one is processed, and an event."""
+    listed, _ = call("listConflicts", 200, ConflictList, transaction_id="txn_1")
+    assert listed.stands.amount == "123456789012345.6789" and not listed.more, listed
+    [conflict] = listed.conflicts
+    assert (conflict.amount, conflict.type_, conflict.payload) == ("1.5", UNSET, UNSET), conflict
+    assert conflict.extra.to_dict() == {"note": {"more": [1]}}, conflict
+
+    groups, _ = call("listFailures", 200, FailureGroups)
+    [group] = groups.data
+    assert (group.source, group.verdict, group.status) == ("transactions", "PERMANENT", 422), group
+    assert (group.count, group.sample, groups.more) == (1, "refused", False), groups
+    groups, _ = call("listFailures", 200, FailureGroups, since=TO, source="stripe")
+    assert groups.data == [], groups
+    faults = problem("listFailures", 422, source="Nobody").errors
+    assert [fault.field for fault in faults] == ["source"], faults
+
+    final_event("evt_1", Status.PROCESSED)
+    summary, _ = call("getSummary", 200, Summary)
+    assert (summary.from_, summary.to) == (FROM, TO), summary
+    lines = [(line.source, line.currency, line.status, line.count, line.sum_) for line in summary.data]
+    assert lines == [
+        ("stripe", UNSET, Status.PROCESSED, 1, UNSET),
+        ("transactions", "INR", Status.PROCESSED, 1, "123456789012345.6789"),
+        ("transactions", "INR", Status.FAILED, 1, "123456789012345.6789"),
+    ], lines
+    summary, _ = call("getSummary", 200, Summary, by="source")
+    lines = [(line.source, line.currency, line.status, line.count, line.sum_) for line in summary.data]
+    assert lines == [("stripe", UNSET, UNSET, 1, UNSET), ("transactions", UNSET, UNSET, 2, UNSET)], lines
+
+    file, headers = call("exportTransactions", 200, File)
+    assert headers["Content-Type"] == "application/jsonl", headers
+    assert headers["Content-Disposition"] == 'attachment; filename="transactions.jsonl"', headers
+    rows = [SourceTransaction.from_dict(json.loads(line)) for line in file.payload]
+    assert [row.transaction_id for row in rows] == ["refused", "txn_1", "evt_1"], rows
+    assert rows[0].failure.verdict is Verdict.PERMANENT and rows[1].failure is UNSET, rows
+    file, _ = call("exportTransactions", 200, File, format_="csv", source="transactions", status="FAILED")
+    [row] = csv.DictReader(io.TextIOWrapper(file.payload, encoding="utf-8", newline=""))
+    assert (row["transaction_id"], row["amount"], row["verdict"]) == ("refused", "123456789012345.6789", "PERMANENT"), row
+    for operation in "getSummary", "exportTransactions":
+        faults = problem(operation, 422, to=FROM).errors
+        assert [fault.field for fault in faults] == ["to"], faults
 
 
 def mending():
@@ -405,36 +491,47 @@ CHANGES = (
 # What begins something names nothing that could be unknown.
 NEVER_UNKNOWN = ("beginRetries", "pauseProcessing")
 
+# What is looked up by the id of a transaction, and of an event.
+OF_A_TRANSACTION = ("getTransaction", "listAttempts", "listConflicts")
+OF_AN_EVENT = ("getSourceTransaction", "getSourcePayload", "listSourceAttempts", "listSourceConflicts")
+
 LOOK_UPS = (
+    *OF_A_TRANSACTION,
+    *OF_AN_EVENT,
+    "listTransactions",
+    "listFailures",
+    "listRefusals",
+    "exportTransactions",
+    "getSummary",
     "followEvents",
     "listRetries",
     "getRetries",
     "listPauses",
     "listAudit",
-    "getTransaction",
-    "listTransactions",
-    "listAttempts",
-    "getSourceTransaction",
-    "getSourcePayload",
-    "listSourceAttempts",
 )
+# Nobody has to ask the database anything for a stream before it begins.
+ASKING_NOBODY = ("followEvents",)
 
 OF_THE_DATABASE = (
     "sendWebhook",
-    "getTransaction",
-    "listTransactions",
-    "listAttempts",
     "sendEvent",
-    "getSourceTransaction",
-    "getSourcePayload",
-    "listSourceAttempts",
+    *(operation for operation in LOOK_UPS if operation not in ASKING_NOBODY),
     *CHANGES,
-    "listRetries",
-    "getRetries",
-    "listPauses",
-    "listAudit",
     "getReadiness",
 )
+
+
+def erased():
+    for operations, id in (OF_A_TRANSACTION, "txn_1"), (OF_AN_EVENT, "evt_1"):
+        for operation in operations:
+            if operation in WITHOUT_CONTENT:
+                # What came later is erased along.
+                listed, _ = call(operation, 200, ConflictList, transaction_id=id)
+                assert (listed.stands, listed.conflicts, listed.more) == (UNSET, [], False), listed
+                met.remove((operation, 200))
+                continue
+            gone = problem(operation, 410, transaction_id=id)
+            assert gone.transaction_status == "PROCESSED", gone
 
 
 def ill():
@@ -483,10 +580,11 @@ def state_of(operation, status):
     """In which state an answer is met."""
     if status == 401 and operation in ("sendWebhook", *LOOK_UPS):
         return "guarded"
-    # Nobody has to ask the database anything for a stream before it begins.
-    return "ill" if status == 503 and operation != "followEvents" else "well"
+    if status == 410:
+        return "erased"
+    return "ill" if status == 503 and operation not in ASKING_NOBODY else "well"
 
 
-{"well": well, "ill": ill, "guarded": guarded}[STATE]()
+{"well": well, "erased": erased, "ill": ill, "guarded": guarded}[STATE]()
 expected = {answer for answer in documented() if answer[1] != NEVER_MET and state_of(*answer) == STATE}
 assert met == expected, (expected - met, met - expected)
