@@ -1,13 +1,14 @@
 // Uses the generated TypeScript client for every operation, until it has met every answer that the document names.
 //
-// Usage: node every_answer.js DOCUMENT BASE_URL (well | ill | guarded)
+// Usage: node every_answer.js DOCUMENT BASE_URL (well | erased | ill | guarded)
 //
-// `well`: the service works, and downstream refuses the transaction `refused`. `ill`: its database answers nothing. `guarded`:
-// the built-in source has a secret, and look-ups need a token. The sources stripe, dropbox and meta are there, with the secret below.
+// `well`: the service works, and downstream refuses the transaction `refused`. `erased`: after that, `txn_1` and stripe's `evt_1`
+// have been erased. `ill`: its database answers nothing. `guarded`: the built-in source has a secret, and look-ups need a token. The
+// sources stripe, dropbox and meta are there, with the secret below.
 // Ends with an exception where an answer is not what the document, or the contract, says.
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -21,13 +22,22 @@ type Attempt = components["schemas"]["Attempt"];
 type SourceTransaction = components["schemas"]["SourceTransaction"];
 type Ready = components["schemas"]["Ready"];
 type BulkRetry = components["schemas"]["BulkRetry"];
+type Conflict = components["schemas"]["Conflict"];
+type ConflictList = components["schemas"]["ConflictList"];
+type FailureGroup = components["schemas"]["FailureGroup"];
+type Refusal = components["schemas"]["Refusal"];
+type RefusalPage = components["schemas"]["RefusalPage"];
+type SummaryLine = components["schemas"]["SummaryLine"];
 type Answer<T> = { data?: T; error?: Problem | undefined; response: Response };
 
 // What may be missing or null is typed so, or this does not compile: at run time, too narrow a type says nothing.
 type Takes<Member, Value> = Value extends Member ? true : never;
 true satisfies Takes<Problem["errors"], undefined>;
+true satisfies Takes<Problem["transaction_status"], undefined>;
 true satisfies Takes<Transaction["failure"], undefined>;
 true satisfies Takes<Transaction["extra"], undefined>;
+true satisfies Takes<Transaction["repeats"], undefined>;
+true satisfies Takes<Transaction["conflicts"], undefined>;
 true satisfies Takes<Transaction["processed_at"], null>;
 true satisfies Takes<SourceTransaction["amount"], undefined>;
 true satisfies Takes<SourceTransaction["payload_base64"], undefined>;
@@ -35,6 +45,16 @@ true satisfies Takes<SourceTransaction["processed_at"], null>;
 true satisfies Takes<Ready["warnings"], undefined>;
 true satisfies Takes<BulkRetry["progress"], undefined>;
 true satisfies Takes<BulkRetry["ended_at"], null>;
+true satisfies Takes<ConflictList["stands"], undefined>;
+true satisfies Takes<Conflict["amount"], undefined>;
+true satisfies Takes<Conflict["payload_base64"], undefined>;
+true satisfies Takes<FailureGroup["source"], null>;
+true satisfies Takes<FailureGroup["status"], null>;
+true satisfies Takes<FailureGroup["sample"], null>;
+true satisfies Takes<Refusal["skew_s"], null>;
+true satisfies Takes<RefusalPage["next_cursor"], null>;
+true satisfies Takes<SummaryLine["source"], undefined>;
+true satisfies Takes<SummaryLine["sum"], undefined>;
 true satisfies Takes<Attempt["status"], null>;
 true satisfies Takes<Attempt["error"], null>;
 
@@ -47,6 +67,12 @@ const EVENTS = "/v1/webhooks/{source}";
 const SOURCE_TRANSACTION = "/v1/sources/{source}/transactions/{transaction_id}";
 const SOURCE_PAYLOAD = "/v1/sources/{source}/transactions/{transaction_id}/payload";
 const SOURCE_ATTEMPTS = "/v1/sources/{source}/transactions/{transaction_id}/attempts";
+const CONFLICTS = "/v1/transactions/{transaction_id}/conflicts";
+const SOURCE_CONFLICTS = "/v1/sources/{source}/transactions/{transaction_id}/conflicts";
+const FAILURES = "/v1/failures";
+const REFUSALS = "/v1/refusals";
+const EXPORT = "/v1/export";
+const SUMMARY = "/v1/summary";
 const ACTS = ["retry", "replay", "give-up"] as const;
 const ONE = ACTS.map((act) => `/v1/transactions/{transaction_id}/${act}` as const);
 const ONE_OF_SOURCE = ACTS.map((act) => `/v1/sources/{source}/transactions/{transaction_id}/${act}` as const);
@@ -93,6 +119,8 @@ const WHY = { reason: "a test" };
 const STRIPES = { filter: { source: "stripe" }, rate: 1, dry_run: false, ...WHY };
 const bulk = (id: string) => ({ params: { path: { id } } });
 const ended = (id: string, reason = "a test") => ({ params: { path: { id }, query: { reason } } });
+const always = { from: "2000-01-01T00:00:00Z", to: "2100-01-01T00:00:00Z" };
+const within = (query: object = {}) => ({ params: { query: { ...always, ...query } } });
 const resumed = (paused: string, reason = "a test") => ({ params: { path: { paused }, query: { reason } } });
 const sent = (source: string, transaction_id: string) => ({ params: { path: { source, transaction_id } } });
 
@@ -130,6 +158,7 @@ function problem(operation: string, status: number, { error, response }: Answer<
   assert(error !== undefined, operation);
   assert.equal(error.status, status, operation);
   assert.equal(error.errors !== undefined, status === 422 || (status === 503 && operation === "get /readyz"), operation);
+  assert.equal(error.transaction_status !== undefined, status === 410, operation);
   if (status === 405) assert(response.headers.get("allow"), operation);
   if (status === 503) assert(Number(response.headers.get("retry-after")) > 0, operation);
   met.add(`${operation} ${status}`);
@@ -154,6 +183,12 @@ const operations: Record<string, (options?: {}) => Promise<Answer<unknown>>> = {
   [`get ${SOURCE_TRANSACTION}`]: (options = {}) => client.GET(SOURCE_TRANSACTION, { ...sent("stripe", "unknown"), ...options }),
   [`get ${SOURCE_PAYLOAD}`]: (options = {}) => client.GET(SOURCE_PAYLOAD, { ...sent("stripe", "unknown"), ...options }),
   [`get ${SOURCE_ATTEMPTS}`]: (options = {}) => client.GET(SOURCE_ATTEMPTS, { ...sent("stripe", "unknown"), ...options }),
+  [`get ${CONFLICTS}`]: (options = {}) => client.GET(CONFLICTS, { ...of("unknown"), ...options }),
+  [`get ${SOURCE_CONFLICTS}`]: (options = {}) => client.GET(SOURCE_CONFLICTS, { ...sent("stripe", "unknown"), ...options }),
+  [`get ${FAILURES}`]: (options = {}) => client.GET(FAILURES, options),
+  [`get ${REFUSALS}`]: (options = {}) => client.GET(REFUSALS, options),
+  [`get ${EXPORT}`]: (options = {}) => client.GET(EXPORT, { ...within(), parseAs: "text", ...options }),
+  [`get ${SUMMARY}`]: (options = {}) => client.GET(SUMMARY, { ...within(), ...options }),
   ...Object.fromEntries(
     ONE.map((path) => [
       `post ${path}`,
@@ -230,10 +265,12 @@ async function well() {
   const unclear = problem(`get ${LIST}`, 422, await client.GET(LIST, { params: { query: { limit: 0 } } }));
   assert.deepEqual(unclear.errors?.map(({ field }) => field), ["limit"]);
 
+  await asking();
   await mending();
   await following();
   problem(`get ${TRANSACTION}`, 404, await client.GET(TRANSACTION, of("unknown")));
   problem(`get ${ATTEMPTS}`, 404, await client.GET(ATTEMPTS, of("unknown")));
+  problem(`get ${CONFLICTS}`, 404, await client.GET(CONFLICTS, of("unknown")));
 
   problem(send, 400, await client.POST(WEBHOOKS, { body: webhook(), bodySerializer: () => "no JSON" }));
   problem(send, 413, await client.POST(WEBHOOKS, { body: webhook("txn_1", { note: "x".repeat(100_000) }) }));
@@ -280,9 +317,93 @@ async function events() {
   assert.equal(payload.response.headers.get("content-disposition"), "attachment");
   const { attempts } = good(`get ${SOURCE_ATTEMPTS}`, 200, await client.GET(SOURCE_ATTEMPTS, sent("stripe", "evt_1")));
   assert(attempts.length <= 1);
-  for (const operation of [`get ${SOURCE_TRANSACTION}`, `get ${SOURCE_PAYLOAD}`, `get ${SOURCE_ATTEMPTS}`]) {
-    problem(operation, 404, await operations[operation]!());
+  silent(post, 200, await send('{"id":"evt_1","type":"charge.failed"}'));
+  const path = sent("stripe", "evt_1");
+  const { stands, conflicts } = good(`get ${SOURCE_CONFLICTS}`, 200, await client.GET(SOURCE_CONFLICTS, path));
+  assert.deepEqual([stands?.type, stands?.payload], ["charge.succeeded", JSON.parse(body)]);
+  const other = { id: "evt_1", type: "charge.failed" };
+  assert.deepEqual(conflicts.map(({ type, payload }) => [type, payload]), [[other.type, other]]);
+  for (const operation of OF_AN_EVENT) problem(operation, 404, await operations[operation]!());
+
+  const { source, reason, size, skew_s } = await refusal(body);
+  assert.deepEqual([source, reason, size, skew_s], ["stripe", "mismatch", body.length, null]);
+  const unclear = { params: { query: { source: "Nobody", cursor: "x" } } };
+  const { errors } = problem(`get ${REFUSALS}`, 422, await client.GET(REFUSALS, unclear));
+  assert.deepEqual(errors?.map(({ field }) => field), ["source", "cursor"]);
+}
+
+/** The line about a body that was refused, as soon as it is written: nobody waits for that. */
+async function refusal(body: string): Promise<Refusal> {
+  const sha256 = createHash("sha256").update(body).digest("hex");
+  const until = Date.now() + ANSWERS_WITHIN_MS;
+  while (Date.now() < until) {
+    const query = { params: { query: { source: "stripe" } } };
+    const page = good(`get ${REFUSALS}`, 200, await client.GET(REFUSALS, query));
+    assert.equal(page.next_cursor, null);
+    const line = page.data.find((line) => line.sha256 === sha256);
+    if (line) return line;
+    await sleep(50);
   }
+  throw new Error("no line about what was refused");
+}
+
+/** Who asks about many at once: two transactions, of which one is processed, and an event. */
+async function asking() {
+  const listed = good(`get ${CONFLICTS}`, 200, await client.GET(CONFLICTS, of("txn_1")));
+  assert.deepEqual([listed.stands?.amount, listed.more], [123456789012345.6789, false]);
+  const differences = listed.conflicts.map(({ amount, extra, type, payload }) => [amount, extra, type, payload]);
+  assert.deepEqual(differences, [[1.5, { note: { more: [1] } }, undefined, undefined]]);
+
+  const failures = async (query: object) => client.GET(FAILURES, { params: { query } });
+  const groups = good(`get ${FAILURES}`, 200, await failures({}));
+  assert.equal(groups.more, false);
+  assert.deepEqual(
+    groups.data.map(({ source, verdict, status, count, sample }) => [source, verdict, status, count, sample]),
+    [["transactions", "PERMANENT", 422, 1, "refused"]],
+  );
+  assert.deepEqual(good(`get ${FAILURES}`, 200, await failures({ since: always.to, source: "stripe" })).data, []);
+  const wrong = problem(`get ${FAILURES}`, 422, await failures({ source: "Nobody" }));
+  assert.deepEqual(wrong.errors?.map(({ field }) => field), ["source"]);
+
+  await finalEvent("evt_1", "PROCESSED");
+  const summary = async (query: object) => good(`get ${SUMMARY}`, 200, await client.GET(SUMMARY, within(query)));
+  const count = 1;
+  const sum = "123456789012345.6789";
+  assert.deepEqual(await summary({}), {
+    ...always,
+    data: [
+      { source: "stripe", status: "PROCESSED", count },
+      { source: "transactions", currency: "INR", status: "PROCESSED", count, sum },
+      { source: "transactions", currency: "INR", status: "FAILED", count, sum },
+    ],
+  });
+  const { data } = await summary({ by: "source" });
+  assert.deepEqual(data, [{ source: "stripe", count }, { source: "transactions", count: 2 }]);
+
+  const file = async (query: object) => {
+    const answer = await client.GET(EXPORT, { ...within(query), parseAs: "text" });
+    return { text: good(`get ${EXPORT}`, 200, answer), headers: answer.response.headers };
+  };
+  const { text, headers } = await file({});
+  assert.equal(headers.get("content-type"), "application/jsonl");
+  assert.equal(headers.get("content-disposition"), 'attachment; filename="transactions.jsonl"');
+  const rows: SourceTransaction[] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(
+    rows.map(({ transaction_id, failure }) => [transaction_id, failure?.verdict]),
+    [["refused", "PERMANENT"], ["txn_1", undefined], ["evt_1", undefined]],
+  );
+  const csv = await file({ format: "csv", source: "transactions", status: "FAILED" });
+  const [columns, row, ...more] = csv.text.split("\r\n");
+  assert.match(columns ?? "", /^source,transaction_id,/);
+  assert.match(row ?? "", /^transactions,refused,/);
+  assert.deepEqual(more, [""]);
+
+  const ending = within({ to: always.from });
+  const unclear = [
+    problem(`get ${SUMMARY}`, 422, await client.GET(SUMMARY, ending)),
+    problem(`get ${EXPORT}`, 422, await client.GET(EXPORT, ending)),
+  ];
+  for (const { errors } of unclear) assert.deepEqual(errors?.map(({ field }) => field), ["to"]);
 }
 
 /** What operators do. */
@@ -414,36 +535,51 @@ const CHANGES = [
   `delete ${PAUSE}`,
 ];
 
+// What is looked up by the id of a transaction, and of an event.
+const OF_A_TRANSACTION = [TRANSACTION, ATTEMPTS, CONFLICTS].map((path) => `get ${path}`);
+const OF_AN_EVENT = [SOURCE_TRANSACTION, SOURCE_PAYLOAD, SOURCE_ATTEMPTS, SOURCE_CONFLICTS].map((path) => `get ${path}`);
+
 const LOOK_UPS = [
+  ...OF_A_TRANSACTION,
+  ...OF_AN_EVENT,
+  `get ${LIST}`,
+  `get ${FAILURES}`,
+  `get ${REFUSALS}`,
+  `get ${EXPORT}`,
+  `get ${SUMMARY}`,
   `get ${RETRIES}`,
   `get ${BULK}`,
   `get ${PAUSES}`,
   `get ${AUDIT}`,
   `get ${FOLLOW}`,
-  `get ${TRANSACTION}`,
-  `get ${LIST}`,
-  `get ${ATTEMPTS}`,
-  `get ${SOURCE_TRANSACTION}`,
-  `get ${SOURCE_PAYLOAD}`,
-  `get ${SOURCE_ATTEMPTS}`,
 ];
+// Nobody has to ask the database anything for it before it streams.
+const ASKING_NOBODY = [`get ${FOLLOW}`];
 
 const OF_THE_DATABASE = [
   `post ${WEBHOOKS}`,
-  `get ${TRANSACTION}`,
-  `get ${LIST}`,
-  `get ${ATTEMPTS}`,
   `post ${EVENTS}`,
-  `get ${SOURCE_TRANSACTION}`,
-  `get ${SOURCE_PAYLOAD}`,
-  `get ${SOURCE_ATTEMPTS}`,
+  ...LOOK_UPS.filter((operation) => !ASKING_NOBODY.includes(operation)),
   ...CHANGES,
-  `get ${RETRIES}`,
-  `get ${BULK}`,
-  `get ${PAUSES}`,
-  `get ${AUDIT}`,
   "get /readyz",
 ];
+
+/** What came under a known id is listed, also where nothing of it is left. */
+const NEVER_GONE = [CONFLICTS, SOURCE_CONFLICTS].map((path) => `get ${path} 410`);
+
+async function erased() {
+  for (const [names, options] of [[OF_A_TRANSACTION, of("txn_1")], [OF_AN_EVENT, sent("stripe", "evt_1")]] as const) {
+    for (const operation of names) {
+      const answer = await operations[operation]!(options);
+      if (NEVER_GONE.includes(`${operation} 410`)) {
+        // What came later is erased along.
+        assert.deepEqual(answer.data, { conflicts: [], more: false });
+        continue;
+      }
+      assert.equal(problem(operation, 410, answer).transaction_status, "PROCESSED");
+    }
+  }
+}
 
 async function ill() {
   for (const operation of OF_THE_DATABASE) {
@@ -474,7 +610,7 @@ function documented(): string[] {
       Object.keys(responses)
         .filter((status) => !NEVER_MET.includes(status))
         .map((status) => `${method} ${path} ${status}`)
-        .filter((answer) => !OF_ANOTHER_NAME.includes(answer))
+        .filter((answer) => ![...OF_ANOTHER_NAME, ...NEVER_GONE].includes(answer))
         .filter((answer) => stateOf(answer) === state),
     ),
   );
@@ -483,9 +619,9 @@ function documented(): string[] {
 /** In which state an answer is met. */
 function stateOf(answer: string): string {
   if (GUARDED.includes(answer)) return "guarded";
-  // Nobody has to ask the database anything for it before it streams.
-  return answer.endsWith(" 503") && answer !== `get ${FOLLOW} 503` ? "ill" : "well";
+  if (answer.endsWith(" 410")) return "erased";
+  return answer.endsWith(" 503") && !ASKING_NOBODY.includes(answer.replace(/ 503$/, "")) ? "ill" : "well";
 }
 
-await { well, ill, guarded }[state]!();
+await { well, erased, ill, guarded }[state]!();
 assert.deepEqual([...met].sort(), documented().sort());

@@ -80,6 +80,7 @@ async fn while_everything_is_paused_nothing_is_taken() {
     let ids = scene.publish(3).await;
     let is_paused = |scene: &Scene| scene.consumer.pauses.as_ref().is_some_and(|it| it.all);
     scene.until(is_paused).await;
+    scene.until_idle().await;
     // Each of these is a look, or its answer.
     for _ in 0..4 {
         scene.step().await.unwrap();
@@ -123,6 +124,7 @@ async fn what_is_taken_of_a_paused_source_is_put_aside_and_others_go_on() {
     scene
         .until(|scene| !scene.consumer.has_paused_sources())
         .await;
+    scene.until_idle().await;
     scene.execute("UPDATE retries SET waits = false").await;
     scene.publisher.publish(&ids[..1]).await.unwrap();
     scene.until_quiet().await;
@@ -142,7 +144,7 @@ async fn what_has_not_begun_when_its_source_is_paused_is_put_aside() {
     };
     scene.consumer.hear_pauses(pauses);
     assert_eq!(scene.consumer.jobs.len(), 1);
-    scene.until(|scene| scene.consumer.parking.is_empty()).await;
+    scene.until_idle().await;
     assert!(is_parked(&scene, ids[0]).await);
     assert!(!is_parked(&scene, ids[1]).await);
 }

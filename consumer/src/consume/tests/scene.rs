@@ -77,6 +77,7 @@ impl Scene {
     }
 
     pub(super) async fn publish_these(&mut self, received: Vec<Received>) -> Vec<Uuid> {
+        self.until_idle().await;
         lifecycle::receive(&self.db, &received, LATER)
             .await
             .unwrap();
@@ -93,25 +94,36 @@ impl Scene {
 
     /// Steps until `holds`.
     pub(super) async fn until(&mut self, mut holds: impl FnMut(&Self) -> bool) {
-        while !holds(self) || self.is_reading() {
+        while !holds(self) {
             assert_eq!(self.step().await.unwrap(), Step::Handled);
         }
+    }
+
+    /// Until no statement is under way: one has the only connection until the consumer is stepped on.
+    pub(super) async fn until_idle(&mut self) {
+        self.until(|scene| !scene.is_asking()).await;
     }
 
     /// Until nothing is in flight and nothing is ready.
     pub(super) async fn until_quiet(&mut self) {
         loop {
             let depth = self.depth().await;
-            if depth.ready == 0 && self.consumer.in_flight.len() == 0 && !self.is_reading() {
+            if depth.ready == 0 && self.consumer.in_flight.len() == 0 && !self.is_asking() {
                 return;
             }
             self.step().await.unwrap();
         }
     }
 
-    /// It has the only connection until it is stepped on.
-    fn is_reading(&self) -> bool {
-        !self.consumer.reading_pauses.is_empty()
+    fn is_asking(&self) -> bool {
+        let it = &self.consumer;
+        let is_idle = it.taking.is_empty()
+            && it.recording.is_empty()
+            && it.releasing.is_empty()
+            && it.parking.is_empty()
+            && it.noting.is_empty()
+            && it.reading_pauses.is_empty();
+        !is_idle
     }
 
     pub(super) async fn depth(&self) -> Depth {
