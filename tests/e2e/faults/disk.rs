@@ -9,7 +9,7 @@ use crate::{
 async fn with_the_disk_full_webhooks_are_refused_and_accepted_when_there_is_room_again() {
     let harness = Harness::embedded();
     let process =
-        Process::start_on_a_small_disk(harness.folder.path(), 600, &harness.environment).await;
+        Process::start_on_a_small_disk(harness.folder.path(), 2000, &harness.environment).await;
     let api = process.url();
     let mut accepted = Vec::new();
     let mut refused = 0;
