@@ -18,6 +18,7 @@ use crate::{
     problem::Problem,
     wire::{File, Tag},
 };
+pub(crate) use format::CONTENT_TYPES;
 pub use format::Format;
 pub(crate) use query::document;
 pub use query::{Query, parse};

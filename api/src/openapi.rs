@@ -89,6 +89,16 @@ fn mend_operation(operation: &mut MetaOperation) {
     }
     let is_guarded = !operation.security.is_empty();
     let responses = &mut operation.responses.responses;
+    match id {
+        // The one answer of a kind that depends on what is asked for.
+        "exportTransactions" => {
+            let files = responses.iter_mut().filter(|it| it.status == Some(200));
+            files.for_each(|file| file.content = export::CONTENT_TYPES.map(a_text).into());
+        }
+        // Of what is gone there are none.
+        "listConflicts" | "listSourceConflicts" => responses.retain(|it| it.status != Some(410)),
+        _ => {}
+    }
     responses.extend(everywhere());
     if is_guarded {
         responses.extend(denied());
@@ -180,6 +190,13 @@ fn everywhere() -> [MetaResponse; 2] {
             vec![],
         ),
     ]
+}
+
+fn a_text(content_type: &'static str) -> MetaMediaType {
+    MetaMediaType {
+        content_type,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("string"))),
+    }
 }
 
 fn mend_schema(schema: &mut MetaSchema) {

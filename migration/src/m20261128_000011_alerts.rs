@@ -1,18 +1,23 @@
 //! What operators were told.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
 const UP: &str = "CREATE TABLE alerts ( \
-     kind varchar(40) PRIMARY KEY NOT NULL, told_to bigint NOT NULL, next_at bigint NOT NULL \
+     kind varchar(40) BYTES PRIMARY KEY NOT NULL, told_to bigint NOT NULL, next_at bigint NOT NULL \
    )";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(UP).await?;
+        let bytes = match manager.get_database_backend() {
+            DbBackend::Postgres => " COLLATE \"C\"",
+            _ => "",
+        };
+        let up = UP.replace(" BYTES", bytes);
+        manager.get_connection().execute_unprepared(&up).await?;
         Ok(())
     }
 

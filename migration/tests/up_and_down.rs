@@ -5,7 +5,7 @@
 use migration::{Migrator, MigratorTrait, SchemaManager, sea_orm};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "transactions",
     "outbox",
     "conflicts",
@@ -24,6 +24,7 @@ const TABLES: [&str; 18] = [
     "repeats",
     "duties",
     "heard",
+    "alerts",
 ];
 
 async fn open(url: &str) -> DatabaseConnection {

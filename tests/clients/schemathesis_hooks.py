@@ -4,12 +4,19 @@ import datetime
 
 import schemathesis
 
+# What a summary can be by.
+BY_MAX = 3
+
 
 @schemathesis.hook
 def map_query(context, query):
-    """Has a list asked for what does not contradict itself."""
-    if query and "from" in query:
-        query.pop("to", None)
+    """Has what is asked for not contradict itself: a span of time ends after it has begun, and nothing is named twice."""
+    if query and "from" in query and "to" in query:
+        first, last = moment(query["from"]), moment(query["to"])
+        if first and last and last <= first:
+            query["from"], query["to"] = query["to"], (first + datetime.timedelta(days=1)).isoformat()
+    if query and isinstance(query.get("by"), str) and query["by"].count(",") < BY_MAX:
+        query["by"] = ",".join(dict.fromkeys(query["by"].split(",")))
     if query and query.get("source") == "transactions":
         query.pop("type", None)
     return query

@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{downstream::server::Downstream, harness::Harness};
+use crate::{downstream::server::Downstream, harness::Harness, processes::run};
 
 /// For the slowest of the tools on a busy machine.
 const WITHIN: Duration = Duration::from_secs(180);
@@ -84,8 +84,8 @@ fn in_the_repository(path: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Runs `client`, with where the API listens and how it is, while the service is well; once more while its database answers
-/// nothing; and once where the built-in source has a secret, and look-ups need a token.
+/// Runs `client`, with where the API listens and how it is, while the service is well; once more when what it has sent is
+/// erased; while the database answers nothing; and once where the built-in source has a secret, and look-ups need a token.
 async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     let seen: Mutex<HashSet<String>> = Mutex::default();
     let downstream = Downstream::start_by_key(move |key| {
@@ -115,11 +115,18 @@ async fn in_each_state(client: impl AsyncFn(&str, &str)) {
     let api = harness.start("").await.url();
     client(&api, "well").await;
 
+    for id in ["txn_1", "evt_1"] {
+        let words = ["erase", id, "--reason", "a test", "--yes"];
+        let erased = run(harness.folder.path(), &words, &harness.environment).await;
+        assert_eq!(erased.code, Some(0), "{id}: {}", erased.stderr);
+    }
+    client(&api, "erased").await;
+
     let db = harness.database().await;
     let locked = db.begin().await.unwrap();
     locked
         .execute_unprepared(
-            "LOCK TABLE transactions, probe, failures, audit, bulk_retries, pauses IN ACCESS EXCLUSIVE MODE",
+            "LOCK TABLE transactions, probe, failures, refusals, audit, bulk_retries, pauses IN ACCESS EXCLUSIVE MODE",
         )
         .await
         .unwrap();

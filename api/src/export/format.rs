@@ -15,6 +15,9 @@ pub enum Format {
     JsonLines,
 }
 
+/// What each is, in the order above.
+pub(crate) const CONTENT_TYPES: [&str; 2] = ["text/csv", "application/jsonl"];
+
 const COLUMNS: [&str; 12] = [
     "source",
     "transaction_id",
