@@ -54,7 +54,9 @@ mod take;
 
 pub use job::{BODY_BYTES_READ, Job, body, jobs};
 pub use pass::{Look, Pass, Range, Span};
-pub use read::{Known, attempts, failure, failures, find, known, payload, sources, statuses};
+pub use read::{
+    Known, attempts, clock, failure, failures, find, known, payload, sources, statuses,
+};
 pub use receive::{Receipt, Received, receive};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, park, release, take};

@@ -22,6 +22,15 @@ pub(crate) fn now(db: &DatabaseConnection) -> &'static str {
     }
 }
 
+/// The parameter of this number, milliseconds since 1970, as a timestamp. SQLite compares times as the texts that they are
+/// kept as: to the millisecond, all of one length.
+pub(crate) fn time_of(db: &DatabaseConnection, parameter: u8) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("to_timestamp(${parameter}::bigint / 1000.0)"),
+        _ => format!("strftime('%Y-%m-%dT%H:%M:%fZ', ${parameter} / 1000.0, 'unixepoch')"),
+    }
+}
+
 /// `COLUMN is one of the ids in $1`, as an SQL condition; bind [`ids`].
 pub(crate) fn is_one_of_the_ids(db: &DatabaseConnection, column: &str) -> String {
     match db.get_database_backend() {

@@ -1,10 +1,6 @@
 //! What has happened, to whoever follows it.
 
-use entity::{
-    Verdict,
-    lifecycle::{events::Act, failed::Failed},
-    transaction::Model,
-};
+use entity::{Verdict, audit, lifecycle::failed::Failed, transaction::Model};
 use sea_orm::ActiveEnum as _;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -108,7 +104,7 @@ impl Event {
         }
     }
 
-    pub(super) fn operator(act: Act) -> Self {
+    pub(super) fn operator(act: audit::Model) -> Self {
         Self {
             source: act.source.map(String::from),
             transaction_id: act.transaction_id.map(String::from),

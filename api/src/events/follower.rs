@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use entity::lifecycle::{
-    Pass, Range,
+    Pass, Range, clock,
     events::{self, PORTION},
     list::first_id,
+    operate::audit::act::RETRY,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use time::OffsetDateTime;
@@ -46,7 +47,7 @@ impl Follower {
         let cursor = Cursor {
             accepted: now,
             unfinished: now,
-            failed: events::clock(db).await? - BEHIND_MS,
+            failed: clock(db).await? - BEHIND_MS,
             acts: now,
         };
         Ok(Self::from(cursor))
@@ -149,7 +150,7 @@ impl Follower {
     }
 
     async fn failed(&mut self, db: &DatabaseConnection, look: &mut Look) -> Result<(), DbErr> {
-        let before = events::clock(db).await? - BEHIND_MS;
+        let before = clock(db).await? - BEHIND_MS;
         if before <= self.cursor.failed {
             return Ok(());
         }
@@ -182,7 +183,7 @@ impl Follower {
         for act in acts {
             // What is tried again may finish after all.
             self.unfinished
-                .extend(act.subject.filter(|_| act.act == "RETRY"));
+                .extend(act.subject.filter(|_| act.act == RETRY));
             look.events.push(Event::operator(act));
         }
         Ok(())

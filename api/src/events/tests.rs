@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use entity::{
     Outcome, Verdict,
-    lifecycle::{self, Attempt, Holder, Record, Transition},
+    lifecycle::{
+        self, Attempt, Holder, Record, Transition,
+        operate::{By, Retried, retry},
+    },
 };
 use poem::{Body, http::Method};
 use time::OffsetDateTime;
@@ -10,7 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::scene::{
-    database, entry,
+    database, entry, execute,
     service::{OK, Service, request},
 };
 
@@ -131,6 +134,36 @@ async fn what_fails_is_told_once_with_its_reason_however_old_it_is() {
     assert_eq!(event.reason.as_deref(), Some("no such account"));
     assert_eq!(event.transaction_id, Some(id.to_string()));
     assert!(told(&follower.look(&db).await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_what_an_operator_retries_is_told_however_old_it_is() {
+    let db = database().await;
+    let id = entry(&db, 4 * AGE, AGE).await;
+    fail(&db, id).await;
+    let mut follower = follower(&db).await;
+    let by = By {
+        who: "anna".parse().unwrap(),
+        reason: "the service is back".parse().unwrap(),
+    };
+    assert_eq!(retry(&db, id, &by).await.unwrap(), Retried::Reopened);
+    let until = async |follower: &mut Follower, kind| {
+        loop {
+            let look = follower.look(&db).await.unwrap();
+            if let Some(event) = look.events.iter().find(|event| event.event == kind) {
+                return event.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let act = until(&mut follower, Kind::Operator).await;
+    assert_eq!((act.act.as_deref(), act.count), (Some("retry"), Some(1)));
+    let moved = "INSERT INTO outbox (id, due_at, attempts, earlier) SELECT id, due_at, attempts, earlier FROM retries; \
+                 DELETE FROM retries";
+    execute(&db, moved).await;
+    finish(&db, id).await;
+    let finished = until(&mut follower, Kind::Finished).await;
+    assert_eq!(finished.transaction_id, Some(id.to_string()));
 }
 
 #[tokio::test]

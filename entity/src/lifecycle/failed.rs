@@ -34,19 +34,15 @@ pub async fn failed_between(
     (from, to): (i64, i64),
     portions: usize,
 ) -> Result<Vec<Failed>, DbErr> {
-    let (from, to) = (at(from)?, at(to)?);
+    let [since, until] = [1, 2].map(|parameter| sql::time_of(db, parameter));
     select(
         db,
-        "failed_at > $1 AND failed_at <= $2 ORDER BY failed_at, id",
-        ("entries.failed_at, entries.id", portions * PORTION),
+        &format!("failed_at > {since} AND failed_at <= {until} ORDER BY failed_at, id"),
+        "entries.failed_at, entries.id",
+        (PORTION, portions * PORTION),
         [from.into(), to.into()],
     )
     .await
-}
-
-fn at(millis: i64) -> Result<OffsetDateTime, DbErr> {
-    let nanos = i128::from(millis) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| DbErr::Type(error.to_string()))
 }
 
 /// Failures of `range`, those received last before all others, [`PORTION`] at most.
@@ -54,16 +50,18 @@ pub async fn failed(db: &DatabaseConnection, range: Range) -> Result<Vec<Failed>
     select(
         db,
         "id >= $1 AND id < $2 ORDER BY id DESC",
-        ("entries.id DESC", 0),
+        "entries.id DESC",
+        (PORTION, 0),
         [range.from.into(), range.to.into()],
     )
     .await
 }
 
-async fn select(
+pub(super) async fn select(
     db: &DatabaseConnection,
     which: &str,
-    (order, offset): (&str, usize),
+    order: &str,
+    (limit, offset): (usize, usize),
     values: [Value; 2],
 ) -> Result<Vec<Failed>, DbErr> {
     let row = match db.get_database_backend() {
@@ -76,7 +74,7 @@ async fn select(
     let select = format!(
         "SELECT entries.id, verdict, reason, failed_at, source, transaction_id, \
                 (SELECT status FROM attempts WHERE attempts.id = entries.id ORDER BY number DESC LIMIT 1) AS status \
-         FROM (SELECT id, verdict, reason, failed_at FROM failures WHERE {which} LIMIT {PORTION} OFFSET {offset}) AS entries \
+         FROM (SELECT id, verdict, reason, failed_at FROM failures WHERE {which} LIMIT {limit} OFFSET {offset}) AS entries \
          {row} ORDER BY {order}"
     );
     let rows = look_up(db, || sql::statement(db, &select, values.clone())).await?;

@@ -142,6 +142,16 @@ pub async fn migrations(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
+/// The database's clock: milliseconds since 1970.
+pub async fn clock(db: &DatabaseConnection) -> Result<i64, DbErr> {
+    let now = format!("SELECT {}", sql::now_millis(db));
+    let rows = statement::look_up(db, || sql::statement(db, &now, [])).await?;
+    match rows.as_slice() {
+        [row] => row.try_get_by_index(0),
+        _ => Err(DbErr::RecordNotFound("the time".into())),
+    }
+}
+
 /// Writes something, and commits it as a webhook would be.
 ///
 /// # Errors

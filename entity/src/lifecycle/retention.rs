@@ -11,7 +11,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{count_of, list::first_id, sql};
+use super::{list::first_id, read::clock};
 
 /// For how long things are kept; `None` is for ever. What is older than that goes, by when the transaction was received (attempts,
 /// payloads, and itself), when it came (conflicts, refusals), or when it was done (the audit).
@@ -101,9 +101,7 @@ impl Before {
 
 /// What the database's clock shows.
 pub async fn now(db: &DatabaseConnection) -> Result<OffsetDateTime, DbErr> {
-    let now = format!("SELECT {}", sql::now_millis(db));
-    let millis = count_of(db, sql::statement(db, now, [])).await?;
-    let nanos = i128::from(millis) * 1_000_000;
+    let nanos = i128::from(clock(db).await?) * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| DbErr::Type(error.to_string()))
 }
 

@@ -1,8 +1,7 @@
 //! Rows that are deleted one portion at a time, so that nobody waits for long: all that PostgreSQL has not in partitions, and all
 //! that SQLite has. What SQLite frees it uses again; PostgreSQL's autovacuum does the same for it.
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, Value};
-use time::format_description::well_known::{Iso8601, iso8601};
+use sea_orm::{DatabaseConnection, DbErr, Value};
 use uuid::Uuid;
 
 use super::{Before, Table};
@@ -53,9 +52,9 @@ async fn delete_conflicts(db: &DatabaseConnection, before: Before) -> Result<Del
     let delete = format!(
         "DELETE FROM conflicts WHERE id IN ( \
            SELECT id FROM conflicts WHERE received_at < {} ORDER BY received_at LIMIT {PORTION})",
-        time(db, 1)
+        sql::time_of(db, 1)
     );
-    let rows = execute(db, sql::statement(db, delete, [text(before)])).await?;
+    let rows = execute(db, sql::statement(db, delete, [millis(before)])).await?;
     let next = (rows == PORTION).then_some(Uuid::nil());
     Ok(Deleted { rows, next })
 }
@@ -63,7 +62,10 @@ async fn delete_conflicts(db: &DatabaseConnection, before: Before) -> Result<Del
 /// How many rows of a table would go: up to one more than [`COUNTED_MAX`].
 pub async fn count(db: &DatabaseConnection, table: Table, before: Before) -> Result<u64, DbErr> {
     let (which, values) = match table {
-        Table::Conflicts => (format!("received_at < {}", time(db, 1)), vec![text(before)]),
+        Table::Conflicts => (
+            format!("received_at < {}", sql::time_of(db, 1)),
+            vec![millis(before)],
+        ),
         _ => (
             is_old(db, table),
             values(table, (Uuid::nil(), before.id), before),
@@ -114,38 +116,27 @@ fn is_old(db: &DatabaseConnection, table: Table) -> String {
         // Those of a replay are younger than their transaction.
         Table::Attempts => {
             let is_finished = is_finished("attempts");
-            format!("{within} AND started_at < {}{is_finished}", time(db, 3))
+            format!(
+                "{within} AND started_at < {}{is_finished}",
+                sql::time_of(db, 3)
+            )
         }
-        Table::Repeats => format!("{within} AND last_at < {}", time(db, 3)),
-        Table::Audit => format!("{within} AND acted_at < {}", time(db, 3)),
-        Table::Conflicts => format!("received_at < {}", time(db, 1)),
+        Table::Repeats => format!("{within} AND last_at < {}", sql::time_of(db, 3)),
+        Table::Audit => format!("{within} AND acted_at < {}", sql::time_of(db, 3)),
+        Table::Conflicts => format!("received_at < {}", sql::time_of(db, 1)),
     }
 }
 
 fn values(table: Table, (from, to): (Uuid, Uuid), before: Before) -> Vec<Value> {
     let mut values = vec![from.into(), to.into()];
     if matches!(table, Table::Attempts | Table::Repeats | Table::Audit) {
-        values.push(text(before));
+        values.push(millis(before));
     }
     values
 }
 
-/// The parameter of this number as a time. SQLite compares times as the texts that they are kept as.
-fn time(db: &DatabaseConnection, parameter: u8) -> String {
-    match db.get_database_backend() {
-        DbBackend::Postgres => format!("${parameter}::text::timestamptz"),
-        _ => format!("${parameter}"),
-    }
-}
-
-const TO_THE_MILLISECOND: iso8601::EncodedConfig = iso8601::Config::DEFAULT
-    .set_time_precision(iso8601::TimePrecision::Second {
-        decimal_digits: std::num::NonZero::new(3),
-    })
-    .encode();
-
-fn text(before: Before) -> Value {
-    let time = before.time.to_offset(time::UtcOffset::UTC);
-    let text = time.format(&Iso8601::<TO_THE_MILLISECOND>);
-    text.unwrap_or_default().into()
+/// To be read by [`sql::time_of`].
+fn millis(before: Before) -> Value {
+    let millis = before.time.unix_timestamp_nanos() / 1_000_000;
+    i64::try_from(millis).unwrap_or(i64::MAX).into()
 }
