@@ -14,8 +14,8 @@ use sea_orm::DatabaseConnection;
 use crate::{
     config::{BadSetting, Config},
     logging,
-    look::find,
-    mend::{by::by, opened},
+    look::{find, opened::open_to_change},
+    mend::by::by,
     output,
     table::{self, Output, object},
 };
@@ -53,7 +53,7 @@ enum What {
 }
 
 pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
-    let db = opened::open(&config.database_url).await?;
+    let db = open_to_change(&config.database_url).await?;
     let what = what(&db, arguments).await?;
     let done = match arguments.dry_run || !arguments.yes {
         true => would(&db, &what, arguments).await,

@@ -8,7 +8,6 @@ pub mod by;
 mod confirm;
 mod many;
 mod one;
-pub mod opened;
 mod pauses;
 mod retries;
 mod retry;
@@ -16,7 +15,7 @@ mod retry;
 use api::mend::Act;
 use clap::Subcommand;
 
-use crate::config::Config;
+use crate::{config::Config, look::opened::open_to_change};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -38,7 +37,7 @@ pub enum Command {
 
 /// Does what was asked, and says what has come of it on standard output.
 pub async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
-    let db = opened::open(&config.database_url).await?;
+    let db = open_to_change(&config.database_url).await?;
     let done = match command {
         Command::Retry(arguments) => retry::run(&db, arguments).await,
         Command::Replay(arguments) => one::run(&db, Act::Replay, arguments).await,

@@ -224,4 +224,17 @@ async fn what_has_failed_since_is_found_once(db: DatabaseConnection) {
     ] {
         assert_eq!(failed_between(&db, range, portions).await.unwrap(), []);
     }
+    // A time that ends in a zero is no text of another length.
+    let whole = before / 1000 * 1000;
+    for (failed_at, from, is_found) in [(875, 870, true), (870, 870, false), (5, 0, true)] {
+        let time = match db.get_database_backend() {
+            sea_orm::DbBackend::Postgres => "to_timestamp(MS / 1000.0)",
+            _ => "strftime('%Y-%m-%dT%H:%M:%fZ', MS / 1000.0, 'unixepoch')",
+        };
+        let time = time.replace("MS", &(whole + failed_at).to_string());
+        execute(&db, format!("UPDATE failures SET failed_at = {time}")).await;
+        let range = (whole + from, whole + from + 10);
+        let found = failed_between(&db, range, 0).await.unwrap();
+        assert_eq!(found.len(), if is_found { 3 } else { 0 }, "{failed_at}");
+    }
 }
