@@ -99,7 +99,10 @@ impl Events {
         cursor: Query<Option<String>>,
     ) -> Answer {
         let last = request.header(LAST_EVENT_ID).map(str::to_owned);
-        let (source, cursor) = match (read_source(source.0), read_cursor(cursor.0.or(last))) {
+        let (source, cursor) = match (
+            look_up::source(source.0.as_deref()),
+            read_cursor(cursor.0.or(last)),
+        ) {
             (Ok(source), Ok(cursor)) => (source, cursor),
             (source, cursor) => {
                 let errors = [source.err(), cursor.err()].into_iter().flatten();
@@ -120,7 +123,12 @@ impl Events {
         match follower {
             Ok(follower) => {
                 let stop = self.room.stop.clone();
-                let stream = stream::stream(self.db.clone(), follower, source, (place, stop));
+                let stream = stream::stream(
+                    self.db.clone(),
+                    follower,
+                    source.map(String::from),
+                    (place, stop),
+                );
                 Answer::Stream(stream)
             }
             Err(error) => {
@@ -128,16 +136,6 @@ impl Events {
                 Answer::Unavailable(problem, retry_after)
             }
         }
-    }
-}
-
-fn read_source(text: Option<String>) -> Result<Option<String>, FieldError> {
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    match text.parse::<entity::SourceName>() {
-        Ok(_) => Ok(Some(text)),
-        Err(error) => Err(FieldError::new("source", error.to_string())),
     }
 }
 

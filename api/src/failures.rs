@@ -13,12 +13,13 @@ use entity::{
 use poem::http::StatusCode;
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 use sea_orm::{DatabaseConnection, DbErr};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     access::MayRead,
     json::Json,
+    list,
     look_up::{self, example_source_query},
     problem::{FieldError, Problem},
     wire::{FailureGroup, FailureGroups, Tag},
@@ -99,16 +100,9 @@ impl Failures {
 }
 
 fn read(since: Option<String>, source: Option<String>) -> Result<Wanted, Vec<FieldError>> {
-    let since = since.map(|text| {
-        let reason =
-            "must be a time such as 2024-01-15T10:30:00Z (RFC 3339; in a URL + is written %2B)";
-        OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| FieldError::new("since", reason))
-    });
-    let source = source.map(|text| {
-        let source = text.parse::<SourceName>();
-        source.map_err(|error| FieldError::new("source", error.to_string()))
-    });
-    match (since.transpose(), source.transpose()) {
+    let since = since.as_deref().map(list::time).transpose();
+    let since = since.map_err(|reason| FieldError::new("since", reason));
+    match (since, look_up::source(source.as_deref())) {
         (Ok(since), Ok(source)) => Ok(Wanted { since, source }),
         (since, source) => Err([since.err(), source.err()].into_iter().flatten().collect()),
     }

@@ -27,7 +27,7 @@ use crate::{
     wire::{SourceTransaction, Tag, TransactionPage},
 };
 pub(crate) use parameters::{document, filter, span, text};
-pub(crate) use query::{FROM, Given, TO, parse_span};
+pub(crate) use query::{FROM, Given, TO, parse_span, time};
 pub use query::{Query, parse};
 
 pub(crate) struct List {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    SourceName, TransactionId,
+    ParseSourceNameError, SourceName, TransactionId,
     lifecycle::{self, Known},
 };
 use poem::{IntoResponse, http::StatusCode};
@@ -175,6 +175,12 @@ pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, DbErr>>) ->
         Ok(answer) => answer,
         Err(_) => Err(DbErr::Custom("no answer in time".into())),
     }
+}
+
+/// The source that a query names, if it names one.
+pub(crate) fn source(text: Option<&str>) -> Result<Option<SourceName>, FieldError> {
+    let source = text.map(str::parse).transpose();
+    source.map_err(|error: ParseSourceNameError| FieldError::new("source", error.to_string()))
 }
 
 pub(crate) fn example_id() -> String {

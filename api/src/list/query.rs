@@ -196,7 +196,8 @@ fn status(text: &str) -> Result<Status, &'static str> {
     }
 }
 
-fn time(text: &str) -> Result<OffsetDateTime, &'static str> {
+/// A time in a query.
+pub(crate) fn time(text: &str) -> Result<OffsetDateTime, &'static str> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(
         |_| "must be a time such as 2024-01-15T10:30:00Z (RFC 3339; in a URL + is written %2B)",
     )

@@ -90,15 +90,11 @@ impl Refusals {
 
 /// Reads what a page is asked for. Fails with all that is wrong, each to be read behind its parameter's name.
 pub fn read(source: Option<&str>, cursor: Option<&str>) -> Result<Wanted, Vec<FieldError>> {
-    let source = source.map(|text| {
-        let source = text.parse::<SourceName>();
-        source.map_err(|error| FieldError::new("source", error.to_string()))
-    });
     let below = cursor.map_or(Ok(Uuid::max()), |text| {
         let reason = "must be the next_cursor of a page, unchanged";
         cursor::decode(text).ok_or_else(|| FieldError::new("cursor", reason))
     });
-    match (source.transpose(), below) {
+    match (look_up::source(source), below) {
         (Ok(source), Ok(below)) => Ok(Wanted { source, below }),
         (source, below) => Err([source.err(), below.err()].into_iter().flatten().collect()),
     }
