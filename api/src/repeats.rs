@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,23 +23,34 @@ const IDS_MAX: usize = 20_000;
 /// Ids that one statement writes.
 const PORTION: usize = 1_000;
 
+/// A batch of so many, of which more than half are repeats, says that the next one is like it.
+const STORM_MIN: usize = 4;
+
 /// Where repeats are counted.
 #[derive(Clone, Default)]
-pub(crate) struct Repeats(Arc<Mutex<HashMap<Uuid, u32>>>);
+pub(crate) struct Repeats(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    ids: Mutex<HashMap<Uuid, u32>>,
+    is_storm: AtomicBool,
+}
 
 impl Repeats {
     /// Counts those of a batch that had come before.
-    pub(crate) fn note<'a>(&self, receipts: impl IntoIterator<Item = &'a Receipt>) {
-        let ids = receipts.into_iter().filter_map(|receipt| match receipt {
+    pub(crate) fn note(&self, receipts: &[&Receipt]) {
+        let known = receipts.iter().filter_map(|receipt| match receipt {
             Receipt::Duplicate { id, .. } => Some(*id),
             Receipt::New => None,
         });
-        let mut ids = ids.peekable();
+        let ids: Vec<Uuid> = known.collect();
+        let is_storm = receipts.len() >= STORM_MIN && ids.len() > receipts.len() / 2;
+        self.0.is_storm.store(is_storm, Ordering::Relaxed);
         // Hardly any batch has one.
-        if ids.peek().is_none() {
+        if ids.is_empty() {
             return;
         }
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
             if let Some(count) = counts.get_mut(&id) {
                 *count = count.saturating_add(1);
@@ -46,8 +60,13 @@ impl Repeats {
         }
     }
 
+    /// Whether the last batch was mostly repeats, as when a sender goes through all that it has sent.
+    pub(crate) fn is_storm(&self) -> bool {
+        self.0.is_storm.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> Vec<(Uuid, u32)> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *counts).into_iter().collect()
     }
 }
@@ -73,5 +92,34 @@ pub(crate) async fn run(db: DatabaseConnection, repeats: Repeats, stop: Cancella
         if !goes_on {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_mostly_of_repeats_says_that_the_next_is_like_it() {
+        let repeats = Repeats::default();
+        let known = Receipt::Duplicate {
+            id: Uuid::now_v7(),
+            status: Status::Processing,
+            conflict: false,
+        };
+        let is_storm = |receipts: &[&Receipt]| {
+            repeats.note(receipts);
+            repeats.is_storm()
+        };
+        let new = &Receipt::New;
+        assert!(!repeats.is_storm());
+        assert!(is_storm(&[&known, &known, new, &known]));
+        assert!(!is_storm(&[&known, &known, new, new]));
+        assert!(is_storm(&[&known; STORM_MIN]));
+        // A lone repeat says nothing of what comes next.
+        assert!(!is_storm(&[&known]));
+        assert_eq!(repeats.take().len(), 1);
     }
 }

@@ -248,7 +248,11 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
         waiting.received.put_into(&mut batch);
     }
     failpoint::here(Point::ReceiveBeforeCommit);
-    let mut outcomes = match receive(&db, &batch).await {
+    let received = match repeats.is_storm() {
+        true => lifecycle::receive_repeats(&db, &batch, relay::DUE_IN).await,
+        false => receive(&db, &batch).await,
+    };
+    let mut outcomes = match received {
         Ok(receipts) => receipts.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(error) if lifecycle::refuses_the_data(&error) => {
             let sizes = answers.iter().map(|(size, ..)| *size);
@@ -267,7 +271,7 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     hints.send(new.map(|(received, _)| received.id).collect());
-    repeats.note(outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()));
+    repeats.note(&outcomes.iter().flatten().collect::<Vec<_>>());
     failpoint::here(Point::ReceiveBeforeAnswer);
     let mut outcomes = outcomes.into_iter();
     for (size, source, answer) in answers {

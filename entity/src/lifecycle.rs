@@ -57,7 +57,7 @@ pub use pass::{Look, Pass, Range, Span};
 pub use read::{
     Known, attempts, clock, failure, failures, find, known, payload, sources, statuses,
 };
-pub use receive::{Receipt, Received, receive};
+pub use receive::{Receipt, Received, receive, receive_repeats};
 pub use record::{Attempt, Record, Transition, record};
 pub use take::{Taken, park, release, take};
 

@@ -85,7 +85,11 @@ pub const STEPS: &[Step] = &[
     step("Receive", &[("api/src/webhooks.rs", "receive")], MEMORY),
     step(
         "CommitReceive",
-        &[(WRITER, "commit"), (RECEIVE, "receive")],
+        &[
+            (WRITER, "commit"),
+            (RECEIVE, "receive"),
+            (RECEIVE, "receive_repeats"),
+        ],
         At(&[Point::ReceiveBeforeCommit, Point::ReceiveAfterCommit]),
     ),
     step(

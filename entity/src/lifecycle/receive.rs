@@ -46,27 +46,66 @@ pub async fn receive(
     batch: &[Received],
     due_in: Duration,
 ) -> Result<Vec<Receipt>, DbErr> {
+    let nothing = batch.iter().map(|_| None).collect();
+    commit(db, batch, nothing, due_in).await
+}
+
+/// The same, cheaper where most of the batch is known, and dearer where it is not: it looks what stands before it tries to
+/// insert.
+pub async fn receive_repeats(
+    db: &DatabaseConnection,
+    batch: &[Received],
+    due_in: Duration,
+) -> Result<Vec<Receipt>, DbErr> {
+    let standing = standing(db, batch).await?;
+    commit(db, batch, standing, due_in).await
+}
+
+/// Inserts what does not stand yet, as far as has been seen, and answers all.
+async fn commit(
+    db: &DatabaseConnection,
+    batch: &[Received],
+    mut standing: Vec<Option<Standing>>,
+    due_in: Duration,
+) -> Result<Vec<Receipt>, DbErr> {
+    let seen = batch.iter().zip(&standing);
+    let new: Vec<&Received> = seen
+        .filter(|(_, stands)| stands.is_none())
+        .map(|(received, _)| received)
+        .collect();
+    if !new.is_empty() && insert(db, &new, due_in).await? < new.len() as u64 {
+        standing = self::standing(db, batch).await?;
+        if standing.iter().any(Option::is_none) {
+            let gone = "a key that was just seen is gone";
+            return Err(DbErr::RecordNotFound(gone.into()));
+        }
+    }
+    compare(db, batch, standing).await
+}
+
+/// Inserts those whose id is new. Returns how many.
+async fn insert(
+    db: &DatabaseConnection,
+    batch: &[&Received],
+    due_in: Duration,
+) -> Result<u64, DbErr> {
     // One order for everybody: two processes that write the same ids wait for each other instead of
     // deadlocking. The sort is stable, so of equals in one batch the first stands.
     let mut sorted: Vec<(Uuid, &Webhook)> = batch.iter().map(|r| (r.id, &r.webhook)).collect();
     sorted.sort_by(|(_, a), (_, b)| key(a).cmp(&key(b)));
     let rows = Rows::new(sorted);
-    let inserted = match db.get_database_backend() {
+    match db.get_database_backend() {
         DbBackend::Postgres => match insert_postgres(db, &rows, due_in).await {
             Err(error)
                 if is_check(&error)
                     && partition::make_for(db, batch.iter().map(|r| r.id)).await? =>
             {
-                insert_postgres(db, &rows, due_in).await?
+                insert_postgres(db, &rows, due_in).await
             }
-            inserted => inserted?,
+            inserted => inserted,
         },
-        _ => insert_sqlite(db, &rows, due_in).await?,
-    };
-    if inserted == batch.len() as u64 {
-        return Ok(vec![Receipt::New; batch.len()]);
+        _ => insert_sqlite(db, &rows, due_in).await,
     }
-    compare_with_what_stands(db, batch).await
 }
 
 /// What an event is known by.
@@ -162,29 +201,29 @@ struct Standing {
     status: Status,
 }
 
-/// Looks up what stands for each webhook; keeps those that say something else.
-async fn compare_with_what_stands(
+/// Says what became of each, where nothing stands it is new; keeps those that say something else than what stands.
+async fn compare(
     db: &DatabaseConnection,
     batch: &[Received],
+    standing: Vec<Option<Standing>>,
 ) -> Result<Vec<Receipt>, DbErr> {
-    let standing = standing(db, batch).await?;
     let mut conflicts = Vec::new();
     let mut receipts = Vec::with_capacity(batch.len());
     for (Received { id, webhook }, stands) in batch.iter().zip(standing) {
-        let stands = stands
-            .ok_or_else(|| DbErr::RecordNotFound("a key that was just seen is gone".into()))?;
-        // A row with our own id was made by this call, or by an earlier try of it.
-        receipts.push(if stands.id == *id {
-            Receipt::New
-        } else {
-            let conflict = stands.fingerprint != webhook.fingerprint();
-            if conflict {
-                conflicts.push((conflict::id(webhook), webhook));
-            }
-            Receipt::Duplicate {
-                id: stands.id,
-                status: stands.status,
-                conflict,
+        receipts.push(match stands {
+            None => Receipt::New,
+            // A row with our own id was made by this call, or by an earlier try of it.
+            Some(stands) if stands.id == *id => Receipt::New,
+            Some(stands) => {
+                let conflict = stands.fingerprint != webhook.fingerprint();
+                if conflict {
+                    conflicts.push((conflict::id(webhook), webhook));
+                }
+                Receipt::Duplicate {
+                    id: stands.id,
+                    status: stands.status,
+                    conflict,
+                }
             }
         });
     }

@@ -153,7 +153,10 @@ async fn receive_one(db: &DatabaseConnection, received: &Received) -> Receipt {
 
 /// What became of each, [`ANY`] standing for the id of whatever stands.
 async fn receive_all(db: &DatabaseConnection, batch: &[Received]) -> Vec<Receipt> {
-    let mut receipts = lifecycle::receive(db, batch, LATER).await.unwrap();
+    anonymous(lifecycle::receive(db, batch, LATER).await.unwrap())
+}
+
+fn anonymous(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
     for receipt in &mut receipts {
         if let Receipt::Duplicate { id, .. } = receipt {
             assert_ne!(*id, ANY);

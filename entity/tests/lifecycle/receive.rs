@@ -8,6 +8,7 @@ on_both! {
     other_content_under_a_known_id_is_kept_apart_once
     of_equals_in_one_batch_the_first_stands
     receiving_again_after_an_unknown_outcome_is_new_again
+    whoever_looks_first_comes_to_the_same
     many_batches_of_the_same_ids_do_not_deadlock
 }
 
@@ -95,6 +96,35 @@ async fn receiving_again_after_an_unknown_outcome_is_new_again(db: DatabaseConne
     assert_eq!(outbox_count(&db).await, 1);
 }
 
+async fn whoever_looks_first_comes_to_the_same(db: DatabaseConnection) {
+    let mut came_to = Vec::new();
+    for (prefix, looks_first) in [("a", false), ("b", true)] {
+        let [one, two, three] = ["1", "2", "3"].map(|n| format!("{prefix}{n}"));
+        let other = |id: &str| with(id, |payment| payment.currency = "EUR".parse().unwrap());
+        let known = [webhook(&one), webhook(&two)].map(received);
+        receive_all(&db, &known).await;
+        finish(&db, Holder::Sole, &[known[1].id]).await;
+        let [tried_before, _] = known.clone();
+        let asked = [webhook(&three), webhook(&two), other(&three), other(&one)].map(received);
+        let batch: Vec<Received> = [tried_before].into_iter().chain(asked).collect();
+        let receipts = match looks_first {
+            true => lifecycle::receive_repeats(&db, &batch, LATER).await,
+            false => lifecycle::receive(&db, &batch, LATER).await,
+        };
+        came_to.push(anonymous(receipts.unwrap()));
+        // And where nothing is new.
+        let again = lifecycle::receive_repeats(&db, &known, LATER).await;
+        assert_eq!(again.unwrap(), [Receipt::New, Receipt::New]);
+    }
+    let [Receipt::New, Receipt::New, rest @ ..] = &*came_to[0] else {
+        panic!("{came_to:?}");
+    };
+    assert!(rest.iter().all(|receipt| *receipt != Receipt::New));
+    assert_eq!(came_to[0], came_to[1]);
+    assert_eq!(outbox_count(&db).await, 4);
+    assert_eq!(conflict::Entity::find().count(&db).await.unwrap(), 4);
+}
+
 async fn many_batches_of_the_same_ids_do_not_deadlock(db: DatabaseConnection) {
     let rounds = (0..8).map(|round| {
         let db = db.clone();
@@ -105,7 +135,11 @@ async fn many_batches_of_the_same_ids_do_not_deadlock(db: DatabaseConnection) {
             batch.reverse();
         }
         tokio::spawn(async move {
-            let receipts = lifecycle::receive(&db, &batch, LATER).await.unwrap();
+            let receipts = match round % 3 {
+                0 => lifecycle::receive_repeats(&db, &batch, LATER).await,
+                _ => lifecycle::receive(&db, &batch, LATER).await,
+            };
+            let receipts = receipts.unwrap();
             receipts.iter().filter(|r| **r == Receipt::New).count()
         })
     });
