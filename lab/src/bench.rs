@@ -2,7 +2,10 @@
 //! tells the ratio. It knows the product from the outside only: the binary, its settings, HTTP, and the tables.
 
 mod args;
+mod client;
 mod cpu_limit;
+mod downstream;
+mod end_to_end;
 mod invocation;
 mod load;
 mod mode;
@@ -82,6 +85,8 @@ async fn ask(bench: &mut Bench, mode: Mode, delay: Duration) -> Result<()> {
         Mode::Duplicates => mode::rates::duplicates(bench).await,
         Mode::Embedded => mode::rates::embedded(bench).await,
         Mode::Retention => mode::retention::run(bench).await,
+        Mode::Retries => mode::retries::run(bench, delay).await,
+        Mode::Lists => mode::lists::run(bench).await,
         // It asks for the others, one after the other.
         Mode::All => Ok(()),
     }

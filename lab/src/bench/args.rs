@@ -13,7 +13,7 @@ pub struct Args {
     #[arg(value_enum, required_unless_present = "render")]
     pub(super) mode: Option<Mode>,
 
-    /// How long the simulated external call takes
+    /// How long the external call takes
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
     pub(super) delay: Duration,
 
@@ -102,6 +102,11 @@ pub(super) enum Mode {
     Embedded,
     /// 10 million old rows (or --count) are taken away under 5,000 webhooks a second
     Retention,
+    /// 100,000 failed transactions (or --count) are retried at 2,000 a second beside 1,000 new ones a second, as calls that
+    /// take --delay
+    Retries,
+    /// Every list, look-up and page on 10 million rows (or --count)
+    Lists,
     /// Everything, one after the other
     All,
 }

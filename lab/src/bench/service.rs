@@ -14,6 +14,32 @@ use crate::{hookline::Hookline, stripe};
 
 /// Enough for 20,000 webhooks a second that are each at work for 30 s.
 const PREFETCH: &str = "600000";
+/// Whoever knows this may change things over HTTP. Reading is open to this machine.
+pub(super) const ADMIN_TOKEN: &str = "the-operator-of-this-bench-and-nobody-else";
+
+/// What the work is.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    /// A wait of so long.
+    Simulated(Duration),
+    /// A call to whoever listens there.
+    Call(SocketAddr),
+}
+
+impl Work {
+    fn variables(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Simulated(delay) => vec![
+                (
+                    "PROCESSING_DELAY",
+                    humantime::format_duration(delay).to_string(),
+                ),
+                ("PREFETCH", PREFETCH.into()),
+            ],
+            Self::Call(downstream) => vec![("PROCESS_URL", format!("http://{downstream}/"))],
+        }
+    }
+}
 
 /// API and consumer as two processes on PostgreSQL and RabbitMQ, or everything in one on the embedded defaults.
 pub(super) struct Service {
@@ -27,14 +53,13 @@ pub(super) struct Service {
 
 impl Service {
     /// Starts it on `site` and returns once both ends are connected.
-    pub(super) async fn start(binary: &Path, site: &Site, delay: Duration) -> Result<Self> {
+    pub(super) async fn start(binary: &Path, site: &Site, work: Work) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        let delay = humantime::format_duration(delay).to_string();
         let mut variables = site.variables();
+        variables.extend(work.variables());
         variables.extend([
             ("PORT", address.port().to_string()),
-            ("PROCESSING_DELAY", delay),
-            ("PREFETCH", PREFETCH.into()),
+            ("ADMIN_TOKEN", ADMIN_TOKEN.into()),
             ("RUST_LOG", "warn".into()),
             (stripe::VARIABLE.0, stripe::VARIABLE.1.into()),
         ]);

@@ -1,9 +1,11 @@
 //! Where one run takes place: an empty, migrated database and a queue of its own.
 
 mod check;
+pub(super) mod history;
+mod prefill;
 mod state;
 
-pub(super) use state::Lives;
+pub(super) use {prefill::ATTEMPTS, state::Lives};
 
 use std::{path::Path, time::Duration};
 
@@ -21,6 +23,8 @@ pub(super) struct Site {
     broker: Option<Broker>,
     /// Rows that were there before the service was.
     prefilled: u64,
+    /// Those of them that had failed, and are retried.
+    failed: u64,
     /// Rows of earlier runs on this site.
     carried: u64,
     /// Whether there is but the one table.
@@ -74,6 +78,7 @@ impl Site {
             database_url,
             broker,
             prefilled: 0,
+            failed: 0,
             carried: 0,
             is_bare: false,
             _folder: folder,
@@ -132,72 +137,6 @@ impl Site {
         .await?;
         self.is_bare = true;
         Ok(())
-    }
-
-    /// Puts `rows` finished transactions into the empty tables, as they would be after a long life. All are in the partition
-    /// in which the service goes on.
-    pub(super) async fn prefill(&mut self, rows: u64) -> Result<()> {
-        // An index is built far faster than it grows.
-        self.execute("ALTER TABLE keys DROP CONSTRAINT keys_pkey")
-            .await?;
-        // Nobody repeats these, so whatever they say is as good.
-        self.execute(&format!(
-            "WITH filled AS (INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, \
-               currency, status, created_at, processed_at) \
-             SELECT lpad(to_hex(n), 32, '0')::uuid, 'txn_' || substr(md5(n::text), 1, 16), 'acc_user_1', \
-               'acc_merchant_1', 1500, 'INR', 'PROCESSED', now() - interval '1 day', now() - interval '1 day' \
-             FROM generate_series(1, {rows}) AS n RETURNING source, transaction_id, id) \
-             INSERT INTO keys (source, transaction_id, id, fingerprint) SELECT *, id FROM filled"
-        ))
-        .await?;
-        self.execute("ALTER TABLE keys ADD PRIMARY KEY (source, transaction_id)")
-            .await?;
-        self.execute("VACUUM ANALYZE transactions").await?;
-        self.execute("VACUUM ANALYZE keys").await?;
-        self.prefilled = rows;
-        self.settle().await
-    }
-
-    /// Puts `rows` finished transactions into months of their own, from a year ago on, as retention finds them after a long
-    /// life.
-    pub(super) async fn prefill_months(&self, rows: u64, months: u64) -> Result<()> {
-        // The partition of a new database holds all the past.
-        self.execute(
-            "DO $$ DECLARE first regclass; BEGIN \
-               FOR first IN SELECT inhrelid::regclass FROM pg_inherits \
-                 WHERE inhparent IN ('transactions'::regclass, 'payloads'::regclass) LOOP \
-                 EXECUTE 'DROP TABLE ' || first; END LOOP; END $$",
-        )
-        .await?;
-        self.execute("SELECT hookline_make_partitions(now()), hookline_make_partitions(now() + interval '31 days')")
-            .await?;
-        self.execute("ALTER TABLE keys DROP CONSTRAINT keys_pkey")
-            .await?;
-        let each = rows / months;
-        for month in 0..months {
-            let start = format!(
-                "date_trunc('month', now() - interval '1 year') + interval '{month} months'"
-            );
-            self.execute(&format!(
-                "SELECT hookline_make_partitions({start} + interval '1 day')"
-            ))
-            .await?;
-            self.execute(&format!(
-                "WITH filled AS (INSERT INTO transactions (id, transaction_id, source_account, destination_account, amount, \
-                   currency, status, created_at, processed_at) \
-                 SELECT (left(h, 8) || '-' || right(h, 4) || '-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, \
-                   'old_{month}_' || n, 'acc_user_1', 'acc_merchant_1', 1500, 'INR', 'PROCESSED', at, at \
-                 FROM (SELECT n, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS h \
-                   FROM (SELECT n, {start} + interval '1 day' + n * interval '20 days' / {each} AS at \
-                     FROM generate_series(1, {each}) AS n) AS times) AS hexes RETURNING source, transaction_id, id) \
-                 INSERT INTO keys (source, transaction_id, id, fingerprint) SELECT *, id FROM filled"
-            ))
-            .await?;
-        }
-        self.execute("ALTER TABLE keys ADD PRIMARY KEY (source, transaction_id)")
-            .await?;
-        self.execute("VACUUM ANALYZE transactions").await?;
-        self.execute("VACUUM ANALYZE keys").await
     }
 
     /// Bytes of the whole database.

@@ -9,7 +9,7 @@ use super::{
     load::{Answers, Load, Pace, Sender},
     processor::Clock,
     report::Measure,
-    service::Service,
+    service::{Service, Work},
     site::{Lives, Site},
 };
 use crate::servers::Servers;
@@ -61,7 +61,7 @@ pub(super) async fn on_servers(bench: &mut Bench, plan: Plan) -> Result<Trial> {
 /// Runs the service on `site`.
 pub(super) async fn run(bench: &mut Bench, site: &mut Site, plan: Plan) -> Result<Trial> {
     site.settle().await?;
-    let mut service = Service::start(&bench.binary, site, plan.delay).await?;
+    let mut service = Service::start(&bench.binary, site, Work::Simulated(plan.delay)).await?;
     service.limit_api(bench.args.cpus)?;
     let mut processes = service.processes();
     if !site.is_embedded() {

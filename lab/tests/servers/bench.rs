@@ -34,3 +34,15 @@ fn webhooks_that_are_told_to_come_back_are_counted_too_on_the_embedded_defaults(
 fn under_load_with_a_delay_every_webhook_is_processed_once() {
     smoke(&["pipeline", "--delay", "2s"]);
 }
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn what_is_retried_beside_new_webhooks_is_processed_once_by_its_next_attempt() {
+    smoke(&["retries"]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+fn every_list_and_page_shows_what_there_is() {
+    smoke(&["lists"]);
+}

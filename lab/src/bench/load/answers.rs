@@ -32,7 +32,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(sender: Sender, ids: Ids) -> Result<Self> {
+    pub(in crate::bench) fn new(sender: Sender, ids: Ids) -> Result<Self> {
         Ok(Self {
             sender,
             ids,

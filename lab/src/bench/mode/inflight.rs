@@ -9,7 +9,7 @@ use crate::bench::{
     invocation::Bench,
     processor::resident_bytes,
     report::Target,
-    service::Service,
+    service::{Service, Work},
     site::{Broker, Site},
     wait::until,
 };
@@ -58,7 +58,7 @@ struct Memory {
 /// Fills the consumer, looks at its memory, kills the service, and checks that nothing is lost.
 async fn hold(bench: &Bench, count: u64) -> Result<Memory> {
     let site = bench.site().await?;
-    let service = Service::start(&bench.binary, &site, DELAY).await?;
+    let service = Service::start(&bench.binary, &site, Work::Simulated(DELAY)).await?;
     let consumer = service.consumer.as_ref().context("no consumer")?.pid();
     let servers = bench.servers.as_ref().context("no servers")?;
     let rabbitmq = servers.rabbitmq.pid().context("no RabbitMQ")?;

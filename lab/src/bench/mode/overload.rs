@@ -12,7 +12,7 @@ use crate::{
         load::{Answers, Load, Pace},
         processor::resident_bytes,
         report::{Report, Target, number, points},
-        service::Service,
+        service::{Service, Work},
         trial::{self, DRAIN_WITHIN, Plan, Trial},
     },
     median::median,
@@ -171,7 +171,7 @@ fn note_curves(report: &mut Report, during: &Answers) {
 
 async fn overload(bench: &Bench, before: Trial, rate: f64) -> Result<Run> {
     let mut site = bench.site().await?;
-    let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
+    let mut service = Service::start(&bench.binary, &site, Work::Simulated(Duration::ZERO)).await?;
     service.limit_api(bench.args.cpus)?;
     let senders = bench.args.senders.or(bench.args.cpus.map(|_| SENDERS));
     let (pace, connections) = match senders {

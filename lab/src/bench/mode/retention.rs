@@ -12,7 +12,7 @@ use crate::{
         invocation::Bench,
         load::{Answers, Load, Pace},
         report::{Target, points},
-        service::Service,
+        service::{Service, Work},
         site::Site,
         trial::DRAIN_WITHIN,
     },
@@ -100,7 +100,7 @@ async fn once(bench: &Bench, rows: u64) -> Result<Outcome> {
     let site = bench.site().await?;
     site.prefill_months(rows, MONTHS).await?;
     site.settle().await?;
-    let mut service = Service::start(&bench.binary, &site, Duration::ZERO).await?;
+    let mut service = Service::start(&bench.binary, &site, Work::Simulated(Duration::ZERO)).await?;
     let load = Load {
         pace: Pace::Open(bench.args.rate.unwrap_or(match bench.args.smoke {
             true => 200.0,

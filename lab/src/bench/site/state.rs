@@ -3,12 +3,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement, TryGetable, Value};
+use sea_orm::{
+    ConnectionTrait as _, DbBackend, FromQueryResult, QueryResult, Statement, TryGetable, Value,
+};
 use testbed::rabbitmq;
 use uuid::Uuid;
 
 use super::{Broker, Site};
-use crate::bench::{report::Measure, service::Service, wait::until};
+use crate::bench::{end_to_end::Processed, report::Measure, service::Service, wait::until};
 
 /// The queue must be found empty so often in a row: the last messages delivered have been acked by then.
 const EMPTY_LOOKS: u32 = 3;
@@ -137,6 +139,18 @@ impl Site {
             longest: groups.iter().map(|group| group.longest).fold(0.0, f64::max),
             most_in_flight: most_in_flight.unwrap_or(0),
         })
+    }
+
+    /// When each transaction of the built-in source was `PROCESSED` that has come since `began`.
+    pub(in crate::bench) async fn processed(&self, began: SystemTime) -> Result<Processed> {
+        let sql = "SELECT transaction_id, extract(epoch FROM processed_at)::float8 FROM transactions \
+                   WHERE source = 'transactions' AND status = 'PROCESSED' \
+                   AND extract(epoch FROM created_at)::float8 >= $1";
+        let began = began.duration_since(UNIX_EPOCH)?.as_secs_f64();
+        let rows = self.statement(sql, [began.into()]);
+        let rows = self.db.query_all_raw(rows).await?;
+        let both = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        rows.iter().map(both).collect()
     }
 
     /// How PostgreSQL's plans and pages fared: rows that were read by scanning the whole table, and the part of the final
