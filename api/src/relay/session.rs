@@ -27,6 +27,9 @@ use super::{
 const SWEEP_SHARE: u32 = 50;
 /// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
 const SWEEP_WITHIN: Duration = DUE_IN;
+/// Where retries have just fallen due more may be about to, as in a bulk retry: they are looked for so soon, and come a few at
+/// a time. All that falls due within a second would stand before whatever is new.
+const RETRIES_AGAIN_IN: Duration = Duration::from_millis(100);
 /// Ids on their way to the broker and not confirmed.
 const WINDOW: usize = 4096;
 /// Batches of just committed ids that are published together, at most.
@@ -93,6 +96,8 @@ pub(super) struct Session<'a> {
     /// What has not been published after all, while the sweep is away on a look.
     missed: Vec<Uuid>,
     next_sweep: Interval,
+    /// When the next look is for everything, and not for retries only.
+    next_full: Instant,
     next_publish: tokio::time::Instant,
     connected: Instant,
     /// When the broker last took a message on this connection.
@@ -125,6 +130,7 @@ impl<'a> Session<'a> {
             retries: HashMap::new(),
             missed: Vec::new(),
             next_sweep,
+            next_full: Instant::now(),
             next_publish: tokio::time::Instant::now(),
             connected: Instant::now(),
             published: None,
@@ -173,7 +179,7 @@ impl<'a> Session<'a> {
             },
             noted = self.state.returned.noted() => {
                 self.publisher.settle_returned(noted).await?;
-                self.next_sweep.reset_immediately();
+                self.look_in(Duration::ZERO);
             }
             () = self.state.notes.write() => {}
             _ = self.next_sweep.tick(), if may_sweep => self.look(),
@@ -189,12 +195,19 @@ impl<'a> Session<'a> {
         let Some(mut sweep) = self.state.sweep.take() else {
             return;
         };
-        let depth = self.publisher.depth();
+        let began = Instant::now();
+        let is_full = began >= self.next_full;
+        if is_full {
+            self.next_full = began + self.state.settings.sweep_every;
+        }
+        let depth = is_full.then(|| self.publisher.depth());
         let look = async move {
-            let began = Instant::now();
-            let found = match depth.await {
-                Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
-                Err(error) => Err(LookError::Queue(error)),
+            let found = match depth {
+                None => sweep.look_again().await.map_err(LookError::Database),
+                Some(depth) => match depth.await {
+                    Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
+                    Err(error) => Err(LookError::Queue(error)),
+                },
             };
             (sweep, began.elapsed(), found)
         };
@@ -208,7 +221,7 @@ impl<'a> Session<'a> {
         self.state.sweep.insert(sweep).missed(&self.missed);
         self.missed.clear();
         let sweep_every = self.state.settings.sweep_every;
-        let pause = match found {
+        match found {
             Ok(found) => {
                 if found.queue_is_new {
                     let mut lost = self.state.notes.forget();
@@ -219,22 +232,28 @@ impl<'a> Session<'a> {
                 (self.retries).extend(found.retries.into_iter().map(|one| (one.id, one)));
                 self.hand_over(&retries).await?;
                 self.hand_over(&found.entries).await?;
-                match found.more {
-                    true => Duration::ZERO,
-                    false => sweep_every,
+                if found.more {
+                    self.look_in(Duration::ZERO);
+                } else if retries.is_empty() {
+                    self.look_in(sweep_every);
+                } else {
+                    let again_in = RETRIES_AGAIN_IN.min(sweep_every);
+                    self.next_sweep.reset_after(again_in);
                 }
             }
             Err(LookError::Queue(error)) => return Err(error),
             Err(LookError::Database(error)) => {
                 tracing::warn!(event = "sweep_failed", %error, "relay could not look for what is due");
-                (took * SWEEP_SHARE).clamp(sweep_every, SWEEP_WITHIN)
+                self.look_in((took * SWEEP_SHARE).clamp(sweep_every, SWEEP_WITHIN));
             }
-        };
-        match pause.is_zero() {
-            true => self.next_sweep.reset_immediately(),
-            false => self.next_sweep.reset_after(pause),
         }
         Ok(())
+    }
+
+    /// The next look is for everything.
+    fn look_in(&mut self, pause: Duration) {
+        self.next_full = Instant::now() + pause;
+        self.next_sweep.reset_after(pause);
     }
 
     async fn publish_hints(&mut self) -> Result<(), Error> {

@@ -133,6 +133,13 @@ impl Sweep {
         Ok(found)
     }
 
+    /// Between two looks: only for the retries that have fallen due.
+    pub(super) async fn look_again(&mut self) -> Result<Found, DbErr> {
+        let mut found = Found::default();
+        self.look_at_retries(&mut found).await?;
+        Ok(found)
+    }
+
     /// The looks that go through tables: these may find more dead entries on their way than there is time for.
     async fn look_through(&mut self, ready: usize, found: &mut Found) -> Result<(), DbErr> {
         let no_room = self.embedded && ready > RECOVERY_BACKLOG_MAX;

@@ -183,7 +183,8 @@ pub async fn defer_published(
     Ok(())
 }
 
-/// Notes the same of retries that were [claimed](claim_retries), where nothing else has become of them since.
+/// Notes the same of retries that were [claimed](claim_retries), where nothing else has become of them since. What somebody
+/// has in hand is becoming something else just now: it is passed over, for to wait for it could be to wait for each other.
 pub async fn defer_published_retries(
     db: &DatabaseConnection,
     claimed: &[Claimed],
@@ -191,8 +192,10 @@ pub async fn defer_published_retries(
 ) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let update = format!(
-        "UPDATE retries SET due_at = {now} + $1, set_at = {now} WHERE {} AND NOT waits",
-        sql::is_one_of_the_pairs(db, "id", "set_at")
+        "UPDATE retries SET due_at = {now} + $1, set_at = {now} WHERE id IN \
+         (SELECT id FROM retries WHERE {} AND NOT waits {})",
+        sql::is_one_of_the_pairs(db, "id", "set_at"),
+        sql::skip_locked(db)
     );
     let pairs = || claimed.iter().map(|one| (one.id, one.set_at));
     retrying(|| {

@@ -318,6 +318,29 @@ async fn a_look_that_takes_too_long_costs_no_connection() {
     testbed::postgres::drop_database(&url).await.unwrap();
 }
 
+/// To wait for whoever takes some of them would be to wait for each other, sooner or later: each holds what the other wants.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+async fn a_note_of_retries_waits_for_nobody_who_takes_some() {
+    let server = testbed::given::postgres().unwrap();
+    let url = testbed::postgres::create_database(&server).await.unwrap();
+    let db = open(&url).await;
+    let ids = waiting(&db, &[-2, -1]).await;
+    let claimed = due::claim_retries(&db, 9, NOW, FellDue::EVER)
+        .await
+        .unwrap();
+    let taker = db.begin().await.unwrap();
+    let take = format!("DELETE FROM retries WHERE id = '{}'", ids[0]);
+    taker.execute_unprepared(&take).await.unwrap();
+    let note = due::defer_published_retries(&db, &claimed, LATER);
+    let note = tokio::time::timeout(Duration::from_secs(5), note).await;
+    note.expect("it waits").unwrap();
+    taker.rollback().await.unwrap();
+    assert_eq!(claim_retries(&db).await, &ids[..1]);
+    db.close().await.unwrap();
+    testbed::postgres::drop_database(&url).await.unwrap();
+}
+
 /// As when the server's clock was set back while they waited: it notices neither their deadlock nor that their time is up.
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run scripts/test"]

@@ -21,7 +21,7 @@ use crate::{
     statement::look_up,
 };
 pub use advance::{Advanced, advance};
-use filter::End;
+use filter::{End, READ_MAX};
 pub use filter::{Filter, NotFilter};
 
 /// Transactions a second, at most.
@@ -49,7 +49,7 @@ pub async fn count(db: &DatabaseConnection, filter: &Filter) -> Result<u64, DbEr
     let mut count = 0;
     let mut from = filter.first_id();
     loop {
-        let portion = filter::portion(db, filter, from, None, usize::MAX).await?;
+        let portion = filter::portion(db, filter, from, None, (usize::MAX, READ_MAX)).await?;
         count += portion.ids.len() as u64;
         match portion.end {
             End::Next(next) => from = next,

@@ -55,7 +55,7 @@ async fn what_matches_is_counted_and_reopened_portion_by_portion(db: DatabaseCon
     let ids = failures(&db, 5).await;
     assert_eq!(count(&db, &Filter::default()).await.unwrap(), 5);
     assert_eq!(advance(&db).await.unwrap(), Advanced::Nothing);
-    let bulk = create(&db, &Filter::default(), 10, &by("they are back"))
+    let bulk = create(&db, &Filter::default(), 20, &by("they are back"))
         .await
         .unwrap();
     assert_eq!(
@@ -63,7 +63,7 @@ async fn what_matches_is_counted_and_reopened_portion_by_portion(db: DatabaseCon
         (State::Running, 5, 0)
     );
     assert_eq!(list(&db, 10).await.unwrap(), std::slice::from_ref(&bulk));
-    // Two at a time at ten a second.
+    // Two at a time at twenty a second.
     assert_eq!(
         advance(&db).await.unwrap(),
         Advanced::Portion {
@@ -75,7 +75,7 @@ async fn what_matches_is_counted_and_reopened_portion_by_portion(db: DatabaseCon
     let Advanced::NotYet { due_in } = advance(&db).await.unwrap() else {
         panic!("too early")
     };
-    assert!(due_in <= Duration::from_millis(200), "{due_in:?}");
+    assert!(due_in <= Duration::from_millis(100), "{due_in:?}");
     let progress = find(&db, bulk.id).await.unwrap().unwrap();
     assert_eq!(
         (

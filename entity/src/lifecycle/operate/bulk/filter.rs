@@ -13,7 +13,7 @@ use super::super::super::{list::first_id, query, sql};
 use crate::{ParseSourceNameError, SourceName, Verdict, failure::without_numbers};
 
 /// Failures that one statement reads.
-const READ_MAX: usize = 1_000;
+pub(super) const READ_MAX: usize = 1_000;
 
 /// Which failed transactions are meant: those to which all of this applies. What is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,17 +149,17 @@ pub(super) enum End {
     All,
 }
 
-/// What matches from an id on, in the order of the ids, `limit` at most, as far as one statement reads. `failed_before`: the
+/// What matches from an id on, in the order of the ids, `limit` at most, among the next `read` that have failed. `bulk`: the
 /// bulk retry that says before when it must have failed.
 pub(super) async fn portion(
     db: &DatabaseConnection,
     filter: &Filter,
     from: Uuid,
     bulk: Option<Uuid>,
-    limit: usize,
+    (limit, read): (usize, usize),
 ) -> Result<Portion, DbErr> {
-    let failures = failures(db, from, filter.end_id(), bulk).await?;
-    let is_full = failures.len() == READ_MAX;
+    let failures = failures(db, from, filter.end_id(), bulk, read).await?;
+    let is_full = failures.len() == read;
     let mut ids = Vec::new();
     for failure in &failures {
         if ids.len() == limit {
@@ -182,6 +182,7 @@ async fn failures(
     from: Uuid,
     to: Uuid,
     bulk: Option<Uuid>,
+    read: usize,
 ) -> Result<Vec<Failure>, DbErr> {
     let row = match db.get_database_backend() {
         DbBackend::Postgres => {
@@ -197,7 +198,7 @@ async fn failures(
     let select = format!(
         "SELECT entries.id, verdict, reason, source, is_in_time \
          FROM (SELECT id, verdict, reason, {is_in_time} AS is_in_time FROM failures WHERE id >= $1 AND id < $2 \
-               ORDER BY id LIMIT {READ_MAX}) AS entries {row} ORDER BY entries.id"
+               ORDER BY id LIMIT {read}) AS entries {row} ORDER BY entries.id"
     );
     let ids = [from.into(), to.into()];
     let values: Vec<Value> = ids.into_iter().chain(bulk.map(Value::from)).collect();
