@@ -90,7 +90,7 @@ fn tell(bench: &mut Bench, rows: u64, outcomes: &[Outcome]) {
         }
         let answers = phases().map(|phase| phase.answers.latency_ms(99.0));
         report.figure(format!("{name}: answer, p99"), "ms", answers.collect());
-        if let Some(last) = phases().last() {
+        if let Some(last) = phases().next_back() {
             let slowest = points(last.end_to_end.slowest.iter().copied());
             let axes = ("second", "slowest from request to PROCESSED, ms");
             report.curve("retries", axes, name, slowest);

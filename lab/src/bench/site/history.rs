@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rand::{RngExt as _, rngs::StdRng};
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
 
 /// Months in which transactions came.
 const MONTHS: u64 = 12;
+/// Transactions of a month, at least: then there are some of each [`Kind`].
+const EACH_MIN: u64 = 40;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Rows of each of the tables that do not grow with the transactions.
 const LINES: u64 = 10_000;
@@ -70,6 +72,12 @@ pub(in crate::bench) struct History {
 impl Site {
     /// Fills the empty tables with `rows` transactions of a year, and with what else is kept beside them.
     pub(in crate::bench) async fn prefill_history(&self, rows: u64) -> Result<History> {
+        let each = rows / MONTHS;
+        ensure!(
+            each >= EACH_MIN,
+            "--count must be {} or more",
+            EACH_MIN * MONTHS
+        );
         let columns = VARIED.replace("BUILT_IN", BUILT_IN);
         self.fill_months(rows, MONTHS, &columns).await?;
         for sql in beside() {
@@ -87,10 +95,7 @@ impl Site {
             months.push(UNIX_EPOCH + first);
         }
         self.settle().await?;
-        Ok(History {
-            each: rows / MONTHS,
-            months,
-        })
+        Ok(History { each, months })
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Question {
 /// What transactions have in common.
 pub(super) struct Filter {
     pub(super) name: &'static str,
-    /// Writes it as a query, and as a condition in SQL.
+    /// Writes it as the end of a query, and as a condition in SQL.
     pub(super) write: fn(&mut StdRng) -> (String, String),
 }
 
@@ -109,7 +109,8 @@ impl Filter {
 }
 
 fn both(query: &str, condition: &str) -> (String, String) {
-    (query.to_owned(), condition.to_owned())
+    let and = if query.is_empty() { "" } else { "&" };
+    (format!("{and}{query}"), condition.to_owned())
 }
 
 impl Question {
@@ -142,7 +143,7 @@ pub(super) fn all(bulks: Vec<String>) -> Vec<Question> {
     let lists = FILTERS.iter().map(|filter| {
         Question::new(format!("list, {}", filter.name), |history, random| {
             let to = time(history.time(random));
-            format!("/v1/transactions?to={to}&{}", (filter.write)(random).0)
+            format!("/v1/transactions?to={to}{}", (filter.write)(random).0)
         })
     });
     let mut questions: Vec<Question> = lists.collect();

@@ -50,7 +50,7 @@ async fn walk(
     let span = history.span(SPAN, random);
     let (query, condition) = (filter.write)(random);
     let (from, to) = (time(span.start), time(span.end));
-    let first = format!("/v1/transactions?limit=200&from={from}&to={to}&{query}");
+    let first = format!("/v1/transactions?limit=200&from={from}&to={to}{query}");
     let (mut seen, mut path) = (BTreeSet::new(), first.clone());
     loop {
         let page = client.show(&path).await?;
