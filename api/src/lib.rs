@@ -77,7 +77,7 @@ pub use health::Needs;
 use meter::Registry;
 use metrics::{Commits, Metrics, Requests};
 pub use problem::FieldError;
-use relay::HintSender;
+use relay::{HintSender, Nudge};
 use repeats::Repeats;
 pub use routes::openapi;
 use routes::{Listeners, Ways};
@@ -162,6 +162,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         slots,
         file,
     } = resources.databases;
+    let nudge = resources.hints.nudge();
     let commit = writer::Resources {
         db: write.clone(),
         hints: resources.hints,
@@ -174,7 +175,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
     let http = serve::run(entrance, settings, endpoint, drain, stop.clone());
     tokio::join!(
         admission.beside(http),
-        look_after(write.clone(), kept, repeats, stop.clone()),
+        look_after(write.clone(), kept, (repeats, nudge), stop.clone()),
         waiting::run(read, listeners.waiting, stop.clone()),
         refusals::run(write, lines, stop),
         writer::run(commit, inbox, admission.clone(), slots),
@@ -223,13 +224,13 @@ fn told_address(listener: &TcpListener) -> Option<IpAddr> {
 async fn look_after(
     db: DatabaseConnection,
     (sources, limits): (watch::Receiver<Arc<Sources>>, Limits),
-    repeats: Repeats,
+    (repeats, nudge): (Repeats, Nudge),
     stop: CancellationToken,
 ) {
     tokio::join!(
         partitions::run(db.clone(), stop.clone()),
         heard::run(db.clone(), sources, stop.clone()),
-        operate::run(db.clone(), stop.clone()),
+        operate::run(db.clone(), nudge, stop.clone()),
         retention::run(db.clone(), limits, stop.clone()),
         repeats::run(db, repeats, stop),
     );

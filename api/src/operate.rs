@@ -11,21 +11,24 @@ use queue::Backoff;
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
+use crate::relay::Nudge;
+
 /// From one look to the next where there is nothing to do, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Goes on until `stop`.
-pub(crate) async fn run(db: DatabaseConnection, stop: CancellationToken) {
+/// Goes on until `stop`. What has become due is told by `nudge`.
+pub(crate) async fn run(db: DatabaseConnection, nudge: Nudge, stop: CancellationToken) {
     tokio::join!(
-        again_and_again("advance a bulk retry", &stop, || advance(&db)),
+        again_and_again("advance a bulk retry", &stop, || advance(&db, &nudge)),
         again_and_again("un-park what is no longer paused", &stop, || unpark(&db)),
     );
 }
 
 /// One portion; returns how long the next one takes to be due.
-async fn advance(db: &DatabaseConnection) -> Result<Duration, DbErr> {
+async fn advance(db: &DatabaseConnection, nudge: &Nudge) -> Result<Duration, DbErr> {
     Ok(match bulk::advance(db).await? {
         Advanced::Portion { bulk, is_last, .. } => {
+            nudge.give();
             if is_last {
                 tracing::info!(event = "bulk_retry_done", id = %bulk, "a bulk retry has come by everything that matched");
             }

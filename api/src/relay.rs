@@ -16,7 +16,7 @@ use queue::{Backoff, Error, Queue};
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use hints::DUE_IN;
+pub(crate) use hints::{DUE_IN, Nudge};
 pub use hints::{HintReceiver, HintSender, channel};
 use metrics::Metrics;
 use session::{Session, State};

@@ -27,9 +27,6 @@ use super::{
 const SWEEP_SHARE: u32 = 50;
 /// Between sweeps, at most: a sweep that hung with its database says nothing about what the next one costs.
 const SWEEP_WITHIN: Duration = DUE_IN;
-/// Where retries have just fallen due more may be about to, as in a bulk retry: they are looked for so soon, and come a few at
-/// a time. All that falls due within a second would stand before whatever is new.
-const RETRIES_AGAIN_IN: Duration = Duration::from_millis(100);
 /// Ids on their way to the broker and not confirmed.
 const WINDOW: usize = 4096;
 /// Batches of just committed ids that are published together, at most.
@@ -74,7 +71,23 @@ impl State {
     }
 }
 
-type Looking = BoxFuture<'static, (Sweep, Duration, Result<Found, LookError>)>;
+type Looking = BoxFuture<'static, Looked>;
+
+/// What a look is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Everything,
+    /// Somebody has said that some are due.
+    Retries,
+}
+
+/// A look that is over.
+struct Looked {
+    sweep: Sweep,
+    what: For,
+    took: Duration,
+    found: Result<Found, LookError>,
+}
 
 /// Why a look has found nothing.
 enum LookError {
@@ -96,8 +109,6 @@ pub(super) struct Session<'a> {
     /// What has not been published after all, while the sweep is away on a look.
     missed: Vec<Uuid>,
     next_sweep: Interval,
-    /// When the next look is for everything, and not for retries only.
-    next_full: Instant,
     next_publish: tokio::time::Instant,
     connected: Instant,
     /// When the broker last took a message on this connection.
@@ -130,7 +141,6 @@ impl<'a> Session<'a> {
             retries: HashMap::new(),
             missed: Vec::new(),
             next_sweep,
-            next_full: Instant::now(),
             next_publish: tokio::time::Instant::now(),
             connected: Instant::now(),
             published: None,
@@ -147,7 +157,7 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for the next thing that happens, and does what follows from it.
-    async fn step(&mut self, HintReceiver(hints): &mut HintReceiver) -> Result<(), Error> {
+    async fn step(&mut self, HintReceiver(hints, nudge): &mut HintReceiver) -> Result<(), Error> {
         let early = tokio::time::Instant::now() < self.next_publish;
         let has_room = self.publisher.unconfirmed() < WINDOW;
         let is_refused = self.state.refused.is_some();
@@ -179,10 +189,11 @@ impl<'a> Session<'a> {
             },
             noted = self.state.returned.noted() => {
                 self.publisher.settle_returned(noted).await?;
-                self.look_in(Duration::ZERO);
+                self.next_sweep.reset_immediately();
             }
             () = self.state.notes.write() => {}
-            _ = self.next_sweep.tick(), if may_sweep => self.look(),
+            _ = self.next_sweep.tick(), if may_sweep => self.look(For::Everything),
+            () = nudge.given(), if may_sweep => self.look(For::Retries),
             looked = look_of(&mut self.looking) => {
                 self.looking = None;
                 self.publish_due(looked).await?;
@@ -191,33 +202,37 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn look(&mut self) {
+    fn look(&mut self, what: For) {
         let Some(mut sweep) = self.state.sweep.take() else {
             return;
         };
-        let began = Instant::now();
-        let is_full = began >= self.next_full;
-        if is_full {
-            self.next_full = began + self.state.settings.sweep_every;
-        }
-        let depth = is_full.then(|| self.publisher.depth());
+        let depth = (what == For::Everything).then(|| self.publisher.depth());
         let look = async move {
+            let began = Instant::now();
             let found = match depth {
-                None => sweep.look_again().await.map_err(LookError::Database),
+                None => sweep.look_for_retries().await.map_err(LookError::Database),
                 Some(depth) => match depth.await {
                     Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
                     Err(error) => Err(LookError::Queue(error)),
                 },
             };
-            (sweep, began.elapsed(), found)
+            Looked {
+                sweep,
+                what,
+                took: began.elapsed(),
+                found,
+            }
         };
         self.looking = Some(look.boxed());
     }
 
-    async fn publish_due(
-        &mut self,
-        (sweep, took, found): (Sweep, Duration, Result<Found, LookError>),
-    ) -> Result<(), Error> {
+    async fn publish_due(&mut self, looked: Looked) -> Result<(), Error> {
+        let Looked {
+            sweep,
+            what,
+            took,
+            found,
+        } = looked;
         self.state.sweep.insert(sweep).missed(&self.missed);
         self.missed.clear();
         let sweep_every = self.state.settings.sweep_every;
@@ -233,27 +248,19 @@ impl<'a> Session<'a> {
                 self.hand_over(&retries).await?;
                 self.hand_over(&found.entries).await?;
                 if found.more {
-                    self.look_in(Duration::ZERO);
-                } else if retries.is_empty() {
-                    self.look_in(sweep_every);
-                } else {
-                    let again_in = RETRIES_AGAIN_IN.min(sweep_every);
-                    self.next_sweep.reset_after(again_in);
+                    self.next_sweep.reset_immediately();
+                } else if what == For::Everything {
+                    self.next_sweep.reset_after(sweep_every);
                 }
             }
             Err(LookError::Queue(error)) => return Err(error),
             Err(LookError::Database(error)) => {
                 tracing::warn!(event = "sweep_failed", %error, "relay could not look for what is due");
-                self.look_in((took * SWEEP_SHARE).clamp(sweep_every, SWEEP_WITHIN));
+                let pause = (took * SWEEP_SHARE).clamp(sweep_every, SWEEP_WITHIN);
+                self.next_sweep.reset_after(pause);
             }
         }
         Ok(())
-    }
-
-    /// The next look is for everything.
-    fn look_in(&mut self, pause: Duration) {
-        self.next_full = Instant::now() + pause;
-        self.next_sweep.reset_after(pause);
     }
 
     async fn publish_hints(&mut self) -> Result<(), Error> {
@@ -378,7 +385,7 @@ impl<'a> Session<'a> {
     /// What this publisher has not been told about is published by the next.
     pub(super) async fn leave(&mut self) {
         if let Some(looking) = self.looking.take() {
-            let (sweep, _, found) = looking.await;
+            let Looked { sweep, found, .. } = looking.await;
             self.state.sweep = Some(sweep);
             let found = found.ok().into_iter();
             self.missed.extend(found.flat_map(|found| found.entries));
@@ -393,7 +400,7 @@ impl<'a> Session<'a> {
 }
 
 /// Waits for the look under way; for ever if there is none.
-async fn look_of(looking: &mut Option<Looking>) -> (Sweep, Duration, Result<Found, LookError>) {
+async fn look_of(looking: &mut Option<Looking>) -> Looked {
     match looking {
         Some(looking) => looking.await,
         None => std::future::pending().await,

@@ -133,8 +133,8 @@ impl Sweep {
         Ok(found)
     }
 
-    /// Between two looks: only for the retries that have fallen due.
-    pub(super) async fn look_again(&mut self) -> Result<Found, DbErr> {
+    /// Only for the retries that have fallen due.
+    pub(super) async fn look_for_retries(&mut self) -> Result<Found, DbErr> {
         let mut found = Found::default();
         self.look_at_retries(&mut found).await?;
         Ok(found)

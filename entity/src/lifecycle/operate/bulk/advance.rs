@@ -50,8 +50,8 @@ pub async fn advance(db: &DatabaseConnection) -> Result<Advanced, DbErr> {
     let filter = Filter::from_json(&bulk.filter)?;
     let (size, _) = portions(bulk.rate);
     let (mut ids, mut end) = (Vec::new(), End::Next(bulk.next_id));
-    // Mostly all match.
-    let mut read = size;
+    // Mostly all match; one more says whether these are the last.
+    let mut read = size + 1;
     for _ in 0..LOOKS_MAX {
         let (End::Next(from), true) = (end, ids.len() < size) else {
             break;
