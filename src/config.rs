@@ -4,6 +4,7 @@
 //! The order here is the order of `--help`, of the README's table and of `.env.example`.
 
 mod retention;
+mod traces;
 
 use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 use crate::{database::Address, tokens};
 pub use retention::Retention;
+pub use traces::Traces;
 
 /// At work at once, if that is a timer each.
 const PREFETCH_SIMULATED: u32 = 300_000;
@@ -263,6 +265,9 @@ pub struct Config {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    pub traces: Traces,
 }
 
 impl Config {

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     output, settings, sources,
     table::{self, Output},
+    traces,
 };
 
 const HEADINGS: [&str; 3] = ["WHAT", "IS", ""];
@@ -38,6 +39,7 @@ pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
     databases::look(&mut findings, config).await;
     broker::look(&mut findings, config).await;
     downstream(&mut findings, config).await;
+    collector(&mut findings, config).await;
     let all = findings.all();
     output::print(&match arguments.output {
         Output::Json => table::json(&all)?,
@@ -68,6 +70,19 @@ async fn downstream(findings: &mut Findings, config: &Config) {
         Ok(consumer::Work::Http(downstream)) => match downstream.reach().await {
             Ok(()) => findings.good(WHAT, "PROCESS_URL takes connections"),
             Err(error) => findings.bad(WHAT, format!("PROCESS_URL: {error}")),
+        },
+    }
+}
+
+/// Whether spans could be exported, if they are to be. Webhooks do not need it.
+async fn collector(findings: &mut Findings, config: &Config) {
+    const WHAT: &str = "traces";
+    match traces::Given::of(config) {
+        Err(error) => findings.bad(WHAT, error),
+        Ok(None) => {}
+        Ok(Some(given)) => match given.reach().await {
+            Ok(()) => findings.good(WHAT, "the collector takes connections"),
+            Err(error) => findings.doubtful(WHAT, format!("the collector: {error}")),
         },
     }
 }

@@ -34,6 +34,7 @@ mod signals;
 mod sources;
 mod table;
 mod tokens;
+mod traces;
 
 use std::process::ExitCode;
 

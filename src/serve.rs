@@ -1,10 +1,12 @@
 //! Start and stop: connects what a role needs, runs it until a signal, and takes it down in order.
 
+mod given;
+
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use api::{Databases, Drain, FileWatch, Needs, Sources, Tokens, alone, relay};
-use consumer::{Tenancy, Work};
+use consumer::Tenancy;
 use entity::lifecycle;
 use meter::Registry;
 use migration::{Migrator, MigratorTrait};
@@ -12,10 +14,10 @@ use queue::Queue;
 use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use trace::{Exporting, Tracer};
 
 use crate::{
     alerts::{self, Post},
-    chosen,
     claim::{self, Claim, Guarded, Use},
     config::Config,
     database, duty, figures,
@@ -26,8 +28,9 @@ use crate::{
     role::Role,
     settings,
     signals::{self, Signals},
-    sources, tokens,
+    sources, tokens, traces,
 };
+use given::Given;
 
 /// Exit code after a second signal, as shells report a death by SIGINT.
 const LEFT_AT_ONCE: i32 = 130;
@@ -44,14 +47,22 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
         Role::Everything | Role::Api => config.shutdown_delay,
     };
     let grace = config.shutdown_grace;
-    let (parts, file) = tokio::select! {
+    let Started {
+        parts,
+        file,
+        exporting,
+    } = tokio::select! {
         started = start(role, config, &drain, &stop) => started?,
         () = signals.next() => {
             tracing::info!(event = "stopped", "stopped before it had started");
             return Ok(());
         }
     };
-    run_until_signal(parts, (drain, delay), (stop, grace), signals).await?;
+    let ended = run_until_signal(parts, (drain, delay), (stop, grace), signals).await;
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
+    ended?;
     match file {
         Some(file) => file.release().await,
         None => Ok(()),
@@ -60,6 +71,15 @@ pub async fn run(role: Role, config: Config) -> anyhow::Result<()> {
 
 type Parts = JoinSet<anyhow::Result<()>>;
 
+/// A role that runs.
+struct Started {
+    parts: Parts,
+    /// The claim on a SQLite file.
+    file: Option<Guarded>,
+    /// The export of spans, which nobody waits for.
+    exporting: Option<Exporting>,
+}
+
 /// Connects what a role needs, checks it, and starts the role's parts. They count on the claim on a SQLite file for as long
 /// as they run.
 async fn start(
@@ -67,16 +87,17 @@ async fn start(
     config: Config,
     drain: &Drain,
     stop: &CancellationToken,
-) -> anyhow::Result<(Parts, Option<Guarded>)> {
+) -> anyhow::Result<Started> {
     let Given {
         queue,
         work,
         post,
         sources,
         tokens,
+        traces,
         addresses,
         admin_addresses,
-    } = read(role, &config).await?;
+    } = Given::read(role, &config).await?;
     database::reach(&config.database_url).await?;
     // Before anything else opens or changes the file.
     let file = take_file(&config, &queue).await?;
@@ -97,23 +118,16 @@ async fn start(
     };
     let mut parts = Parts::new();
     let registry = Registry::default();
+    let (tracer, exporting) = traces::start(traces, &config, &queue, &registry);
     let process = Arc::new(figures::Process::new(role, queue.clone(), db.by_purpose()));
     registry.add(process.clone());
     if let (Some(databases), Some(sources)) = (db.api, sources) {
         let listener = listen::listen(&addresses)?;
         warn_if_open(&listener, &needs.tokens);
-        let watched = (sources.sources(), tokens.tokens(), registry.clone());
-        let duty = duty::Resources {
-            write: databases.write.clone(),
-            read: databases.read.clone(),
-            sources: sources.sources(),
-            holders_are_known: !matches!(tenancy, Tenancy::Exclusive),
-            process,
-            database: Arc::default(),
-            post: post.clone(),
-        };
-        registry.add(duty.database.clone());
-        parts.spawn(without_error(duty::run(duty, stop.clone())));
+        let told = (registry.clone(), tracer.clone());
+        let watched = (sources.sources(), tokens.tokens(), told);
+        let watch = (sources.sources(), process, post.clone());
+        start_duty(&mut parts, (&databases, tenancy), watch, &registry, stop);
         let way_in = (listener, databases);
         start_api(&mut parts, &config, way_in, &queue, watched, (drain, stop));
         parts.spawn(sources.run(AGAIN_EVERY, stop.clone()));
@@ -129,48 +143,25 @@ async fn start(
             queue: queue.clone(),
             metrics: Arc::default(),
             leased,
+            tracer,
         };
         registry.add(resources.metrics.clone());
         start_consumer(&mut parts, settings, resources, post, stop);
     }
     parts.spawn(check(queue, stop.clone()));
-    Ok((parts, file))
+    Ok(Started {
+        parts,
+        file,
+        exporting,
+    })
 }
 
-/// What the HTTP side is told while it runs, and where it tells its figures.
+/// What the HTTP side is told while it runs, and where it tells its figures and its spans.
 type Watched = (
     watch::Receiver<Arc<Sources>>,
     watch::Receiver<Arc<Tokens>>,
-    Registry,
+    (Registry, Tracer),
 );
-
-/// What the settings say that is made something of before the database is opened.
-struct Given {
-    queue: Queue,
-    work: Work,
-    post: Option<Post>,
-    /// `None` where nothing is received.
-    sources: Option<sources::Watch>,
-    tokens: tokens::Watch,
-    addresses: Addresses,
-    admin_addresses: Option<Addresses>,
-}
-
-async fn read(role: Role, config: &Config) -> anyhow::Result<Given> {
-    chosen::tell(config);
-    Ok(Given {
-        queue: settings::queue(role, config)?,
-        work: settings::work(config)?,
-        post: Post::of(config)?,
-        sources: match role.has_api() {
-            true => Some(sources::Watch::start(config)?),
-            false => None,
-        },
-        tokens: tokens::Watch::start(config)?,
-        addresses: listen::api(config).await?,
-        admin_addresses: listen::admin(config).await?,
-    })
-}
 
 /// What a process needs to be ready, whatever its role.
 fn needs(
@@ -210,6 +201,31 @@ async fn check_database(
         lifecycle::lease::forget_all(db.first()).await?;
     }
     Ok(())
+}
+
+/// Starts what one process does for all.
+fn start_duty(
+    parts: &mut Parts,
+    (databases, tenancy): (&Databases, Tenancy),
+    (sources, process, post): (
+        watch::Receiver<Arc<Sources>>,
+        Arc<figures::Process>,
+        Option<Post>,
+    ),
+    registry: &Registry,
+    stop: &CancellationToken,
+) {
+    let duty = duty::Resources {
+        write: databases.write.clone(),
+        read: databases.read.clone(),
+        sources,
+        holders_are_known: !matches!(tenancy, Tenancy::Exclusive),
+        process,
+        database: Arc::default(),
+        post,
+    };
+    registry.add(duty.database.clone());
+    parts.spawn(without_error(duty::run(duty, stop.clone())));
 }
 
 /// Starts the consumer, and what tells operators of its circuit.
@@ -267,7 +283,7 @@ fn start_api(
     config: &Config,
     (listener, databases): (TcpListener, Databases),
     queue: &Queue,
-    (sources, tokens, registry): Watched,
+    (sources, tokens, (registry, tracer)): Watched,
     (drain, stop): (&Drain, &CancellationToken),
 ) {
     let (sender, receiver) = relay::channel();
@@ -276,6 +292,7 @@ fn start_api(
         queue: queue.clone(),
         hints: receiver,
         registry: registry.clone(),
+        tracer: tracer.clone(),
     };
     let http = api::Resources {
         listener,
@@ -287,6 +304,7 @@ fn start_api(
         registry,
         tokens,
         limits: config.retention.limits(),
+        tracer,
     };
     let http = api::run(settings::api(config), http, stop.clone());
     let relay = relay::run(relay::Settings::default(), relay, stop.clone());

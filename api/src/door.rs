@@ -13,15 +13,18 @@ use entity::Webhook;
 use poem::{Body, Error, Request, http::StatusCode};
 use poem_openapi::{OpenApi, param::Path};
 use source::{Reply, Verdict};
+use trace::Tracer;
 
 use crate::{
     BUILT_IN, Sender, Sources,
     admission::Admission,
+    arrival::Arrival,
     body::{self, BodyError},
     gate::Gate,
     lane::Lane,
     look_up::example_source,
     metrics::{Outcome, SourceMetrics},
+    paths,
     space::Space,
     wire::Tag,
     writer::{Group, NotCommitted, Writer},
@@ -34,6 +37,7 @@ pub(crate) struct Door {
     pub(crate) admission: Admission,
     pub(crate) gate: Gate,
     pub(crate) space: Space,
+    pub(crate) tracer: Tracer,
 }
 
 #[OpenApi]
@@ -147,7 +151,9 @@ impl Door {
         });
         match entry {
             Entry::Events(Some(webhooks)) => {
-                (self.commit((sender, metrics), webhooks, (asked, read))).await
+                let answered = (paths::OF_A_SOURCE, sender.source.answer().status);
+                let arrival = Arrival::of(&self.tracer, request, asked, answered);
+                (self.commit((sender, metrics), (webhooks, arrival), (asked, read))).await
             }
             Entry::Events(None) => {
                 metrics.came_to(Outcome::Invalid, 1);
@@ -163,12 +169,13 @@ impl Door {
     async fn commit<const ASKED: bool>(
         &self,
         (sender, metrics): (&Sender, &Arc<SourceMetrics>),
-        webhooks: Vec<Webhook>,
+        (webhooks, arrival): (Vec<Webhook>, Option<Box<Arrival>>),
         (asked, read): (Instant, Instant),
     ) -> poem::Result<Answer<ASKED>> {
         if let Some(webhooks) = Group::of(webhooks) {
             let due = (self.admission).with(|controller, _| controller.due(asked, read));
-            if let Err(why) = self.writer.receive(webhooks, due, metrics).await {
+            let received = (self.writer).receive(webhooks, due, metrics, arrival);
+            if let Err(why) = received.await {
                 if why == NotCommitted::Refused {
                     metrics.came_to(Outcome::Invalid, 1);
                 }

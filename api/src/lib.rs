@@ -3,12 +3,13 @@
 //!
 //! In the order of one webhook's way: [`serve`](mod@serve) (the socket), [`shed`] (which webhooks are refused at once, as
 //! [`admission`] estimates), [`edge`] and [`routes`](mod@routes), [`webhooks`] (the handler, and what the sender said) or [`door`] (those of all other
-//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`file_watch`] is the group commit's look at SQLite's file. [`access`] says who may look
+//! sources, as the [`gate`] judges them, with the ledger of [`refusals`]), [`writer`] (the group commit), [`relay`](mod@relay). [`arrival`] is what is traced of it. [`file_watch`] is the group commit's look at SQLite's file. [`access`] says who may look
 //! anything up or change it; [`mend`](mod@mend) is what operators change. [`wire`] and [`openapi`](mod@openapi) are what the document says of all that.
 
 mod access;
 mod admission;
 pub mod alone;
+mod arrival;
 mod attempts;
 mod body;
 mod conflicts;
@@ -88,6 +89,7 @@ use shed::Shedder;
 pub use slots::Slots;
 pub use sources::{BUILT_IN, Sender, Sources};
 use space::Space;
+use trace::Tracer;
 /// What is answered over HTTP, for whoever shows the same elsewhere.
 pub use wire::{
     Attempt, AuditPage, BulkRetry, BulkRetryList, FailureGroup, FailureGroups, PauseList, Refusal,
@@ -113,6 +115,8 @@ pub struct Resources {
     pub tokens: watch::Receiver<Arc<Tokens>>,
     /// For how long things are kept.
     pub limits: Limits,
+    /// Where arrivals are traced.
+    pub tracer: Tracer,
 }
 
 /// Connections at once.
@@ -135,6 +139,7 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         admission: admission.clone(),
         gate: Gate::new(sources.clone(), ledger),
         space: Space::default(),
+        tracer: resources.tracer.clone(),
     };
     let listeners = Listeners::new(stop.clone());
     let access = Access::new(tokens.clone(), told_address(&resources.listener));

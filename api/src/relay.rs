@@ -7,6 +7,7 @@ mod notes;
 mod returned;
 mod session;
 mod settings;
+mod spans;
 mod sweep;
 
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use meter::Registry;
 use queue::{Backoff, Error, Queue};
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
+use trace::Tracer;
 
 pub(crate) use hints::{DUE_IN, Nudge};
 pub use hints::{HintReceiver, HintSender, channel};
 use metrics::Metrics;
 use session::{Session, State};
 pub use settings::Settings;
+use spans::Spans;
 
 /// What the relay works with.
 pub struct Resources {
@@ -32,6 +35,8 @@ pub struct Resources {
     pub hints: HintReceiver,
     /// Where figures are written.
     pub registry: Registry,
+    /// Where messages are traced.
+    pub tracer: Tracer,
 }
 
 /// Publishes until the hints end and everything published is confirmed and noted, or, if the broker is out of
@@ -42,11 +47,12 @@ pub async fn run(settings: Settings, resources: Resources, stop: CancellationTok
         queue,
         mut hints,
         registry,
+        tracer,
     } = resources;
     let mut backoff = Backoff::new();
     let metrics = Arc::new(Metrics::default());
     registry.add(metrics.clone());
-    let mut state = State::new(settings, &db, &queue, metrics);
+    let mut state = State::new(settings, &db, &queue, (metrics, Spans::new(tracer)));
     loop {
         let publisher = tokio::select! {
             publisher = queue.publisher() => publisher,

@@ -11,6 +11,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use queue::Queue;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use trace::Tracer;
 
 use crate::{
     Databases, Drain, Sources, Tokens,
@@ -89,6 +90,8 @@ pub(crate) struct Ways {
     pub(crate) admission: Admission,
     pub(crate) gate: Gate,
     pub(crate) space: Space,
+    /// Where arrivals are traced.
+    pub(crate) tracer: Tracer,
 }
 
 impl Ways {
@@ -98,6 +101,7 @@ impl Ways {
             admission: self.admission.clone(),
             gate: self.gate.clone(),
             metrics: self.built_in(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -111,6 +115,7 @@ impl Ways {
             admission: self.admission.clone(),
             gate: self.gate.clone(),
             space: self.space.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 }
@@ -185,6 +190,7 @@ pub fn openapi() -> String {
         admission: Admission::new(databases.slots),
         gate: Gate::new(sources.clone(), refusals::channel().0),
         space: Space::default(),
+        tracer: Tracer::default(),
     };
     let queue = Queue::Memory(queue::memory::Queue::new());
     let (_, tokens) = watch::channel(Arc::new(Tokens::default()));

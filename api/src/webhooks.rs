@@ -9,13 +9,16 @@ use entity::{Status, TransactionId, lifecycle::Receipt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::{Request, http::StatusCode};
 use poem_openapi::{ApiResponse, OpenApi};
+use trace::Tracer;
 
 use crate::{
     admission::Admission,
+    arrival::Arrival,
     body::BodyError,
     gate::Gate,
     json::{Body, Json},
     metrics::SourceMetrics,
+    paths,
     problem::Problem,
     wire::{Accepted, Tag, Webhook},
     writer::{Group, NotCommitted, Writer},
@@ -34,6 +37,7 @@ pub(crate) struct Webhooks {
     pub(crate) admission: Admission,
     pub(crate) gate: Gate,
     pub(crate) metrics: Arc<SourceMetrics>,
+    pub(crate) tracer: Tracer,
 }
 
 #[derive(ApiResponse)]
@@ -99,7 +103,9 @@ impl Webhooks {
         };
         let transaction_id = webhook.transaction_id.clone();
         let due = (self.admission).with(|controller, _| controller.due(body.asked, body.read));
-        let received = (self.writer).receive(Group::one(webhook), due, &self.metrics);
+        let answered = (paths::WEBHOOKS, StatusCode::ACCEPTED.as_u16());
+        let arrival = Arrival::of(&self.tracer, request, body.asked, answered);
+        let received = (self.writer).receive(Group::one(webhook), due, &self.metrics, arrival);
         match received.await {
             Ok(receipts) => {
                 self.metrics.heard();

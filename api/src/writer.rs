@@ -30,6 +30,7 @@ use uuid::Uuid;
 use crate::{
     FileWatch,
     admission::Admission,
+    arrival::Arrival,
     lane::{Ahead, Lane},
     metrics::{Commits, Outcome, SourceMetrics},
     relay::{self, HintSender},
@@ -89,15 +90,16 @@ impl Writer {
     }
 
     /// Waits until the webhooks are committed, all of them, and says at `due` at the latest what became of them. They are of
-    /// one source, and what becomes of them is counted there.
+    /// one source, and what becomes of them is counted there, and traced as what has arrived with `arrival`.
     pub(crate) async fn receive(
         &self,
         webhooks: Group<Webhook>,
         due: Instant,
         source: &Arc<SourceMetrics>,
+        arrival: Option<Box<Arrival>>,
     ) -> Result<Group<Receipt>, NotCommitted> {
         let count = webhooks.len();
-        let outcome = self.commit(webhooks, due, source.clone()).await;
+        let outcome = (self.commit(webhooks, due, (source.clone(), arrival))).await;
         match outcome {
             Err(NotCommitted::TooMuch) => source.came_to(Outcome::Shed, count),
             Err(NotCommitted::InTime) => source.came_to(Outcome::NotCommitted, count),
@@ -112,7 +114,7 @@ impl Writer {
         &self,
         webhooks: Group<Webhook>,
         due: Instant,
-        source: Arc<SourceMetrics>,
+        (source, arrival): (Arc<SourceMetrics>, Option<Box<Arrival>>),
     ) -> Result<Group<Receipt>, NotCommitted> {
         let (answer, answered) = oneshot::channel();
         let lane = Lane::of(webhooks.first.source.as_ref());
@@ -125,6 +127,7 @@ impl Writer {
             lane,
             received,
             source,
+            arrival,
             since: Instant::now(),
             due,
             answer,
@@ -244,7 +247,8 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
     let mut batch = Vec::with_capacity(webhooks);
     let mut answers = Vec::with_capacity(waiting.len());
     for waiting in waiting {
-        answers.push((waiting.received.len(), waiting.source, waiting.answer));
+        let told = (waiting.source, waiting.arrival, waiting.answer);
+        answers.push((waiting.received.len(), told));
         waiting.received.put_into(&mut batch);
     }
     failpoint::here(Point::ReceiveBeforeCommit);
@@ -273,10 +277,16 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
     hints.send(new.map(|(received, _)| received.id).collect());
     repeats.note(&outcomes.iter().flatten().collect::<Vec<_>>());
     failpoint::here(Point::ReceiveBeforeAnswer);
-    let mut outcomes = outcomes.into_iter();
-    for (size, source, answer) in answers {
+    let (mut outcomes, mut batch) = (outcomes.into_iter(), &batch[..]);
+    for (size, (source, arrival, answer)) in answers {
+        let (received, others) = batch.split_at(size);
+        batch = others;
         if let Some(outcome) = Group::of(outcomes.by_ref().take(size)) {
             count(&source, &outcome);
+            if let Some(arrival) = arrival {
+                let receipts = outcome.iter().map(|outcome| outcome.as_ref().ok());
+                arrival.committed(received, receipts, !answer.is_closed());
+            }
             // A caller that has gone asks again.
             let _ = answer.send(outcome.all());
         }
@@ -287,14 +297,7 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
 /// Counts what was committed.
 fn count(source: &SourceMetrics, outcomes: &Group<Result<Receipt, NotCommitted>>) {
     for receipt in outcomes.iter().flatten() {
-        let outcome = match receipt {
-            Receipt::New => Outcome::Accepted,
-            Receipt::Duplicate {
-                conflict: false, ..
-            } => Outcome::Duplicate,
-            Receipt::Duplicate { conflict: true, .. } => Outcome::Conflict,
-        };
-        source.came_to(outcome, 1);
+        source.came_to(Outcome::of(receipt), 1);
     }
 }
 

@@ -27,11 +27,12 @@ use tokio::{
     sync::watch,
     time::{Instant, Interval, interval},
 };
+use trace::Tracer;
 use uuid::Uuid;
 
 use crate::{
     Metrics, Settings, circuit::Circuit, in_flight::InFlight, lease::Lease, metrics::OfSource,
-    suspects::Suspects, work::Running,
+    spans::Spans, suspects::Suspects, work::Running,
 };
 use large::{LARGE_BYTES_MAX, Large};
 pub(crate) use run::run;
@@ -92,6 +93,7 @@ struct Consumer {
     metrics: Arc<Metrics>,
     /// Where the end of a transaction is counted whose last call has ended, until that is committed.
     ended: HashMap<Uuid, Arc<OfSource>>,
+    spans: Spans,
 }
 
 /// What was asked for, in whose name, and what came of it.
@@ -118,11 +120,12 @@ impl Consumer {
         db: DatabaseConnection,
         queue: &str,
         settings: Settings,
-        (metrics, leased): (Arc<Metrics>, watch::Sender<bool>),
+        (metrics, leased, tracer): (Arc<Metrics>, watch::Sender<bool>, Tracer),
     ) -> Self {
         Self {
             metrics,
             ended: HashMap::new(),
+            spans: Spans::new(tracer, &settings.work),
             lease: Lease::new(db.clone(), settings.tenancy, leased),
             db,
             queue: queue.to_owned(),

@@ -23,6 +23,7 @@ mod metrics;
 mod peers;
 mod schedule;
 mod settings;
+mod spans;
 mod suspects;
 pub mod work;
 
@@ -32,6 +33,7 @@ use queue::Queue;
 use sea_orm::DatabaseConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use trace::Tracer;
 
 pub use error::Error;
 pub use metrics::{Circuit, Metrics};
@@ -49,6 +51,8 @@ pub struct Resources {
     pub metrics: Arc<Metrics>,
     /// Where it says whether it may work: it has a lease, or needs none.
     pub leased: watch::Sender<bool>,
+    /// Where runs and calls are traced.
+    pub tracer: Tracer,
 }
 
 /// Consumes until `stop`.

@@ -50,12 +50,15 @@ impl Work {
         Running::Simulated(ids, Box::pin(tokio::time::sleep(delay)))
     }
 
-    /// Starts an attempt at a job, as soon as `whole` has come; an error says why it cannot be had. A panic is an outcome,
-    /// too.
+    /// Starts an attempt at a job, as soon as `whole` has come; an error says why it cannot be had. Downstream is told the
+    /// `traceparent`, if there is one. A panic is an outcome, too.
     pub(crate) fn call(
         downstream: &Downstream,
         job: Arc<Job>,
-        whole: impl Future<Output = Result<Whole, String>> + Send + 'static,
+        (whole, traceparent): (
+            impl Future<Output = Result<Whole, String>> + Send + 'static,
+            Option<String>,
+        ),
     ) -> Running {
         let (id, number) = (job.id, job.attempt);
         let (started_at, began) = (OffsetDateTime::now_utc(), Instant::now());
@@ -75,7 +78,7 @@ impl Work {
         let downstream = downstream.clone();
         let call = async move {
             match whole.await {
-                Ok(Whole { job, room: _room }) => downstream.call(job).await,
+                Ok(Whole { job, room: _room }) => downstream.call(job, traceparent).await,
                 Err(why) => not_made(Outcome::Failed, Signal::Here, why),
             }
         };

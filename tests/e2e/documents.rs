@@ -130,7 +130,7 @@ fn files_in(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
 }
 
 /// What the service is made of; the first is the process.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "",
     "api",
     "consumer",
@@ -138,6 +138,7 @@ const CRATES: [&str; 7] = [
     "meter",
     "migration",
     "queue",
+    "trace",
 ];
 
 fn product() -> Vec<PathBuf> {

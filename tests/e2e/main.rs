@@ -59,3 +59,7 @@ mod sources_settings;
 mod state_machine;
 #[cfg(test)]
 mod structure;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
+mod traces_settings;

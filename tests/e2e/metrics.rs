@@ -44,13 +44,14 @@ const ALWAYS: [&str; 27] = [
     "hookline_webhooks_total",
 ];
 /// What is there once there is something to tell: that a source was heard of, say.
-const SOMETIMES: [&str; 6] = [
+const SOMETIMES: [&str; 7] = [
     "hookline_attempts_total",
     "hookline_lease_seconds_left",
     "hookline_queue_oldest_age_seconds",
     "hookline_retention_oldest_age_seconds",
     "hookline_source_last_verified_timestamp_seconds",
     "hookline_source_silent",
+    "hookline_spans_total",
 ];
 
 async fn scraped(harness: &Harness, api: &str) -> String {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use entity::lifecycle::Receipt;
 use meter::{Buckets, Counter, Histogram, Snapshot};
 use poem::http::StatusCode;
 use source::Reason;
@@ -42,6 +43,23 @@ const OUTCOMES: [(Outcome, &str); 7] = [
     (Outcome::Shed, "shed"),
     (Outcome::NotCommitted, "not_committed"),
 ];
+
+impl Outcome {
+    pub(crate) fn of(receipt: &Receipt) -> Self {
+        match receipt {
+            Receipt::New => Self::Accepted,
+            Receipt::Duplicate {
+                conflict: false, ..
+            } => Self::Duplicate,
+            Receipt::Duplicate { conflict: true, .. } => Self::Conflict,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        // The list above is in this order.
+        OUTCOMES[self as usize].1
+    }
+}
 
 /// What senders are answered: what they take for success, a refusal, or to come again.
 const ANSWERS: [&str; 3] = ["accepted", "refused", "shed"];

@@ -141,7 +141,11 @@ async fn what_was_not_answered_in_time_and_committed_after_all_is_counted_as_bot
     let held = service.db.begin().await.unwrap();
     let due = Instant::now() + Duration::from_millis(50);
     let webhook = Group::one(crate::scene::webhook("late"));
-    let received = service.ways.writer.receive(webhook, due, metrics).await;
+    let received = service
+        .ways
+        .writer
+        .receive(webhook, due, metrics, None)
+        .await;
     assert_eq!(received, Err(NotCommitted::InTime));
     let of = |text: &str, outcome: &str| {
         let series =

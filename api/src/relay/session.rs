@@ -20,6 +20,7 @@ use super::{
     notes::Notes,
     returned::ReturnedMessages,
     settings::Settings,
+    spans::Spans,
     sweep::{Found, Sweep},
 };
 
@@ -51,6 +52,7 @@ pub(super) struct State {
     /// The broker refuses messages: how long to wait before the next are offered.
     refused: Option<Backoff>,
     metrics: Arc<Metrics>,
+    spans: Spans,
 }
 
 impl State {
@@ -58,10 +60,11 @@ impl State {
         settings: Settings,
         db: &DatabaseConnection,
         queue: &Queue,
-        metrics: Arc<Metrics>,
+        (metrics, spans): (Arc<Metrics>, Spans),
     ) -> Self {
         Self {
             metrics,
+            spans,
             settings,
             notes: Notes::new(db, settings.note_after),
             sweep: Some(Sweep::new(db, queue)),
@@ -289,6 +292,7 @@ impl<'a> Session<'a> {
                 if let (None, Some(first)) = (self.timed, ids.first()) {
                     self.timed = Some((*first, Instant::now()));
                 }
+                self.state.spans.published(ids);
                 self.state
                     .metrics
                     .on_their_way(self.publisher.unconfirmed());
@@ -324,6 +328,8 @@ impl<'a> Session<'a> {
         metrics.confirmed.add(acked.len() as u64);
         metrics.nacked.add(refused.len() as u64);
         metrics.on_their_way(self.publisher.unconfirmed());
+        self.state.spans.confirmed(acked);
+        self.state.spans.failed(refused, "nacked");
         let is_here = |(id, _): &(Uuid, Instant)| acked.contains(id) || refused.contains(id);
         if let Some((_, published)) = self.timed.filter(is_here) {
             metrics.confirmed_after.took(published.elapsed());
@@ -393,6 +399,7 @@ impl<'a> Session<'a> {
         let mut missed = std::mem::take(&mut self.missed);
         let lost = self.publisher.unconfirmed_ids();
         self.state.metrics.lost.add(lost.len() as u64);
+        self.state.spans.failed(&lost, "lost");
         self.state.metrics.on_their_way(0);
         missed.extend(lost);
         self.missed(&missed);

@@ -116,6 +116,7 @@ impl Service {
             admission: admission.clone(),
             gate: Gate::new(sources.clone(), ledger),
             space: Space::default(),
+            tracer: Default::default(),
         };
         let databases = Databases {
             write: db.clone(),

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{group::Group, not_committed::NotCommitted};
 use crate::{
+    arrival::Arrival,
     lane::{Ahead, Lane},
     metrics::SourceMetrics,
     slots::BATCH_MAX,
@@ -43,6 +44,8 @@ pub(super) struct Waiting {
     pub(super) received: Group<Received>,
     /// Where what becomes of it is counted.
     pub(super) source: Arc<SourceMetrics>,
+    /// What is traced of its request, if anything is.
+    pub(super) arrival: Option<Box<Arrival>>,
     /// When it got here.
     pub(super) since: Instant,
     /// When its answer is owed.

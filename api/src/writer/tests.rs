@@ -98,7 +98,7 @@ impl Scene {
 
 /// Hands in one alone.
 async fn receive(writer: &Writer, webhook: Webhook, due: Instant) -> Outcome {
-    let received = (writer.receive(Group::one(webhook), due, &Arc::default())).await;
+    let received = (writer.receive(Group::one(webhook), due, &Arc::default(), None)).await;
     received.map(|receipts| receipts.first)
 }
 
@@ -329,7 +329,7 @@ fn events<'a>(ids: impl IntoIterator<Item = &'a str>) -> Group<Webhook> {
 /// Hands in what one request brings.
 fn hand_in_group(scene: &Scene, ids: &[&str]) -> JoinHandle<Result<Group<Receipt>, NotCommitted>> {
     let (writer, group) = (scene.writer.clone(), events(ids.iter().copied()));
-    tokio::spawn(async move { (writer.receive(group, in_ms(60_000), &Arc::default())).await })
+    tokio::spawn(async move { (writer.receive(group, in_ms(60_000), &Arc::default(), None)).await })
 }
 
 #[tokio::test]
@@ -337,7 +337,7 @@ async fn what_one_request_brings_is_committed_together_and_each_gets_its_receipt
     let mut scene = Scene::new(Slots::SQLITE).await;
     let receipts = (scene
         .writer
-        .receive(events(["b"]), in_ms(60_000), &Arc::default()))
+        .receive(events(["b"]), in_ms(60_000), &Arc::default(), None))
     .await;
     assert_eq!(receipts, Ok(Group::one(Receipt::New)));
     let receipts = hand_in_group(&scene, &["a", "b", "c"])
@@ -358,9 +358,11 @@ async fn what_one_request_brings_is_committed_together_and_each_gets_its_receipt
     assert_eq!([scene.hinted().await, scene.hinted().await], [1, 2]);
     let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
     let many = events(many.iter().map(String::as_str));
-    let receipts = (scene.writer.receive(many, in_ms(60_000), &Arc::default()))
-        .await
-        .unwrap();
+    let receipts = (scene
+        .writer
+        .receive(many, in_ms(60_000), &Arc::default(), None))
+    .await
+    .unwrap();
     assert_eq!(receipts.rest, vec![Receipt::New; 999]);
     assert_eq!(scene.hinted().await, 1000, "in one commit");
 }

@@ -22,6 +22,7 @@ pub(crate) async fn run(
         queue,
         metrics,
         leased,
+        tracer,
     }: Resources,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -32,7 +33,7 @@ pub(crate) async fn run(
         prefetch = settings.prefetch,
         "consumer started"
     );
-    let mut consumer = Consumer::new(db, queue.name(), settings, (metrics, leased));
+    let mut consumer = Consumer::new(db, queue.name(), settings, (metrics, leased, tracer));
     while consumer.step(&mut deliveries, &stop).await? == Step::Handled {}
     let handed_back = consumer.drain(&mut deliveries).await?;
     // First the lease, so that whoever gets what is handed back may work on it at once.
@@ -129,6 +130,7 @@ impl Consumer {
         loop {
             self.start_recording(Instant::now());
             if self.working.is_empty() && self.recording.is_empty() {
+                self.spans.handed_back(None);
                 return Ok(self.in_flight.len());
             }
             tokio::select! {

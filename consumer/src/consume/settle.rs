@@ -22,6 +22,7 @@ impl Consumer {
         match recorded {
             Recorded::All(records) => {
                 self.count(&records);
+                self.spans.recorded(&records);
                 for Record { id, next, .. } in records {
                     if let Some((first, joined)) = self.settlements(id, next) {
                         settled.extend(self.settle(id, first, joined));
@@ -111,6 +112,7 @@ impl Consumer {
         joined: Settlement,
     ) -> impl Iterator<Item = (Delivery, Settlement)> + use<> {
         self.suspects.forget(id);
+        self.spans.left(id);
         self.in_flight.release(id, first, joined)
     }
 
@@ -129,6 +131,7 @@ impl Consumer {
         self.working.clear();
         self.records.clear();
         self.ended.clear();
+        self.spans.handed_back(Some("lease_lost"));
         // What is under way there repeats itself while the database is away, and is in the lost lease's name.
         self.taking.clear();
         self.recording.clear();

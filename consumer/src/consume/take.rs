@@ -99,6 +99,7 @@ impl Consumer {
         }
         let all_mine = taken.mine.len() == ids.len();
         self.metrics.delivered(Delivered::Started, taken.mine.len());
+        self.spans.taken(&taken.mine);
         self.metrics
             .delivered(Delivered::Suspect, taken.suspects.len());
         let (poisonous, mine): (Vec<Uuid>, Vec<Uuid>) = taken

@@ -42,7 +42,9 @@ impl Consumer {
             };
             self.circuit.started(job.id);
             let whole = self.large.whole(&self.db, job.clone(), room);
-            self.working.push(Work::call(&downstream, job, whole));
+            let told = self.spans.calling(job.id);
+            self.working
+                .push(Work::call(&downstream, job, (whole, told)));
         }
     }
 
@@ -80,6 +82,7 @@ impl Consumer {
         let progress = Progress::from(&*job);
         let charge = self.circuit.ended(&called, progress.is_fresh(), now);
         let of_source = (self.metrics).attempted(&job.webhook.source, &called.attempt);
+        self.spans.called(&called, &job);
         let schedule = &self.settings.retries;
         let mut record = schedule.decide(called.attempt, progress, charge);
         if job.replay {

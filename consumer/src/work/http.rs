@@ -45,6 +45,7 @@ use answer::{Answer, Verdict};
 use client::Client;
 use connect::Roots;
 pub use error::Error;
+pub use hyper::HeaderMap;
 use pool::Limits;
 use progress::{Progress, Stage};
 use signature::Secret;
@@ -109,15 +110,25 @@ impl Downstream {
             .map_err(|silence| silence.to_string())
     }
 
+    /// Where it is: the host, the port, and the URL without its login and its query, which may be secrets.
+    pub fn place(&self) -> (String, u16, String) {
+        let address = &self.0.address;
+        (address.host().to_owned(), address.port(), address.url())
+    }
+
     /// Makes one attempt. Never fails: whatever happens is an outcome. Dropping the future gives the attempt
     /// up, and the connection with it.
     ///
     /// It runs as a task of its own: setting up TLS takes time, and whoever waits for many calls at once has
     /// other things to do meanwhile.
-    pub(crate) fn call(&self, job: Arc<Job>) -> impl Future<Output = Called> + Send + use<> {
+    pub(crate) fn call(
+        &self,
+        job: Arc<Job>,
+        traceparent: Option<String>,
+    ) -> impl Future<Output = Called> + Send + use<> {
         let downstream = self.0.clone();
         async move {
-            let call = tokio::spawn(async move { downstream.attempt(job).await });
+            let call = tokio::spawn(async move { downstream.attempt(job, traceparent).await });
             match AbortOnDropHandle::new(call).await {
                 Ok(called) => called,
                 Err(error) => match error.try_into_panic() {
@@ -151,8 +162,29 @@ impl Downstream {
             (id, OffsetDateTime::now_utc()),
             json.into(),
         );
+        inner.hand_over(request).await.map_err(|(why, _)| why)
+    }
+
+    /// Posts bytes that are whatever `headers` say, unsigned; whatever is answered with a 2xx has been taken. It may be dropped,
+    /// and the connection with it.
+    ///
+    /// # Errors
+    /// In a few words, why it was not taken, and whether it may be another time.
+    pub async fn post(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<(), (String, bool)> {
+        let Self(inner) = self;
+        let request = request::posting(&inner.address, headers, body.into());
+        inner.hand_over(request).await
+    }
+}
+
+impl Inner {
+    /// An error says why it was not taken, and whether it may be another time.
+    async fn hand_over(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<(), (String, bool)> {
         let answer = match request {
-            Ok(request) => inner.exchange(&request).await,
+            Ok(request) => self.exchange(&request).await,
             Err(error) => Err(error.into()),
         };
         let verdict = match answer {
@@ -161,16 +193,15 @@ impl Downstream {
         };
         match (verdict.outcome, verdict.error) {
             (Outcome::Succeeded, _) => Ok(()),
-            (_, error) => Err(error.unwrap_or_default()),
+            (outcome, error) => Err((error.unwrap_or_default(), outcome == Outcome::Failed)),
         }
     }
-}
 
-impl Inner {
-    async fn attempt(&self, job: Arc<Job>) -> Called {
+    async fn attempt(&self, job: Arc<Job>, traceparent: Option<String>) -> Called {
         let started_at = OffsetDateTime::now_utc();
         let began = Instant::now();
-        let verdict = match self.ask(&job, started_at).await {
+        let asked = self.ask(&job, started_at, traceparent.as_deref());
+        let verdict = match asked.await {
             Ok(answer) => answer.verdict(OffsetDateTime::now_utc()),
             Err(silence) => Verdict::of_silence(&silence),
         };
@@ -189,8 +220,14 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, job: &Arc<Job>, now: OffsetDateTime) -> Result<Answer, Silence> {
-        let request = request::build(&self.address, self.secret.as_ref(), job, now)?;
+    async fn ask(
+        &self,
+        job: &Arc<Job>,
+        now: OffsetDateTime,
+        traceparent: Option<&str>,
+    ) -> Result<Answer, Silence> {
+        let to = (&self.address, self.secret.as_ref());
+        let request = request::build(to, job, now, traceparent)?;
         self.exchange(&request).await
     }
 

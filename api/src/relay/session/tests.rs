@@ -295,6 +295,7 @@ async fn a_stop_cuts_nothing_short_and_the_last_hints_are_published_and_noted() 
         queue: scene.queue.clone(),
         hints: scene.hints,
         registry: Default::default(),
+        tracer: Default::default(),
     };
     let settings = Settings {
         note_after: LOOK_AGAIN_IN,

@@ -36,6 +36,7 @@ fn waiting(received: impl IntoIterator<Item = Received>) -> Waiting {
         lane: Lane::of(received.first.webhook.source.as_ref()),
         received,
         source: Default::default(),
+        arrival: None,
         since: Instant::now(),
         due: Instant::now(),
         answer: oneshot::channel().0,

@@ -48,7 +48,11 @@ impl Scene {
                 db.clone(),
                 queue.name(),
                 settings,
-                (Default::default(), watch::Sender::new(false)),
+                (
+                    Default::default(),
+                    watch::Sender::new(false),
+                    Default::default(),
+                ),
             ),
             publisher: queue.publisher().await.unwrap(),
             deliveries: queue.deliveries(0),

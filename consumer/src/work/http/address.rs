@@ -69,6 +69,12 @@ impl Address {
         (self.uri.path_and_query()).map_or_else(Uri::default, |target| target.clone().into())
     }
 
+    /// Without what may be secret: the query, beside the login.
+    pub(super) fn url(&self) -> String {
+        let scheme = if self.is_https() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host_header(), self.uri.path())
+    }
+
     fn usual_port(&self) -> u16 {
         if self.is_https() { 443 } else { 80 }
     }
@@ -181,6 +187,8 @@ mod tests {
     fn a_user_and_a_password_leave_the_url_and_become_basic_authorization() {
         let address = Address::parse("https://us%20er:p%40ss%3Aw%C3%B6rd@a.example/hook").unwrap();
         assert_eq!(address.uri.to_string(), "https://a.example/hook");
+        let secret = Address::parse("https://us:pw@a.example:8443/hook?key=secret").unwrap();
+        assert_eq!(secret.url(), "https://a.example:8443/hook");
         // printf 'us er:p@ss:wörd' | base64
         let authorization = address.authorization.unwrap();
         assert_eq!(authorization, "Basic dXMgZXI6cEBzczp3w7ZyZA==");

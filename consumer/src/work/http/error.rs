@@ -18,16 +18,22 @@ pub enum Error {
 impl Error {
     /// The sentence about variables that begin so: `PROCESS`.
     pub fn about(self, prefix: &str) -> String {
-        let (setting, must) = match self {
-            Self::Url => ("URL", "be an http:// or https:// URL, written in ASCII"),
-            Self::Port => ("URL", "have a port from 1 to 65535, or none"),
-            Self::Certificates => (
-                "URL",
-                "not be https:// where the system has no root certificates",
-            ),
-            Self::Secret => ("SECRET", "be whsec_ and then the base64 of 24 to 64 bytes"),
+        let setting = match self {
+            Self::Url | Self::Port | Self::Certificates => "URL",
+            Self::Secret => "SECRET",
         };
-        format!("{prefix}_{setting} must {must}")
+        self.about_variable(&format!("{prefix}_{setting}"))
+    }
+
+    /// The sentence about the variable that has this name.
+    pub fn about_variable(self, variable: &str) -> String {
+        let must = match self {
+            Self::Url => "be an http:// or https:// URL, written in ASCII",
+            Self::Port => "have a port from 1 to 65535, or none",
+            Self::Certificates => "not be https:// where the system has no root certificates",
+            Self::Secret => "be whsec_ and then the base64 of 24 to 64 bytes",
+        };
+        format!("{variable} must {must}")
     }
 }
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 use entity::{Content, Event, SourceName, Webhook, lifecycle::Job};
 use http_body_util::Full;
 use hyper::{
-    Request,
+    HeaderMap, Request,
     body::Bytes,
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
     http::request::Builder,
@@ -26,12 +26,12 @@ const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream"
 /// UTF-8, so `a` and `a ` would become one key; and `%` itself, or `a ` and `a%20` would.
 const NOT_IN_A_HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// The request of one attempt. Its body borrows from `job` what it need not make.
+/// The request of one attempt, with what tells which span it is, if there is one. Its body borrows from `job` what it need not make.
 pub(super) fn build(
-    address: &Address,
-    secret: Option<&Secret>,
+    (address, secret): (&Address, Option<&Secret>),
     job: &Arc<Job>,
     now: OffsetDateTime,
+    traceparent: Option<&str>,
 ) -> Result<Request<Full<Bytes>>, Silence> {
     let webhook = &job.webhook;
     let mut request = to(address)
@@ -39,6 +39,9 @@ pub(super) fn build(
         .header("hookline-attempt", job.attempt);
     if job.replay {
         request = request.header("hookline-replay", "true");
+    }
+    if let Some(traceparent) = traceparent {
+        request = request.header("traceparent", traceparent);
     }
     let body = match &webhook.content {
         Content::Payment(payment) => {
@@ -66,6 +69,19 @@ pub(super) fn telling(
         request = request.header("webhook-id", told.0.to_string());
     }
     sign(request, secret, told, &json).body(Full::new(json))
+}
+
+/// A request with these headers and this body, as they are.
+pub(super) fn posting(
+    address: &Address,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> hyper::http::Result<Request<Full<Bytes>>> {
+    let mut request = to(address).header(CONTENT_LENGTH, body.len());
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.body(Full::new(body))
 }
 
 fn to(address: &Address) -> Builder {

@@ -68,7 +68,10 @@ fn job_of(source: SourceName, transaction_id: &str, content: Content) -> Job {
 
 /// One attempt with a new client, which must end long before it gives up if `timeout` is [`LONG`].
 async fn attempt(place: &str, timeout: Duration) -> Attempt {
-    let attempt = downstream(place, timeout).call(job("t1")).await.attempt;
+    let attempt = downstream(place, timeout)
+        .call(job("t1"), None)
+        .await
+        .attempt;
     assert!(attempt.took < LONG, "{attempt:?}");
     attempt
 }

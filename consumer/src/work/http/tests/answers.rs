@@ -62,7 +62,7 @@ async fn a_status_decides_what_becomes_of_the_transaction() {
     ] {
         let url = format!("http://{}/?{status}", server.place);
         let downstream = Downstream::new(settings(url, LONG)).unwrap();
-        let attempt = downstream.call(job("t1")).await.attempt;
+        let attempt = downstream.call(job("t1"), None).await.attempt;
         assert_eq!((attempt.outcome, attempt.status), (outcome, Some(status)));
         assert_eq!(attempt.error.as_deref(), told);
         // Nobody waits for what is over.
@@ -96,7 +96,11 @@ async fn a_status_says_something_about_the_service_too() {
     ] {
         let url = format!("http://{}/{path}", server.place);
         let downstream = Downstream::new(settings(url, LONG)).unwrap();
-        assert_eq!(downstream.call(job("t1")).await.signal, signal, "{path}");
+        assert_eq!(
+            downstream.call(job("t1"), None).await.signal,
+            signal,
+            "{path}"
+        );
     }
 }
 
@@ -253,7 +257,7 @@ async fn a_body_that_breaks_off_changes_nothing() {
     .await;
     let downstream = downstream(&place, LONG);
     for _ in 0..2 {
-        let attempt = downstream.call(job("t1")).await.attempt;
+        let attempt = downstream.call(job("t1"), None).await.attempt;
         assert_eq!(
             (attempt.outcome, attempt.status),
             (Outcome::Succeeded, Some(200))
@@ -269,7 +273,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     others.add(other.cert.der().clone()).unwrap();
     let downstream = Downstream::with(settings(), Roots::These(others), Limits::USUAL).unwrap();
-    let attempt = downstream.call(job("t1")).await.attempt;
+    let attempt = downstream.call(job("t1"), None).await.attempt;
     assert_eq!((attempt.outcome, attempt.status), (Outcome::Failed, None));
     let error = attempt.error.unwrap();
     assert!(
@@ -282,7 +286,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_failure() {
     roots.add(certificate).unwrap();
     let downstream = Downstream::with(settings(), Roots::These(roots), Limits::USUAL).unwrap();
     for _ in 0..2 {
-        let attempt = downstream.call(job("t1")).await.attempt;
+        let attempt = downstream.call(job("t1"), None).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
     }
     let seen = server.requests();

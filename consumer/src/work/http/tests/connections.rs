@@ -20,7 +20,7 @@ const TIMED_OUT: Reply = Say(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0
 async fn calls(downstream: &Downstream, count: usize) -> Vec<Signal> {
     let mut signals = Vec::new();
     for _ in 0..count {
-        signals.push(downstream.call(job("t1")).await.signal);
+        signals.push(downstream.call(job("t1"), None).await.signal);
     }
     signals
 }
@@ -60,7 +60,7 @@ async fn a_call_is_made_once_more_and_never_twice() {
 async fn a_new_connection_that_dies_without_a_word_is_a_failure() {
     for script in [&[&[Close][..], &[OK]][..], &[&[Reset], &[OK]]] {
         let server = Scripted::start(script).await;
-        let called = downstream(&server.place, LONG).call(job("t1")).await;
+        let called = downstream(&server.place, LONG).call(job("t1"), None).await;
         assert_eq!(called.signal, Signal::Unreachable);
         assert_eq!(called.attempt.outcome, Outcome::Failed);
         assert_eq!(server.connections(), [0]);
@@ -81,7 +81,7 @@ async fn the_time_is_for_both_calls_together() {
     let server = Scripted::start(&[&[OK, Close], &[Hang]]).await;
     let downstream = downstream(&server.place, SHORT);
     calls(&downstream, 1).await;
-    let called = downstream.call(job("t1")).await;
+    let called = downstream.call(job("t1"), None).await;
     assert_eq!(called.signal, Signal::Unreachable);
     assert!(called.attempt.took >= SHORT && called.attempt.took < 2 * SHORT);
     assert_eq!(server.connections(), [0, 0, 1]);
@@ -181,7 +181,7 @@ async fn a_connection_is_used_again_only_where_its_answer_left_no_doubt() {
 async fn a_name_that_is_not_resolved_is_charged_to_nobody() {
     // Longer than a part of a name may be, so that nobody is asked about it.
     let place = format!("{}.invalid:80", "x".repeat(64));
-    let called = downstream(&place, LONG).call(job("t1")).await;
+    let called = downstream(&place, LONG).call(job("t1"), None).await;
     assert_eq!(called.signal, Signal::Here);
     assert_eq!(called.attempt.status, None);
     let error = called.attempt.error.unwrap();

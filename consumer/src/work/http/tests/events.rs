@@ -20,7 +20,7 @@ async fn told(source: &str, id: &str, event: Event) -> Seen {
     });
     let job = job_of(source.parse().unwrap(), id, Content::Event(event.into()));
     let row = job.id;
-    let attempt = downstream.unwrap().call(job.into()).await.attempt;
+    let attempt = downstream.unwrap().call(job.into(), None).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
     let seen = server.requests().remove(0);
     let secret = Secret::parse(SECRET).unwrap();

@@ -48,7 +48,7 @@ async fn inside_a_process_with_few_files() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    let called = downstream.call(job("t1")).await;
+    let called = downstream.call(job("t1"), None).await;
     assert_eq!(called.signal, Signal::Here);
     let error = called.attempt.error.unwrap();
     assert!(
@@ -58,6 +58,6 @@ async fn inside_a_process_with_few_files() {
     assert!(server.requests().is_empty());
 
     files.clear();
-    let called = downstream.call(job("t1")).await;
+    let called = downstream.call(job("t1"), None).await;
     assert_eq!(called.signal, Signal::Succeeded, "{called:?}");
 }

@@ -31,7 +31,7 @@ async fn say(pieces: Vec<Vec<u8>>) -> String {
 
 async fn called(pieces: &[&[u8]]) -> Called {
     let place = say(pieces.iter().map(|piece| piece.to_vec()).collect()).await;
-    let called = downstream(&place, LONG).call(job("t1")).await;
+    let called = downstream(&place, LONG).call(job("t1"), None).await;
     assert!(called.attempt.took < LONG);
     called
 }
@@ -226,7 +226,7 @@ async fn a_connection_that_is_reset_behind_the_status_line_has_brought_it() {
     })
     .await;
     // What was not read before the reset may be gone. Then it is no answer, and nothing else.
-    let called = downstream(&place, LONG).call(job("t1")).await;
+    let called = downstream(&place, LONG).call(job("t1"), None).await;
     match called.attempt.status {
         Some(status) => assert_eq!((status, called.signal), (200, Signal::Succeeded)),
         None => assert_eq!(called.signal, Signal::Unreachable),
@@ -240,7 +240,10 @@ async fn a_head_whose_end_does_not_come_in_time_has_brought_its_status() {
         std::future::pending().await
     })
     .await;
-    let attempt = downstream(&place, SHORT).call(job("t1")).await.attempt;
+    let attempt = downstream(&place, SHORT)
+        .call(job("t1"), None)
+        .await
+        .attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert!(attempt.took >= SHORT);
 }

@@ -24,7 +24,7 @@ async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
     let mut job = Arc::unwrap_or_clone(job("t1"));
     job.attempt = 3;
     let id = job.id;
-    let attempt = downstream.unwrap().call(job.into()).await.attempt;
+    let attempt = downstream.unwrap().call(job.into(), None).await.attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded);
     assert_eq!(
         (attempt.id, attempt.number, attempt.status),
@@ -54,13 +54,25 @@ async fn downstream_receives_the_transaction_and_what_tells_attempts_apart() {
 }
 
 #[tokio::test]
+async fn downstream_is_told_which_span_a_call_is() {
+    let server = Server::start(|_| Response::default()).await;
+    let downstream = downstream(&server.place, LONG);
+    let told = "00-0193a4c87b1e7d3f8a526f0e9c4b2d17-00f067aa0ba902b7-01";
+    downstream.call(job("t1"), Some(told.into())).await;
+    downstream.call(job("t2"), None).await;
+    let seen = server.requests();
+    assert_eq!(seen[0].header("traceparent"), Some(told));
+    assert_eq!(seen[1].header("traceparent"), None);
+}
+
+#[tokio::test]
 async fn a_replay_is_marked_and_has_the_same_key() {
     let server = Server::start(|_| Response::default()).await;
     let downstream = downstream(&server.place, LONG);
     let mut replay = Arc::unwrap_or_clone(job("t1"));
     (replay.replay, replay.attempt) = (true, 2);
     for (job, marked) in [(job("t1"), None), (replay.into(), Some("true"))] {
-        downstream.call(job).await;
+        downstream.call(job, None).await;
         let seen = &server.requests()[0];
         assert_eq!(seen.header("hookline-replay"), marked);
         assert_eq!(seen.header("idempotency-key"), Some("t1"));
@@ -79,7 +91,7 @@ async fn an_amount_arrives_digit_by_digit() {
         ("-0.0", "0"),
     ] {
         let job = payment("t1", |payment| payment.amount = amount.parse().unwrap());
-        downstream.call(job).await;
+        downstream.call(job, None).await;
         let seen = &server.requests()[0];
         let body = seen.text();
         assert!(body.contains(&format!(r#""amount":{digits},"#)), "{body}");
@@ -90,7 +102,10 @@ async fn an_amount_arrives_digit_by_digit() {
 async fn body_with(extra: &str) -> String {
     let server = Server::start(|_| Response::default()).await;
     let job = payment("t1", |payment| payment.extra = Some(extra.to_owned()));
-    let attempt = downstream(&server.place, LONG).call(job).await.attempt;
+    let attempt = downstream(&server.place, LONG)
+        .call(job, None)
+        .await
+        .attempt;
     assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
     let seen = &server.requests()[0];
     assert_eq!(seen.header("idempotency-key"), Some("t1"));
@@ -138,7 +153,7 @@ async fn different_ids_never_become_one_key() {
         // Otherwise it would be the key of what a source of this name calls evt_1.
         ("stripe:evt_1:2", "stripe%3Aevt_1:2"),
     ] {
-        let attempt = downstream.call(job(id)).await.attempt;
+        let attempt = downstream.call(job(id), None).await.attempt;
         assert_eq!(attempt.outcome, Outcome::Succeeded, "{attempt:?}");
         let seen = &server.requests()[0];
         assert_eq!(seen.header("idempotency-key"), Some(key));
@@ -160,7 +175,7 @@ async fn a_secret_signs_id_time_and_body() {
     let mut job = Arc::unwrap_or_clone(job);
     job.id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let id = job.id.to_string();
-    let request = request::build(&address, Some(&secret), &job.into(), now).unwrap();
+    let request = request::build((&address, Some(&secret)), &job.into(), now, None).unwrap();
     let header = |name| request.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("webhook-id"), id);
     assert_eq!(header("webhook-timestamp"), "1700000000");
@@ -185,7 +200,7 @@ async fn every_attempt_is_signed_with_its_own_time_and_the_same_id() {
     .unwrap();
     let job = job("t1");
     let id = job.id;
-    let attempt = downstream.call(job).await.attempt;
+    let attempt = downstream.call(job, None).await.attempt;
     let seen = &server.requests()[0];
     let signature = Secret::parse(SECRET)
         .unwrap()
@@ -206,7 +221,7 @@ async fn a_user_and_a_password_in_the_url_log_in_and_are_told_nobody() {
     .await;
     let url = format!("http://user:hunter2@{}/?token=hunter3", server.place);
     let downstream = Downstream::new(settings(url, LONG)).unwrap();
-    let attempt = downstream.call(job("t1")).await.attempt;
+    let attempt = downstream.call(job("t1"), None).await.attempt;
     let seen = &server.requests()[0];
     assert_eq!(seen.head.headers[AUTHORIZATION], "Basic dXNlcjpodW50ZXIy");
     assert_eq!(seen.header("host"), Some(server.place.as_str()));
@@ -220,7 +235,7 @@ async fn calls_share_a_connection() {
     let server = Server::start(|_| Response::default()).await;
     let downstream = downstream(&server.place, LONG);
     for _ in 0..2 {
-        downstream.clone().call(job("t1")).await;
+        downstream.clone().call(job("t1"), None).await;
     }
     let connections: Vec<usize> = (server.requests().iter())
         .map(|seen| seen.connection)
