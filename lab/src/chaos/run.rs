@@ -47,14 +47,13 @@ const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// What has been waiting for so long waits for the outbox's quarter of an hour.
 const LAPSE_AFTER: Duration = Duration::from_secs(4);
 
-/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second and with no more requests at once
-/// than there are `files`. An error says that the harness itself could not go on.
+/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second, or as many as there are files for. An
+/// error says that the harness itself could not go on.
 pub(super) async fn run(
     servers: &mut Servers,
     job: &Job,
     plan: &Plan<'_>,
     rate: f64,
-    files: Arc<Semaphore>,
 ) -> Result<Run> {
     let began = Instant::now();
     let run = format!("{}-{}", job.name, job.seed);
@@ -67,8 +66,9 @@ pub(super) async fn run(
     }
     world
         .habits
-        .send_modify(|habits| habits.times = job.traits.times);
+        .send_modify(|habits| habits.times = plan.times(job.traits.times, rate));
     let history = Arc::new(History::default());
+    let files = plan.files.requests.clone();
     let mut recording = Recording::start(&world, &webhooks, &history, (rate, files), job.seed)?;
     let mut operation = Operation::start(&world, job).await?;
 
