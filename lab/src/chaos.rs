@@ -15,6 +15,7 @@ mod locked;
 mod observer;
 mod operator;
 mod render;
+mod retention;
 mod run;
 mod schedule;
 mod summary;

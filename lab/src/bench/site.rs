@@ -161,16 +161,7 @@ impl Site {
     /// Puts `rows` finished transactions into months of their own, from a year ago on, as retention finds them after a long
     /// life.
     pub(super) async fn prefill_months(&self, rows: u64, months: u64) -> Result<()> {
-        // The partition of a new database holds all the past.
-        self.execute(
-            "DO $$ DECLARE first regclass; BEGIN \
-               FOR first IN SELECT inhrelid::regclass FROM pg_inherits \
-                 WHERE inhparent IN ('transactions'::regclass, 'payloads'::regclass) LOOP \
-                 EXECUTE 'DROP TABLE ' || first; END LOOP; END $$",
-        )
-        .await?;
-        self.execute("SELECT hookline_make_partitions(now()), hookline_make_partitions(now() + interval '31 days')")
-            .await?;
+        self.execute(database::WITHOUT_PAST).await?;
         self.execute("ALTER TABLE keys DROP CONSTRAINT keys_pkey")
             .await?;
         let each = rows / months;

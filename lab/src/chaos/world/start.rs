@@ -14,6 +14,7 @@ use super::{
     PROCESSES, READY, World,
     database::Db,
     instance::{Instance, Peer, Role},
+    past,
     servers::Servers,
 };
 use crate::{
@@ -22,12 +23,15 @@ use crate::{
         downstream::{Downstream, Manners, REFUSED},
         files::Files,
         load::Habits,
+        webhook::Webhooks,
     },
     database, stripe,
 };
 
 /// How long a call of downstream may take beyond what it usually takes.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(3);
+/// How long the processes keep things: the oldest months are theirs, and the others the operator's.
+const RETENTION: &str = "300d";
 /// What a consumer may hold whose work is simulated: everything.
 const PREFETCH: u64 = 50_000;
 /// What a call takes beside downstream's own end where there is a proxy before it.
@@ -89,8 +93,12 @@ impl Plan<'_> {
 }
 
 impl<'s> World<'s> {
-    /// Starts a world on `servers`, and returns once everything is up.
-    pub(crate) async fn start(servers: &'s mut Servers, plan: &Plan<'_>) -> Result<Self> {
+    /// Starts a world on `servers` in which the old ones of `webhooks` have been long ago, and returns once everything is up.
+    pub(crate) async fn start(
+        servers: &'s mut Servers,
+        plan: &Plan<'_>,
+        webhooks: &Webhooks,
+    ) -> Result<Self> {
         let embedded = servers.kind.is_embedded();
         let (folder, database_url) = match servers.postgres() {
             Ok(postgres) => (None, postgres.create_database().await?),
@@ -100,7 +108,9 @@ impl<'s> World<'s> {
             }
         };
         database::migrate(plan.binary, &database_url, plan.migrators).await?;
-        let db = Db::open(&database_url, READY).await?;
+        let bound = past::bound();
+        let db = Db::open(&database_url, bound, READY).await?;
+        past::fill(&db, webhooks).await?;
         db.watch_rewrites().await?;
         let downstream = match plan.work {
             Work::Simulate => None,
@@ -119,6 +129,7 @@ impl<'s> World<'s> {
             servers,
             folder,
             db,
+            bound,
             database_url,
             downstream,
             findings: Findings::default(),
@@ -162,6 +173,8 @@ impl<'s> World<'s> {
             ("PROCESSING_DELAY", delay),
             ("SHUTDOWN_GRACE", "5s".to_owned()),
             ("RUST_LOG", "info".to_owned()),
+            ("RETENTION_TRANSACTIONS", RETENTION.to_owned()),
+            ("RETENTION_CONFLICTS", RETENTION.to_owned()),
             ("PORT", listens.port().to_string()),
             ("PREFETCH", prefetch.to_string()),
             (stripe::VARIABLE.0, stripe::VARIABLE.1.to_owned()),
