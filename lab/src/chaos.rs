@@ -15,6 +15,7 @@ mod locked;
 mod observer;
 mod operator;
 mod render;
+mod retention;
 mod run;
 mod schedule;
 mod summary;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 pub use self::args::Args;
-use self::{jobs::Chaos, summary::Summary};
+use self::{files::Files, jobs::Chaos, summary::Summary};
 use crate::{document, hookline::binary, machine::Machine};
 
 /// Injects faults, and prints what came out. The exit code says whether everything that must be none is none.
@@ -51,7 +52,7 @@ pub async fn run(mut args: Args) -> Result<ExitCode> {
         ..Summary::default()
     };
     let chaos = Chaos {
-        files: files::for_requests(args.jobs)?,
+        files: Files::of(args.jobs)?,
         args,
         binary,
         jobs: Default::default(),

@@ -7,6 +7,13 @@ use testbed::folder::Folder;
 
 use crate::hookline::Hookline;
 
+/// Leaves a new database on PostgreSQL with no more partitions than those of now: its first holds all the past.
+pub(crate) const WITHOUT_PAST: &str = "DO $$ DECLARE first regclass; BEGIN \
+     FOR first IN SELECT inhrelid::regclass FROM pg_inherits \
+       WHERE inhparent IN ('transactions'::regclass, 'payloads'::regclass) LOOP \
+       EXECUTE 'DROP TABLE ' || first; END LOOP; \
+     PERFORM hookline_make_partitions(now()), hookline_make_partitions(now() + interval '31 days'); END $$";
+
 /// The URL of a new SQLite file, and the folder that it is in.
 pub(crate) fn sqlite() -> Result<(Folder, String)> {
     let folder = Folder::new("hookline-sqlite-")?;

@@ -15,6 +15,8 @@ pub(super) struct Acts {
     /// What was, or may have been, given up.
     pub(super) given_up: BTreeSet<String>,
     pub(super) pauses: u64,
+    /// Rounds of retention that came to their end.
+    pub(super) retentions: u64,
 }
 
 /// How often something was done.

@@ -3,6 +3,7 @@
 mod bounds;
 pub(super) mod calls;
 mod findings;
+mod old;
 mod operated;
 mod state;
 #[cfg(test)]
@@ -14,7 +15,7 @@ pub(super) use self::{
     bounds::{Bounds, longest_refusal, slowest},
     calls::{overlaps, refused, repeats},
     findings::{Findings, Violation},
-    state::{DeadLetters, Row, State},
+    state::{DeadLetters, Old, Row, State},
 };
 use self::{
     calls::{brushed_off, misdelivered, unexplained},
@@ -38,6 +39,7 @@ pub(super) fn check(
     check_answers(webhooks, requested, &rows, state, &mut findings);
     check_rows(webhooks, requested, &rows, &mut findings);
     check_seen(webhooks, seen, &rows, state, &mut findings);
+    old::check(state, &mut findings);
     operated::check(state, &mut findings);
     check_failed(state, bounds, &mut findings);
     bounds.check(requested, state, &mut findings);
@@ -69,8 +71,8 @@ pub(super) fn check(
     if let DeadLetters::Exactly(made) = state.made {
         // A message for each failure; and what was left of what was given up.
         let operated = operated(state);
-        let failed = state.rows.iter().filter(|row| row.status == "FAILED");
-        let of_operator = failed
+        let of_operator = state
+            .failed_rows()
             .filter(|row| operated.contains(&row.content.key))
             .count() as u64;
         let (least, most) = (made + state.failed() - of_operator, made + state.failed());
@@ -90,7 +92,7 @@ fn index<'a>(
     findings: &mut Findings,
 ) -> BTreeMap<u32, &'a Row> {
     let mut rows = BTreeMap::new();
-    for row in &state.rows {
+    for row in state.all_rows() {
         let id = &row.content.key;
         match webhooks.number(id) {
             None => findings.note(Violation::Unexpected, id),
@@ -137,6 +139,9 @@ fn check_answers(
                     continue;
                 };
                 let stands = row.content == content;
+                if Webhooks::is_old(request.number) && told.is_some_and(|told| !told.duplicate) {
+                    findings.note(Violation::Forgotten, format!("{id} was taken for new"));
+                }
                 let conflict = told.map_or(!stands, |told| told.conflict);
                 if stands == conflict {
                     let said = if conflict { "another" } else { "this" };
@@ -152,7 +157,7 @@ fn check_answers(
     }
 }
 
-/// Every row was sent as it stands, and is final.
+/// Every row of the run was sent as it stands, and is final.
 fn check_rows(
     webhooks: &Webhooks,
     requested: &[Request],
@@ -164,7 +169,10 @@ fn check_rows(
         .filter(|request| !request.poison)
         .map(|request| (request.number, request.variant == Variant::Original))
         .collect();
-    for (number, row) in rows {
+    let new = rows
+        .iter()
+        .filter(|(number, _)| !Webhooks::is_old(**number));
+    for (number, row) in new {
         let is_original = row.content == webhooks.content(*number, Variant::Original);
         let is_other = row.content == webhooks.content(*number, Variant::Other);
         let id = &row.content.key;
@@ -181,7 +189,7 @@ fn check_rows(
 
 /// No two calls of one key at once, and none again without a reason that can be seen; each with what belongs to it.
 fn check_calls(state: &State, bounds: &Bounds, findings: &mut Findings) {
-    for what in misdelivered(&state.calls, &state.rows) {
+    for what in misdelivered(&state.calls, state.all_rows()) {
         findings.note(Violation::Misdelivered, what);
     }
     if !bounds.may_overlap {
@@ -196,9 +204,11 @@ fn check_calls(state: &State, bounds: &Bounds, findings: &mut Findings) {
 }
 
 /// What downstream refused has failed, and nothing else but a few that it refused for a moment; and it is told why.
-fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
-    let failed = state.rows.iter().filter(|row| row.status == "FAILED");
-    let failed: BTreeSet<&String> = failed.map(|row| &row.content.key).collect();
+fn check_failed<'a>(state: &'a State, bounds: &Bounds, findings: &mut Findings) {
+    let keys = |row: &'a Row| &row.content.key;
+    let all = state.all_rows().filter(|row| row.status == "FAILED");
+    let all: BTreeSet<&String> = all.map(keys).collect();
+    let failed: BTreeSet<&String> = state.failed_rows().map(keys).collect();
     let (refused, brushed_off) = (refused(&state.calls), brushed_off(&state.calls));
     let mut refused: BTreeSet<&String> = refused.iter().collect();
     let told: BTreeSet<&String> = state.failures.iter().collect();
@@ -215,10 +225,11 @@ fn check_failed(state: &State, bounds: &Bounds, findings: &mut Findings) {
         };
         findings.note(Violation::WronglyFailed, format!("{id} {what}"));
     }
-    for id in failed.symmetric_difference(&told) {
+    // Why something failed is told for ever.
+    for id in all.symmetric_difference(&told) {
         let what = format!(
             "{id}: failed {}, told why {}",
-            failed.contains(id),
+            all.contains(id),
             told.contains(id)
         );
         findings.note(Violation::WronglyFailed, what);

@@ -4,15 +4,15 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use tokio::sync::Semaphore;
 
 use super::{
     args::Args,
     fault::Fault,
+    files::{CLOSED_WITHIN, Files},
     locked::locked,
     render::for_terminal,
     run,
@@ -33,8 +33,7 @@ const RUN: &str = "run.json";
 pub(super) struct Chaos {
     pub(super) args: Args,
     pub(super) binary: PathBuf,
-    /// Requests at once for which there are files.
-    pub(super) files: Arc<Semaphore>,
+    pub(super) files: Arc<Files>,
     /// What is left to do.
     pub(super) jobs: Mutex<Vec<Job>>,
     pub(super) summary: Mutex<Summary>,
@@ -46,7 +45,10 @@ impl Chaos {
         locked(&self.summary).planned = jobs.len();
         *locked(&self.jobs) = jobs;
         let workers = (0..self.args.jobs).map(|_| self.work());
-        futures::future::join_all(workers).await;
+        tokio::select! {
+            _ = futures::future::join_all(workers) => {}
+            broken = self.files.watch() => broken?,
+        }
         let summary = self.summary.into_inner();
         let summary = summary.unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &self.args.json {
@@ -120,7 +122,11 @@ impl Chaos {
         let title = format!("{} (seed {})", job.name, job.seed);
         let left = locked(&self.jobs).len();
         eprintln!("{title} begins, {left} wait");
+        let began = Instant::now();
+        self.files.run_begins();
         let outcome = self.carry_out(job, servers).await;
+        let ended = self.files.run_ends(began, CLOSED_WITHIN).await;
+        let outcome = outcome.and_then(|run| ended.map(|()| run));
         if outcome.is_err() {
             // Whatever state the servers are in, the next run gets others.
             *servers = None;
@@ -169,6 +175,8 @@ impl Chaos {
                 false => self.args.work,
             },
             delay: Duration::from_millis(job.traits.delay_ms),
+            files: &self.files,
+            is_about_calls: job.traits.downstream,
             refuses: match job.traits.bounds.forbids_acts() {
                 true => 0.0,
                 false => REFUSES,
@@ -183,14 +191,7 @@ impl Chaos {
             *servers = Some(Servers::start(kind).await?);
         }
         let servers = servers.as_mut().context("there are no servers")?;
-        let run = run::run(
-            servers,
-            job,
-            &plan,
-            self.args.rate.into(),
-            self.files.clone(),
-        )
-        .await?;
+        let run = run::run(servers, job, &plan, self.args.rate.into()).await?;
         if let Some(folder) = &logs {
             document::write(&folder.join(RUN), &serde_json::to_string_pretty(&run)?)?;
         }

@@ -39,6 +39,8 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 const RETRIES: u32 = 30;
 /// The part of what seems to be signed that is forged, at least.
 const FORGED: f64 = 0.08;
+/// The part of the requests that repeat what came long before the run.
+const OLD: f64 = 0.02;
 /// Senders that leave early do so within so many milliseconds.
 const LEAVE_WITHIN_MS: u64 = 6;
 
@@ -140,10 +142,15 @@ impl Senders {
     /// What to send next. Of the repeats every fourth contradicts the webhook that it repeats.
     fn plan(&self, random: &mut StdRng, habits: Habits) -> Plan {
         let known = self.next.load(Ordering::Relaxed);
-        let (number, variant) = match random.random_bool(habits.repeat) && known > 0 {
-            true if random.random_bool(0.25) => (recent(random, known), Variant::Other),
-            true => (recent(random, known), Variant::Original),
-            false => {
+        let repeated = match random.random::<f64>() {
+            luck if luck < OLD => Some(random.random_range(Webhooks::old())),
+            luck if luck < OLD + habits.repeat && known > 0 => Some(recent(random, known)),
+            _ => None,
+        };
+        let (number, variant) = match repeated {
+            Some(number) if random.random_bool(0.25) => (number, Variant::Other),
+            Some(number) => (number, Variant::Original),
+            None => {
                 let new = self.next.fetch_add(1, Ordering::Relaxed);
                 (new, Variant::Original)
             }

@@ -23,6 +23,7 @@ use super::{
     locked::locked,
     observer::{Observer, Worst},
     operator::{Operator, Scope},
+    retention::Retention,
     schedule::{Job, Step},
     summary::Run,
     webhook::Webhooks,
@@ -47,19 +48,18 @@ const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// What has been waiting for so long waits for the outbox's quarter of an hour.
 const LAPSE_AFTER: Duration = Duration::from_secs(4);
 
-/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second and with no more requests at once
-/// than there are `files`. An error says that the harness itself could not go on.
+/// Carries `job` out on `servers`, in the world of `plan`, at so many webhooks per second, or as many as there are files for. An
+/// error says that the harness itself could not go on.
 pub(super) async fn run(
     servers: &mut Servers,
     job: &Job,
     plan: &Plan<'_>,
     rate: f64,
-    files: Arc<Semaphore>,
 ) -> Result<Run> {
     let began = Instant::now();
     let run = format!("{}-{}", job.name, job.seed);
     let webhooks = Webhooks::new(run);
-    let mut world = World::start(servers, plan).await?;
+    let mut world = World::start(servers, plan, &webhooks).await?;
     // Where a message is published twice, or the broker dies, what has failed has as many as come.
     let are_uncertain = plan.work == Work::Http && plan.refuses > 0.0 && !job.traits.downstream;
     if job.traits.dead_letters || are_uncertain {
@@ -67,10 +67,11 @@ pub(super) async fn run(
     }
     world
         .habits
-        .send_modify(|habits| habits.times = job.traits.times);
+        .send_modify(|habits| habits.times = plan.times(job.traits.times, rate));
     let history = Arc::new(History::default());
+    let files = plan.files.requests.clone();
     let mut recording = Recording::start(&world, &webhooks, &history, (rate, files), job.seed)?;
-    let mut operation = Operation::start(&world, job).await?;
+    let mut operation = Operation::start(&world, (plan, job)).await?;
 
     let recovery = strike(&mut world, &job.steps).await?;
     world.hold(AFTER).await?;
@@ -79,10 +80,11 @@ pub(super) async fn run(
     let drained = drain(&mut world, job.traits.loses_messages).await?;
     // A run whose outcome another one has brought about is still in flight, and its message unacked, until it ends.
     world.hold(plan.delay + ACK_WITHIN).await?;
+    operation.retention.end(&world.db).await?;
     let worst = recording.end_observation().await?;
     world.stop().await?;
 
-    let state = state(&world, worst, acts).await?;
+    let state = state(&world, &webhooks, worst, acts).await?;
     let (requests, seen) = (history.requests(), history.seen());
     let mut findings = check(&webhooks, &requests, &seen, &state, &job.traits.bounds);
     findings.merge(std::mem::take(&mut world.findings));
@@ -96,6 +98,7 @@ pub(super) async fn run(
     figures.count("bulk_retries", state.acts.bulks);
     figures.count("given_up", state.acts.given_up.len() as u64);
     figures.count("pauses", state.acts.pauses);
+    figures.count("retentions", state.acts.retentions);
     figures.spread("behind_ms", history.behind_ms() as f64);
     figures.spread("quiet_in_s", drained.as_secs_f64());
     let recovered_in_s = recovery.join_all().await.into_iter().flatten();
@@ -201,14 +204,16 @@ impl Recording {
 struct Operation {
     acts: Arc<Mutex<Acts>>,
     work: JoinHandle<Result<()>>,
+    retention: Retention,
+    rounds: JoinHandle<Result<u64>>,
     end: watch::Sender<bool>,
 }
 
 impl Operation {
-    async fn start(world: &World<'_>, job: &Job) -> Result<Self> {
+    async fn start(world: &World<'_>, (plan, job): (&Plan<'_>, &Job)) -> Result<Self> {
         let acts = Arc::default();
         let operator = Operator {
-            db: Db::open(&world.database_url, OPEN_WITHIN).await?,
+            db: Db::open(&world.database_url, world.bound, OPEN_WITHIN).await?,
             mender: world.downstream.as_ref().map(Downstream::mender),
             scope: match job.traits.bounds.forbids_acts() {
                 true => Scope::Replays,
@@ -217,10 +222,17 @@ impl Operation {
             seed: job.seed,
             acts: Arc::clone(&acts),
         };
+        let retention = Retention {
+            binary: plan.binary.to_owned(),
+            database_url: world.database_url.clone(),
+            seed: job.seed,
+        };
         let (end, ends) = watch::channel(false);
         Ok(Self {
             acts,
-            work: tokio::spawn(operator.run(ends)),
+            work: tokio::spawn(operator.run(ends.clone())),
+            rounds: tokio::spawn(retention.clone().run(ends)),
+            retention,
             end,
         })
     }
@@ -228,10 +240,11 @@ impl Operation {
     /// Returns what it has done, once nothing of it goes on.
     async fn end(&mut self, world: &mut World<'_>) -> Result<Acts> {
         self.end.send_replace(true);
-        while !self.work.is_finished() {
+        while !(self.work.is_finished() && self.rounds.is_finished()) {
             world.hold(LOOK_EVERY).await?;
         }
         (&mut self.work).await??;
+        let retentions = (&mut self.rounds).await??;
         let running = "SELECT count(*) FROM bulk_retries WHERE state = 'RUNNING'";
         let start = Instant::now();
         while start.elapsed() < QUIET_WITHIN {
@@ -240,7 +253,8 @@ impl Operation {
             }
             world.hold(LOOK_EVERY).await?;
         }
-        Ok(locked(&self.acts).clone())
+        let acts = locked(&self.acts).clone();
+        Ok(Acts { retentions, ..acts })
     }
 }
 
@@ -272,13 +286,15 @@ async fn drain(world: &mut World<'_>, lapse: bool) -> Result<Duration> {
 }
 
 /// What is there now that every process has stopped.
-async fn state(world: &World<'_>, worst: Worst, acts: Acts) -> Result<State> {
+async fn state(world: &World<'_>, webhooks: &Webhooks, worst: Worst, acts: Acts) -> Result<State> {
     let unfinished = world.db.unfinished().await?;
     let outbox = unfinished.outbox.unsigned_abs();
     let dead_letter = queues::dead_letter(&world.queue);
     let downstream = world.downstream.as_ref();
     Ok(State {
         rows: world.db.rows().await?,
+        old: world.db.old(webhooks).await?,
+        left_of_the_past: world.db.left_of_the_past().await?.unsigned_abs(),
         conflicts: world.db.conflicts().await?,
         outbox: outbox.max(worst.orphaned),
         unguarded: worst.unguarded.max(unfinished.unguarded.unsigned_abs()),

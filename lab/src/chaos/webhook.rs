@@ -2,6 +2,7 @@
 //! a signed event of Stripe's; its id is what the built-in source calls the webhook before it, for an id is its source's own.
 
 mod content;
+mod old;
 
 use std::{
     sync::Arc,
@@ -9,7 +10,10 @@ use std::{
 };
 
 use self::content::Sent;
-pub(super) use self::content::{Content, Payment, Said, Variant, hash, key};
+pub(super) use self::{
+    content::{Content, Payment, Said, Variant, hash, key},
+    old::{MONTHS, Was},
+};
 use crate::stripe::{self, Signer};
 
 /// One number in so many is an event of Stripe's.

@@ -4,6 +4,7 @@
 mod connection_hog;
 mod database;
 mod instance;
+mod past;
 mod servers;
 mod start;
 
@@ -25,6 +26,7 @@ use testbed::{
     rabbitmq,
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(super) use self::{
     connection_hog::ConnectionHog,
@@ -68,7 +70,9 @@ pub(super) struct World<'s> {
     pub(super) instances: Vec<Instance>,
     /// Straight to the database, past every proxy.
     pub(super) db: Db,
-    /// The same, as a URL.
+    /// What was there before the run has a lower id.
+    pub(super) bound: Uuid,
+    /// The database, as a URL.
     pub(super) database_url: String,
     pub(super) queue: String,
     pub(super) habits: watch::Sender<Habits>,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::Site;
+use crate::database;
 
 /// What a transaction has beside its ids and `created_at`.
 const COLUMNS: &str =
@@ -64,16 +65,7 @@ impl Site {
     /// The same with transactions that have other `columns`, said with `n`, a row's number in its month from 1 on, and `at`, its
     /// time.
     pub(super) async fn fill_months(&self, rows: u64, months: u64, columns: &str) -> Result<()> {
-        // The partition of a new database holds all the past.
-        self.execute(
-            "DO $$ DECLARE first regclass; BEGIN \
-               FOR first IN SELECT inhrelid::regclass FROM pg_inherits \
-                 WHERE inhparent IN ('transactions'::regclass, 'payloads'::regclass) LOOP \
-                 EXECUTE 'DROP TABLE ' || first; END LOOP; END $$",
-        )
-        .await?;
-        self.execute("SELECT hookline_make_partitions(now()), hookline_make_partitions(now() + interval '31 days')")
-            .await?;
+        self.execute(database::WITHOUT_PAST).await?;
         let (each, (before, days)) = (rows / months, DAYS);
         self.without_index(async || {
             for month in 0..months {

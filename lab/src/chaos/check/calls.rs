@@ -73,8 +73,8 @@ fn named(calls: &[Call], is: impl Fn(&Call) -> bool) -> BTreeSet<String> {
 }
 
 /// The calls whose key is not that of the transaction that they name, or that bring other bytes than its event has.
-pub(super) fn misdelivered(calls: &[Call], rows: &[Row]) -> Vec<String> {
-    let rows = rows.iter().map(|row| (&row.content.key, &row.content.said));
+pub(super) fn misdelivered<'a>(calls: &[Call], rows: impl Iterator<Item = &'a Row>) -> Vec<String> {
+    let rows = rows.map(|row| (&row.content.key, &row.content.said));
     let said: BTreeMap<&String, &Said> = rows.collect();
     let is_right = |call: &&Call| {
         let said = call.transaction.as_ref().and_then(|key| said.get(key));

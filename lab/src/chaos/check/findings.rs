@@ -60,6 +60,10 @@ pub(crate) enum Violation {
     ShutOut,
     /// An attempt that was charged to a transaction though it was not its fault.
     Spent,
+    /// What is old and finished, and was not deleted.
+    Kept,
+    /// An id from before the run that is not known any more, or that was answered as if it were new.
+    Forgotten,
     /// What an operator has asked for was not done; or was done, and nobody had asked for it.
     Misoperated,
 }

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use crate::chaos::{acts::Acts, downstream::Call, webhook::Content};
+use crate::chaos::{
+    acts::Acts,
+    downstream::Call,
+    webhook::{Content, Was},
+};
 
 /// A row as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +27,36 @@ impl Row {
     }
 }
 
+/// What was there before the run, and what has become of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Old {
+    pub(crate) was: Was,
+    /// As it stands, or as it stood last.
+    pub(crate) row: Row,
+    /// Whether retention has left its row.
+    pub(crate) is_there: bool,
+    /// Whether its key is still that of the same row.
+    pub(crate) is_known: bool,
+    /// How often its work has ended since.
+    pub(crate) ends: u64,
+}
+
+impl Old {
+    /// Whether its row is `FAILED`, and was not from the first.
+    fn has_failed(&self) -> bool {
+        self.row.status == "FAILED" && (self.was != Was::Failed || self.ends > 0)
+    }
+}
+
 /// What is there at the end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
+    /// Of the run.
     pub(crate) rows: Vec<Row>,
+    /// From before it.
+    pub(crate) old: Vec<Old>,
+    /// What else is left that is old: of what belongs to those, and of what they were in.
+    pub(crate) left_of_the_past: u64,
     pub(crate) conflicts: BTreeSet<Content>,
     pub(crate) outbox: u64,
     /// The most rows that were ever found `PROCESSING` without an outbox entry, in one look.
@@ -55,10 +85,21 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// How many have failed for good.
+    /// All of the run, and those from before as they stand or stood last.
+    pub(super) fn all_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(self.old.iter().map(|old| &old.row))
+    }
+
+    /// Those that have failed for good in the run.
+    pub(super) fn failed_rows(&self) -> impl Iterator<Item = &Row> {
+        let new = self.rows.iter().filter(|row| row.status == "FAILED");
+        let old = self.old.iter().filter(|old| old.has_failed());
+        new.chain(old.map(|old| &old.row))
+    }
+
+    /// How many have failed for good in the run.
     pub(crate) fn failed(&self) -> u64 {
-        let failed = self.rows.iter().filter(|row| row.status == "FAILED");
-        failed.count() as u64
+        self.failed_rows().count() as u64
     }
 }
 

@@ -1,6 +1,7 @@
 //! The check finds each kind of violation when there is one, and nothing when there is none.
 
 mod calls;
+mod old;
 mod operated;
 
 use std::time::Duration;

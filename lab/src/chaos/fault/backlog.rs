@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::chaos::{
     load::Habits,
@@ -11,7 +11,6 @@ use crate::chaos::{
 
 /// What a consumer may hold: with a second of work each, two of them do less than 400 a second.
 const PREFETCH: &str = "200";
-const USUAL_PREFETCH: &str = "50000";
 /// Messages that wait: more than the relay lets stand before it adds no more of what it is not sure of.
 const BACKLOG: u64 = 12_000;
 const BACKLOG_MIN: u64 = 10_000;
@@ -27,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Kills a consumer under a backlog: what it held must not wait behind that.
 pub(super) async fn strike(world: &mut World<'_>, _: Duration) -> Result<()> {
+    let consumer = world.pick(Role::Consumer);
+    let usual_prefetch = world.instances[consumer].variable("PREFETCH");
+    let usual_prefetch = usual_prefetch.context("it has no prefetch")?;
     hold_at_most(world, PREFETCH).await?;
     let usual = *world.habits.borrow();
     let come = |times| Habits { times, ..usual };
@@ -51,7 +53,7 @@ pub(super) async fn strike(world: &mut World<'_>, _: Duration) -> Result<()> {
     ));
     ensure!(waiting > BACKLOG_MIN, "the backlog did not stand");
     world.habits.send_replace(usual);
-    hold_at_most(world, USUAL_PREFETCH).await
+    hold_at_most(world, &usual_prefetch).await
 }
 
 /// Starts every consumer anew, with this prefetch.

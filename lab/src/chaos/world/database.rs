@@ -1,5 +1,6 @@
 //! What the database says while a run goes on, and after it. Every look is a read past all proxies.
 
+mod past;
 mod watch;
 
 use std::{
@@ -38,7 +39,11 @@ const CONTENT: &str = "source, type, source_account, destination_account, CAST(a
 
 /// The run's database.
 #[derive(Clone)]
-pub(crate) struct Db(DatabaseConnection);
+pub(crate) struct Db {
+    connection: DatabaseConnection,
+    /// The first id that was not there before the run.
+    bound: Uuid,
+}
 
 /// What is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -54,8 +59,9 @@ pub(crate) struct Unfinished {
 }
 
 impl Db {
-    /// Opens `url` for looking. On a busy machine that is tried for as long as `within`.
-    pub(crate) async fn open(url: &str, within: Duration) -> Result<Self> {
+    /// Opens `url` for looking. On a busy machine that is tried for as long as `within`. What has a lower id than `bound` was there
+    /// before the run.
+    pub(crate) async fn open(url: &str, bound: Uuid, within: Duration) -> Result<Self> {
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(CONNECTIONS)
@@ -68,7 +74,7 @@ impl Db {
         let start = Instant::now();
         loop {
             match Database::connect(options.clone()).await {
-                Ok(db) => return Ok(Self(db)),
+                Ok(connection) => return Ok(Self { connection, bound }),
                 Err(_) if start.elapsed() < within => tokio::time::sleep(TRY_EVERY).await,
                 Err(error) => return Err(error).context("cannot connect to the run's database"),
             }
@@ -77,16 +83,28 @@ impl Db {
 
     /// Has the database note what must never happen.
     pub(crate) async fn watch_rewrites(&self) -> Result<()> {
-        self.execute(match self.is_sqlite() {
+        let watch = match self.is_sqlite() {
             true => watch::SQLITE,
             false => watch::POSTGRES,
-        })
-        .await
+        };
+        self.execute(&watch.replace("BOUND", &self.bound())).await
     }
 
-    /// For acts of an operator.
+    /// For acts of an operator, and for what was there before.
     pub(crate) fn connection(&self) -> &DatabaseConnection {
-        &self.0
+        &self.connection
+    }
+
+    /// An id in SQL.
+    pub(super) fn literal(&self, id: Uuid) -> String {
+        match self.is_sqlite() {
+            true => format!("x'{}'", id.simple()),
+            false => format!("'{id}'"),
+        }
+    }
+
+    fn bound(&self) -> String {
+        self.literal(self.bound)
     }
 
     /// Some transaction's row id and key: of those with an entry in `failures` or `retries`, or of those that are processed.
@@ -99,7 +117,7 @@ impl Db {
             (table, _) => format!("transactions JOIN {table} USING (id)"),
         };
         let sql = format!("SELECT id, {KEY} FROM {from} ORDER BY random() LIMIT 1");
-        let row = self.0.query_one_raw(self.statement(&sql)).await?;
+        let row = self.connection.query_one_raw(self.statement(&sql)).await?;
         row.map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
             .transpose()
     }
@@ -107,23 +125,23 @@ impl Db {
     /// How often each transaction went from `FAILED` back to `PROCESSING`.
     pub(crate) async fn reopened(&self) -> Result<BTreeMap<String, u64>> {
         let mut reopened = BTreeMap::new();
-        let sql = format!("SELECT {KEY} FROM chaos_reopened JOIN transactions USING (id)");
+        let sql = format!("SELECT {KEY} FROM chaos_reopened JOIN keys USING (id)");
         for key in self.column::<String>(&sql).await? {
             *reopened.entry(key).or_default() += 1;
         }
         Ok(reopened)
     }
 
-    fn is_sqlite(&self) -> bool {
-        self.0.get_database_backend() == DbBackend::Sqlite
+    pub(super) fn is_sqlite(&self) -> bool {
+        self.connection.get_database_backend() == DbBackend::Sqlite
     }
 
     fn statement(&self, sql: &str) -> Statement {
-        Statement::from_string(self.0.get_database_backend(), sql)
+        Statement::from_string(self.connection.get_database_backend(), sql)
     }
 
     pub(crate) async fn execute(&self, sql: &str) -> Result<()> {
-        let outcome = self.0.execute_unprepared(sql).await;
+        let outcome = self.connection.execute_unprepared(sql).await;
         outcome.with_context(|| format!("{sql:.80} failed"))?;
         Ok(())
     }
@@ -136,9 +154,10 @@ impl Db {
                    SELECT (SELECT count(*) FROM open) AS rows, (SELECT count(*) FROM entries) AS outbox, \
                    (SELECT count(*) FROM open LEFT JOIN guards USING (id) WHERE guards.id IS NULL) AS unguarded, \
                    (SELECT count(*) FROM guards LEFT JOIN open USING (id) WHERE open.id IS NULL) \
-                   + (SELECT count(*) FROM entries JOIN transactions USING (id) WHERE replay AND status <> 'PROCESSED') \
+                   + (SELECT count(*) FROM entries LEFT JOIN transactions USING (id) \
+                      WHERE replay AND coalesce(status, '') <> 'PROCESSED') \
                      AS orphaned";
-        let found = Unfinished::find_by_statement(self.statement(sql)).one(&self.0);
+        let found = Unfinished::find_by_statement(self.statement(sql)).one(&self.connection);
         found.await?.context("count(*) gave no row")
     }
 
@@ -151,10 +170,11 @@ impl Db {
         .await
     }
 
-    /// How many rows from `until` or before are not final.
+    /// How many of the run's rows from `until` or before are not final.
     pub(crate) async fn open_until(&self, until: &str) -> Result<i64> {
         let sql = format!(
-            "SELECT count(*) FROM transactions WHERE status = 'PROCESSING' AND created_at <= '{until}'"
+            "SELECT count(*) FROM transactions WHERE status = 'PROCESSING' AND created_at <= '{until}' AND id >= {}",
+            self.bound()
         );
         self.one(&sql).await
     }
@@ -175,7 +195,7 @@ impl Db {
         Ok(())
     }
 
-    /// Every row.
+    /// Every row of the run.
     pub(crate) async fn rows(&self) -> Result<Vec<Row>> {
         let took_ms = match self.is_sqlite() {
             true => {
@@ -185,9 +205,10 @@ impl Db {
         };
         let sql = format!(
             "SELECT {KEY} AS key, {CONTENT}, CAST(status AS text) AS status, CAST(processed_at AS text) AS processed_at, \
-             {took_ms} AS took_ms FROM transactions LEFT JOIN payloads USING (id)"
+             {took_ms} AS took_ms FROM transactions LEFT JOIN payloads USING (id) WHERE id >= {}",
+            self.bound()
         );
-        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
+        let rows = self.connection.query_all_raw(self.statement(&sql)).await?;
         rows.iter()
             .map(|row| {
                 let took_ms: Option<i64> = row.try_get("", "took_ms")?;
@@ -204,23 +225,25 @@ impl Db {
     /// The contents that contradicted what stood.
     pub(crate) async fn conflicts(&self) -> Result<BTreeSet<Content>> {
         let sql = format!("SELECT {KEY} AS key, {CONTENT} FROM conflicts");
-        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
+        let rows = self.connection.query_all_raw(self.statement(&sql)).await?;
         rows.iter().map(content).collect()
     }
 
     /// The transactions of which it is told why they have failed.
     pub(crate) async fn failures(&self) -> Result<BTreeSet<String>> {
-        let sql = format!("SELECT {KEY} FROM failures JOIN transactions USING (id)");
+        let sql = format!("SELECT {KEY} FROM failures JOIN keys USING (id)");
         Ok(self.column(&sql).await?.into_iter().collect())
     }
 
-    /// How many keys have no row, and rows no key; and how many bytes have no event, and events no bytes.
+    /// How many of the run's keys have no row, and rows no key; and how many bytes have no event, and events no bytes.
     pub(crate) async fn strays(&self) -> Result<i64> {
-        let sql = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM transactions) \
-                   - 2 * (SELECT count(*) FROM keys JOIN transactions USING (id, source, transaction_id)) \
-                   + (SELECT count(*) FROM payloads) + (SELECT count(*) FROM transactions WHERE source <> 'transactions') \
-                   - 2 * (SELECT count(*) FROM payloads JOIN transactions USING (id) WHERE source <> 'transactions')";
-        self.one(sql).await
+        let sql = "SELECT (SELECT count(*) FROM keys WHERE id >= BOUND) + (SELECT count(*) FROM rows) \
+                   - 2 * (SELECT count(*) FROM keys JOIN rows USING (id, source, transaction_id)) \
+                   + (SELECT count(*) FROM payloads WHERE id >= BOUND) + (SELECT count(*) FROM rows WHERE source <> 'transactions') \
+                   - 2 * (SELECT count(*) FROM payloads JOIN rows USING (id) WHERE source <> 'transactions')";
+        let rows = "WITH rows AS MATERIALIZED (SELECT id, source, transaction_id FROM transactions WHERE id >= BOUND)";
+        let sql = format!("{rows} {sql}").replace("BOUND", &self.bound());
+        self.one(&sql).await
     }
 
     /// What [`Self::watch_rewrites`] has caught.
@@ -237,11 +260,13 @@ impl Db {
         let sql = format!(
             "SELECT {KEY}, CAST(status AS text), CAST(processed_at AS text) FROM transactions {some} LIMIT 100"
         );
-        let rows = self.0.query_all_raw(self.statement(&sql)).await?;
+        let rows = self.connection.query_all_raw(self.statement(&sql)).await?;
         let mut finals = Vec::new();
         for row in rows {
             let key: String = row.try_get_by_index(0)?;
-            if let Some(number) = webhooks.number(&key) {
+            if let Some(number) = webhooks.number(&key)
+                && !Webhooks::is_old(number)
+            {
                 finals.push(Seen {
                     number,
                     by: By::Sql,
@@ -268,19 +293,19 @@ impl Db {
 
     /// The first value of the first row.
     pub(crate) async fn one<T: TryGetable>(&self, sql: &str) -> Result<T> {
-        let row = self.0.query_one_raw(self.statement(sql)).await?;
+        let row = self.connection.query_one_raw(self.statement(sql)).await?;
         Ok(row.context("no row")?.try_get_by_index(0)?)
     }
 
     /// The first value of every row.
     pub(crate) async fn column<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>> {
-        let rows = self.0.query_all_raw(self.statement(sql)).await?;
+        let rows = self.connection.query_all_raw(self.statement(sql)).await?;
         let values = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
         values.collect()
     }
 
     pub(crate) async fn close(self) -> Result<()> {
-        Ok(self.0.close().await?)
+        Ok(self.connection.close().await?)
     }
 }
 

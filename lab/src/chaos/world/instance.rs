@@ -135,6 +135,12 @@ impl Instance {
         replace(&mut self.variables, name, value.to_owned());
     }
 
+    /// What a variable is for the processes to come.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let mut variables = self.variables.iter();
+        variables.find_map(|(known, value)| (*known == name).then(|| value.clone()))
+    }
+
     /// Whether the process is gone; reads its log if so.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         if let Some(process) = &mut self.process

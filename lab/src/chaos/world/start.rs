@@ -14,19 +14,30 @@ use super::{
     PROCESSES, READY, World,
     database::Db,
     instance::{Instance, Peer, Role},
+    past,
     servers::Servers,
 };
 use crate::{
     chaos::{
         check::{DeadLetters, Findings},
         downstream::{Downstream, Manners, REFUSED},
+        files::Files,
         load::Habits,
+        webhook::Webhooks,
     },
     database, stripe,
 };
 
 /// How long a call of downstream may take beyond what it usually takes.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(3);
+/// How long the processes keep things: the oldest months are theirs, and the others the operator's.
+const RETENTION: &str = "300d";
+/// What a consumer may hold whose work is simulated: everything.
+const PREFETCH: u64 = 50_000;
+/// What a call takes beside downstream's own end where there is a proxy before it.
+const FILES_OF_A_PROXY: u64 = 2;
+/// The part of the calls for which there are files that are under way on a good day. What has piled up is worked off in the rest.
+const CALLS_IN_USE: f64 = 0.8;
 /// When a call that failed is made again: soon, and for longer than any fault of downstream lasts.
 const RETRY_SCHEDULE: &str = "500ms,1s,1s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s";
 
@@ -50,6 +61,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) work: Work,
     /// How long the work takes.
     pub(crate) delay: Duration,
+    pub(crate) files: &'a Files,
+    /// Whether a fault is about the calls of downstream.
+    pub(crate) is_about_calls: bool,
     /// The part of the transactions that downstream refuses for good until an operator has mended that.
     pub(crate) refuses: f64,
     /// How many processes migrate the empty database, all at once.
@@ -57,9 +71,34 @@ pub(crate) struct Plan<'a> {
     pub(crate) seed: u64,
 }
 
+impl Plan<'_> {
+    /// How many calls of downstream may be under way at once.
+    fn calls_max(&self) -> u64 {
+        let files_each = match self.is_about_calls {
+            true => 1 + FILES_OF_A_PROXY,
+            false => 1,
+        };
+        self.files.for_calls / files_each
+    }
+
+    /// How many times the usual `rate` webhooks are to come: so often, or less where the calls would take more files than there
+    /// are.
+    pub(crate) fn times(&self, times: f64, rate: f64) -> f64 {
+        let calls = self.calls_max() as f64 * CALLS_IN_USE;
+        match self.work {
+            Work::Http => times.min(calls / (rate * self.delay.as_secs_f64())),
+            Work::Simulate => times,
+        }
+    }
+}
+
 impl<'s> World<'s> {
-    /// Starts a world on `servers`, and returns once everything is up.
-    pub(crate) async fn start(servers: &'s mut Servers, plan: &Plan<'_>) -> Result<Self> {
+    /// Starts a world on `servers` in which the old ones of `webhooks` have been long ago, and returns once everything is up.
+    pub(crate) async fn start(
+        servers: &'s mut Servers,
+        plan: &Plan<'_>,
+        webhooks: &Webhooks,
+    ) -> Result<Self> {
         let embedded = servers.kind.is_embedded();
         let (folder, database_url) = match servers.postgres() {
             Ok(postgres) => (None, postgres.create_database().await?),
@@ -69,7 +108,9 @@ impl<'s> World<'s> {
             }
         };
         database::migrate(plan.binary, &database_url, plan.migrators).await?;
-        let db = Db::open(&database_url, READY).await?;
+        let bound = past::bound();
+        let db = Db::open(&database_url, bound, READY).await?;
+        past::fill(&db, webhooks).await?;
         db.watch_rewrites().await?;
         let downstream = match plan.work {
             Work::Simulate => None,
@@ -88,6 +129,7 @@ impl<'s> World<'s> {
             servers,
             folder,
             db,
+            bound,
             database_url,
             downstream,
             findings: Findings::default(),
@@ -123,12 +165,18 @@ impl<'s> World<'s> {
     ) -> Result<Instance> {
         let listens = SocketAddr::from(([127, 0, 0, 1], ports::free()?));
         let delay = format_duration(plan.delay).to_string();
+        let prefetch = match plan.work {
+            Work::Http => plan.calls_max() / u64::from(PROCESSES),
+            Work::Simulate => PREFETCH,
+        };
         let mut variables = vec![
             ("PROCESSING_DELAY", delay),
-            ("PREFETCH", "50000".to_owned()),
             ("SHUTDOWN_GRACE", "5s".to_owned()),
             ("RUST_LOG", "info".to_owned()),
+            ("RETENTION_TRANSACTIONS", RETENTION.to_owned()),
+            ("RETENTION_CONFLICTS", RETENTION.to_owned()),
             ("PORT", listens.port().to_string()),
+            ("PREFETCH", prefetch.to_string()),
             (stripe::VARIABLE.0, stripe::VARIABLE.1.to_owned()),
         ];
         let mut proxies = Vec::new();
@@ -151,12 +199,16 @@ impl<'s> World<'s> {
             proxies.push((Peer::Broker, proxy));
         }
         if let Some(downstream) = &self.downstream {
-            let proxy = proxy(vec![downstream.address()]).await?;
+            let mut address = downstream.address();
+            if plan.is_about_calls {
+                let proxy = proxy(vec![address]).await?;
+                address = proxy.address();
+                proxies.push((Peer::Downstream, proxy));
+            }
             let within = format_duration(plan.delay + CALL_WITHIN).to_string();
-            variables.push(("PROCESS_URL", format!("http://{}/", proxy.address())));
+            variables.push(("PROCESS_URL", format!("http://{address}/")));
             variables.push(("PROCESS_TIMEOUT", within));
             variables.push(("RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()));
-            proxies.push((Peer::Downstream, proxy));
         }
         if role != Role::Consumer {
             proxies.push((Peer::Senders, proxy(vec![listens]).await?));
