@@ -5,6 +5,8 @@ pub mod circuit;
 pub mod failures;
 mod paced;
 mod post;
+#[cfg(test)]
+mod scene;
 pub mod silence;
 
 pub use paced::Paced;

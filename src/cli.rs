@@ -103,11 +103,13 @@ impl Cli {
     }
 }
 
-fn stop(error: clap::Error) -> Stop {
+fn stop(mut error: clap::Error) -> Stop {
     if let Some(sentence) = bad_value(&error).or_else(|| bad_word(&error)) {
         return Stop::BadValue(sentence);
     }
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    // It would list what the environment has set as if it were missing.
+    error.remove(ContextKind::Usage);
     Stop::Told(match error.print() {
         Err(cannot) if code == 0 && cannot.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         // A reader who has read enough has got what they asked for; and where a complaint cannot be written, nothing can.

@@ -96,8 +96,8 @@ pub struct Config {
     )]
     pub keep_alive: Duration,
 
-    /// Where operators are answered, as HOST:PORT, in a consumer, too: /healthz and /readyz [default: on the
-    /// API's port]
+    /// Where operators are answered, as HOST:PORT, in a consumer, too: /healthz, /readyz and /metrics
+    /// [default: on the API's port]
     #[arg(
         long, env, global = true, value_name = "ADMIN_ADDR",
         value_parser = admin_addr

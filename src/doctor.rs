@@ -9,10 +9,11 @@ use clap::Args;
 
 use self::finding::{Finding, Findings};
 use crate::{
+    alerts::Post,
     config::Config,
     output, settings, sources,
     table::{self, Output},
-    traces,
+    tokens, traces,
 };
 
 const HEADINGS: [&str; 3] = ["WHAT", "IS", ""];
@@ -29,13 +30,7 @@ pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
     let mut findings = Findings::default();
     // What is wrong with the settings themselves has ended the process before.
     findings.good("settings", "each has a value that is right by itself");
-    match sources::Watch::start(config) {
-        Ok(sources) => {
-            let count = sources.sources().borrow().iter().len();
-            findings.good("sources", format!("{count} beside the built-in one"));
-        }
-        Err(error) => findings.bad("sources", error),
-    }
+    given(&mut findings, config);
     databases::look(&mut findings, config).await;
     broker::look(&mut findings, config).await;
     downstream(&mut findings, config).await;
@@ -52,6 +47,38 @@ pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
         0 => Ok(()),
         1 => bail!("something is bad"),
         count => bail!("{count} things are bad"),
+    }
+}
+
+/// What the settings say that a start makes something of, and files beside them.
+fn given(findings: &mut Findings, config: &Config) {
+    match sources::Watch::start(config) {
+        Ok(sources) => {
+            let sources = sources.sources().borrow().clone();
+            let count = sources.iter().len() - usize::from(sources.built_in().is_some());
+            findings.good("sources", format!("{count} beside the built-in one"));
+        }
+        Err(error) => findings.bad("sources", error),
+    }
+    match tokens::Watch::start(config) {
+        Ok(tokens) => {
+            let tokens = tokens.tokens().borrow().clone();
+            let reads = match tokens.guard_reads() {
+                true => "needed for reading",
+                false => "not needed for reading",
+            };
+            let changes = match tokens.allow_changes() {
+                true => "who has one for it changes things over HTTP",
+                false => "nobody changes anything over HTTP",
+            };
+            findings.good("tokens", format!("{reads}; {changes}"));
+        }
+        Err(error) => findings.bad("tokens", error),
+    }
+    match Post::of(config) {
+        Ok(Some(_)) => findings.good("alerts", "posted to ALERT_URL"),
+        Ok(None) => findings.good("alerts", "none: ALERT_URL is not set"),
+        Err(error) => findings.bad("alerts", error),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use api::Sources;
 use entity::{
     SourceName,
-    lifecycle::{Pass, duty, figures, heard, refusals},
+    lifecycle::{duty, figures},
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     alerts::{
         Paced, Post, failures,
-        silence::{self, Known, REFUSED_WITHIN, silences},
+        silence::{self, Began, Known, Silence},
     },
     figures::{Database, Process, Snapshot},
 };
@@ -81,32 +81,21 @@ pub async fn run(resources: Resources, stop: CancellationToken) {
     }
 }
 
-async fn look(resources: &Resources) -> Result<(Snapshot, Vec<silence::Silence>), DbErr> {
+async fn look(resources: &Resources) -> Result<(Snapshot, Vec<Silence>), DbErr> {
     let db = &resources.read;
     let sources = resources.sources.borrow().clone();
     let rules: Vec<(SourceName, Duration)> = (sources.iter())
         .filter_map(|sender| Some((sender.name.parse().ok()?, sender.silent_after?)))
         .collect();
-    let heard = heard::all(db).await?;
-    let since = Pass::now().saturating_sub(REFUSED_WITHIN.as_millis() as u64);
-    let silences = silences(&rules, &heard, &refusals::since(db, since).await?);
-    let is_silent = |source: &SourceName| {
-        let mut broken = silences
-            .iter()
-            .filter(|silence| silence.silent_after.is_some());
-        broken.any(|silence| silence.source == *source)
-    };
-    let silent = rules.into_iter().map(|(source, _)| {
-        let silent = is_silent(&source);
-        (source, silent)
-    });
+    let known = Known::load(db).await?;
+    let silences = known.silences(&rules);
     let snapshot = Snapshot {
         unfinished: figures::unfinished(db).await?,
         holders_are_known: resources.holders_are_known,
         failures: figures::failures(db).await?,
         oldest: figures::oldest(db).await?,
-        silent: silent.collect(),
-        heard,
+        silent: silence::broken(&rules, &silences),
+        heard: known.heard,
     };
     Ok((snapshot, silences))
 }
@@ -115,7 +104,7 @@ async fn look(resources: &Resources) -> Result<(Snapshot, Vec<silence::Silence>)
 struct Told {
     failures: Paced,
     silences: Paced,
-    known: Known,
+    began: Began,
 }
 
 impl Told {
@@ -123,19 +112,15 @@ impl Told {
         Self {
             failures: Paced::new(failures::KIND, post.clone()),
             silences: Paced::new(silence::KIND, post),
-            known: Known::default(),
+            began: Began::default(),
         }
     }
 
-    async fn step(
-        &mut self,
-        db: &DatabaseConnection,
-        silences: &[silence::Silence],
-    ) -> Result<(), DbErr> {
+    async fn step(&mut self, db: &DatabaseConnection, silences: &[Silence]) -> Result<(), DbErr> {
         let gather = async |from, now| failures::gather(db, from, now).await;
         self.failures.step(db, gather).await?;
-        let known = &mut self.known;
-        let gather = async |from, now| Ok(known.gather(silences, from, now));
+        let began = &mut self.began;
+        let gather = async |from, now| Ok(began.gather(silences, from, now));
         self.silences.step(db, gather).await?;
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::{
     look::{find, opened::open_to_change},
     mend::by::by,
     output,
+    progress::Progress,
     table::{self, Output, object},
 };
 
@@ -79,15 +80,20 @@ async fn what(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Result<
 
 /// Says what would be erased.
 async fn would(db: &DatabaseConnection, what: &What, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut progress = Progress::new();
+    let tell = |count| progress.tell(|| format!("{count} are found so far"));
     let count = match what {
         What::One(_) => 1,
-        What::Account(account) => count_account(db, account)
+        What::Account(account) => count_account(db, account, tell)
             .await
             .context("DATABASE_URL: the transactions could not be counted")?,
     };
     output::print(&match arguments.output {
         Output::Json => table::json(&object([("would_erase", count.into())]))?,
-        Output::Table => format!("{count} transactions would be erased"),
+        Output::Table => match count {
+            1 => "1 transaction would be erased".into(),
+            count => format!("{count} transactions would be erased"),
+        },
     })?;
     if !arguments.dry_run {
         let sentence =
@@ -99,9 +105,11 @@ async fn would(db: &DatabaseConnection, what: &What, arguments: &Arguments) -> a
 
 async fn erased(db: &DatabaseConnection, what: &What, arguments: &Arguments) -> anyhow::Result<()> {
     let by = by(arguments.reason.as_deref())?;
+    let mut progress = Progress::new();
+    let tell = |count| progress.tell(|| format!("{count} are erased so far"));
     let erased = match what {
         What::One(known) => erase(db, known, &by).await,
-        What::Account(account) => erase_account(db, account, &by).await,
+        What::Account(account) => erase_account(db, account, &by, tell).await,
     };
     let Erased {
         transactions,
@@ -114,6 +122,7 @@ async fn erased(db: &DatabaseConnection, what: &What, arguments: &Arguments) -> 
             ("unfinished", unfinished.into()),
             ("conflicts", conflicts.into()),
         ]))?,
+        Output::Table if transactions == 1 => "1 transaction is erased".into(),
         Output::Table => format!("{transactions} transactions are erased"),
     })?;
     if conflicts > 0 {

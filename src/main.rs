@@ -25,6 +25,7 @@ mod mend;
 mod migrate;
 mod output;
 mod pools;
+mod progress;
 mod reread;
 mod retention;
 mod role;

@@ -58,6 +58,20 @@ pub fn settle() {
 /// What could not be read again, by what the sentence is about: what was last good stands.
 pub type Faults = BTreeMap<String, String>;
 
+/// The sentences of `now` that nobody has been told.
+pub fn new_sentences<'f>(before: &Faults, now: &'f Faults) -> impl Iterator<Item = &'f str> {
+    let new = now
+        .iter()
+        .filter(|(about, sentence)| before.get(*about) != Some(*sentence));
+    new.map(|(_, sentence)| sentence.as_str())
+}
+
+/// What there was a sentence about, and is none any more.
+pub fn mended<'f>(before: &'f Faults, now: &Faults) -> impl Iterator<Item = &'f str> {
+    let abouts = before.keys().filter(|about| !now.contains_key(*about));
+    abouts.map(String::as_str)
+}
+
 /// What has been asked for, as it was last read.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Files {

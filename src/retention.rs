@@ -1,6 +1,6 @@
 //! `hookline retention`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use api::retention::{As, Step, Stopped, round};
@@ -19,12 +19,11 @@ use crate::{
     config::Config,
     database, logging,
     look::{opened, times},
+    mend::by::by,
     output,
+    progress::Progress,
     table::{self, Output},
 };
-
-/// Between two words about how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 const HEADINGS: [&str; 5] = ["WHAT", "OLDER THAN", "ROWS", "SIZE", ""];
 
@@ -33,10 +32,16 @@ pub struct Arguments {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
+    /// Why, for whoever asks later [default: asked for on a terminal]
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
     /// How to print it
     #[arg(long, value_name = "OUTPUT", default_value = "table")]
     output: Output,
 }
+
+const NOT_READ: &str = "DATABASE_URL: what would be deleted could not be read";
+const WOULD_GO: &str = "would go";
 
 /// What would go, or has gone.
 #[derive(Serialize)]
@@ -58,9 +63,9 @@ pub async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
         true => {
             let db = opened::open(&config.database_url).await?;
             let planned = plan(&db, &limits).await;
-            planned.context("DATABASE_URL: what would be deleted could not be read")?
+            planned.context(NOT_READ)?
         }
-        false => make(&limits, config).await?,
+        false => make(&limits, config, arguments.reason.as_deref()).await?,
     };
     match arguments.output {
         Output::Json => output::print(&table::json(&lines)?),
@@ -92,7 +97,7 @@ async fn plan(db: &DatabaseConnection, limits: &Limits) -> Result<Vec<Line>, sea
             let months = months(db, table, before).await?;
             lines.extend(months.iter().map(|month| Line {
                 older_than: Some(before.time),
-                ..of_month(month, "would go")
+                ..of_month(month, WOULD_GO)
             }));
             continue;
         }
@@ -113,7 +118,7 @@ fn would_go(what: &str, before: Before, rows: u64) -> Option<Line> {
         rows: rows.min(rows::COUNTED_MAX),
         about: rows > rows::COUNTED_MAX,
         bytes: None,
-        outcome: "would go",
+        outcome: WOULD_GO,
     })
 }
 
@@ -131,25 +136,30 @@ fn of_month(month: &Month, outcome: &'static str) -> Line {
     }
 }
 
-/// Makes a round, and tells on standard error how far it is.
-async fn make(limits: &Limits, config: &Config) -> anyhow::Result<Vec<Line>> {
+/// Makes a round, and tells on standard error how far it is. Where something goes the audit says who has had it deleted.
+async fn make(limits: &Limits, config: &Config, reason: Option<&str>) -> anyhow::Result<Vec<Line>> {
     let address = &config.database_url;
     database::reach(address).await?;
     claim::check(address).await?;
     let db = database::connect(address, "command", 1).await?;
     database::check_schema(&db).await?;
+    let planned = plan(&db, limits).await.context(NOT_READ)?;
+    let going = planned.iter().filter(|line| line.outcome == WOULD_GO);
+    let rows: u64 = going.map(|line| line.rows).sum();
+    if rows > 0 {
+        let by = by(reason)?;
+        let noted = retention::ordered(&db, rows, &by).await;
+        noted.context("DATABASE_URL: the audit could not be written")?;
+    }
     let mut lines = Vec::new();
-    let mut told = Instant::now();
+    let mut progress = Progress::new();
     let tell = |step: &Step| match step {
         Step::Detached(month) => lines.push(of_month(month, "gone")),
         Step::Unfinished(month) => lines.push(of_month(month, "stays: work in it is unfinished")),
         Step::Busy(month) => lines.push(of_month(month, "stays for now: others use its table")),
         Step::Dropped(name) => logging::say(&format!("{name} is dropped")),
         Step::Deleted { of, rows } => {
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
-                logging::say(&format!("{rows} rows of {of} are deleted so far"));
-            }
+            progress.tell(|| format!("{rows} rows of {of} are deleted so far"));
         }
         Step::Done { of, rows } => lines.push(Line {
             what: (*of).to_owned(),

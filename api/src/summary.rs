@@ -84,7 +84,7 @@ impl Summaries {
         let Ok(_turn) = self.turn.try_acquire() else {
             return unavailable("another summary is being made");
         };
-        match tokio::time::timeout(WITHIN, load(&self.db, &query)).await {
+        match tokio::time::timeout(WITHIN, load(&self.db, &query, |_| ())).await {
             Ok(Ok(summary)) => Answer::Summary(Json(summary)),
             Ok(Err(error)) => {
                 let (problem, retry_after) = look_up::unavailable(&error);
@@ -100,12 +100,17 @@ fn unavailable(detail: &str) -> Answer {
     Answer::Unavailable(problem.json(), RETRY_AFTER_SECS)
 }
 
-/// Sums up, a portion at a time.
-pub async fn load(db: &DatabaseConnection, query: &Query) -> Result<Summary, DbErr> {
+/// Sums up, a portion at a time, and tells after each how many transactions are summed up so far.
+pub async fn load(
+    db: &DatabaseConnection,
+    query: &Query,
+    mut tell: impl FnMut(u64),
+) -> Result<Summary, DbErr> {
     let mut totals = BTreeMap::new();
     let mut range = query.range;
     while let Some(next) = add(db, range, &mut totals).await? {
         range.from = next;
+        tell(totals.values().map(|total: &Total| total.count).sum());
     }
     let by = query.by;
     let mut lines: BTreeMap<_, Total> = BTreeMap::new();

@@ -23,6 +23,7 @@ mod statement;
 pub mod sum;
 mod text;
 pub mod transaction;
+mod waits;
 pub mod webhook;
 
 pub use amount::{Amount, ParseAmountError};
@@ -35,4 +36,5 @@ pub use name::{
 pub use refusal::Refusal;
 pub use sum::Sum;
 pub use transaction::Status;
+pub use waits::Waits;
 pub use webhook::{Content, Event, Fields, Payload, Payment, Webhook};

@@ -6,7 +6,7 @@
 //! SQLite's statements are transactions in a file that is ours, and are never cut short by a limit. One that fails in the
 //! middle leaves its transaction open, and everything after it would fail on that connection: it is rolled back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt as _;
 use sea_orm::{
@@ -17,6 +17,8 @@ use sea_orm::{
     },
 };
 use sea_query_sqlx::SqlxValues;
+
+use crate::waits;
 
 /// A statement that changes something, by our clock. The server ends it after 5 s (`statement_timeout`); what has not
 /// even said so a second later never will.
@@ -200,7 +202,10 @@ async fn on_sqlite<T>(
     pool: &SqlitePool,
     run: impl AsyncFnOnce(&mut PoolConnection<Sqlite>) -> Result<T, SqlxError>,
 ) -> Result<T, DbErr> {
-    let mut borrowed = Borrowed(Some(pool.acquire().await.map_err(not_acquired)?));
+    let since = Instant::now();
+    let acquired = pool.acquire().await.map_err(not_acquired);
+    waits::ended(pool, since);
+    let mut borrowed = Borrowed(Some(acquired?));
     let outcome = run(borrowed.connection()).await;
     if outcome.is_err() {
         // Where no transaction is open that is one more error, and tells nothing.
@@ -213,6 +218,7 @@ async fn on_sqlite<T>(
 /// A connection from the pool. One that has rested is tried first, and if it is dead, sqlx says goodbye to it: that may hang
 /// as long as anything on it.
 async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbErr> {
+    let since = Instant::now();
     let acquired = match tokio::time::timeout(IDLE_WITHIN, pool.acquire()).await {
         Ok(acquired) => acquired,
         Err(_) => {
@@ -220,6 +226,7 @@ async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, DbErr> {
             pool.acquire().await
         }
     };
+    waits::ended(pool, since);
     acquired.map_err(not_acquired)
 }
 

@@ -97,3 +97,88 @@ impl Paced {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::alerts::scene::{Receiver, database, execute};
+
+    const KIND: &str = "hookline.test";
+
+    /// Tells what is so `now`.
+    async fn step(paced: &mut Paced, db: &DatabaseConnection, what: &str) -> bool {
+        let gather = async |_, now| Ok(Some((now, json!(what))));
+        paced.step(db, gather).await.unwrap()
+    }
+
+    async fn nothing(paced: &mut Paced, db: &DatabaseConnection) -> bool {
+        paced.step(db, async |_, _| Ok(None)).await.unwrap()
+    }
+
+    /// A minute goes by.
+    async fn pass(db: &DatabaseConnection) {
+        execute(db, "UPDATE alerts SET next_at = next_at - 59000").await;
+        assert!(
+            !alert::turn(db, KIND).await.unwrap().is_free,
+            "it is not over"
+        );
+        execute(db, "UPDATE alerts SET next_at = next_at - 1000").await;
+    }
+
+    #[tokio::test]
+    async fn each_kind_is_told_once_a_minute_by_all_together() {
+        let (db, receiver) = (database().await, Receiver::start(&[]).await);
+        let mut one = Paced::new(KIND, receiver.post.clone());
+        let mut other = Paced::new(KIND, receiver.post.clone());
+        let mut of_another_kind = Paced::new("hookline.other", receiver.post.clone());
+        assert!(!nothing(&mut one, &db).await);
+        assert!(step(&mut one, &db, "first").await);
+        assert!(!step(&mut one, &db, "second").await);
+        assert!(!step(&mut other, &db, "second").await);
+        assert!(step(&mut of_another_kind, &db, "third").await);
+        assert_eq!(receiver.told().len(), 2);
+        pass(&db).await;
+        assert!(step(&mut other, &db, "fourth").await);
+        let told = receiver.told();
+        assert_ne!(told[0].0, told[2].0);
+        assert!(told[2].1.windows(8).any(|bytes| bytes == b"\"fourth\""));
+    }
+
+    #[tokio::test]
+    async fn what_was_not_taken_is_told_again_as_it_was_and_not_at_once() {
+        let (db, receiver) = (database().await, Receiver::start(&[500]).await);
+        let mut paced = Paced::new(KIND, receiver.post.clone());
+        assert!(!step(&mut paced, &db, "first").await);
+        assert!(!step(&mut paced, &db, "later").await);
+        assert_eq!(receiver.told().len(), 1, "it is too soon");
+        let wait = paced.not_before.unwrap() - Instant::now();
+        assert!(wait > AGAIN_AFTER / 2, "{wait:?}");
+        paced.not_before = None;
+        assert!(step(&mut paced, &db, "later").await);
+        let [first, second] = receiver.told().try_into().unwrap();
+        assert_eq!(first, second);
+    }
+
+    #[tokio::test]
+    async fn what_another_has_told_meanwhile_is_not_told_again() {
+        let (db, receiver) = (database().await, Receiver::start(&[500]).await);
+        let mut one = Paced::new(KIND, receiver.post.clone());
+        let mut other = Paced::new(KIND, receiver.post.clone());
+        assert!(!step(&mut one, &db, "first").await);
+        assert!(step(&mut other, &db, "first").await);
+        pass(&db).await;
+        one.not_before = None;
+        assert!(!nothing(&mut one, &db).await);
+        assert_eq!(receiver.told().len(), 2);
+        // What is over is not told, either.
+        let receiver = Receiver::start(&[500]).await;
+        let mut paced = Paced::new("hookline.other", receiver.post.clone());
+        assert!(!step(&mut paced, &db, "first").await);
+        paced.forget();
+        paced.not_before = None;
+        assert!(!nothing(&mut paced, &db).await);
+        assert_eq!(receiver.told().len(), 1);
+    }
+}

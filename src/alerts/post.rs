@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Post(Downstream);
+pub struct Post(pub(super) Downstream);
 
 #[derive(Serialize)]
 struct Event<'e> {

@@ -3,14 +3,22 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use entity::{SourceName, lifecycle::heard::Heard};
+use entity::{
+    SourceName,
+    lifecycle::{
+        Pass,
+        heard::{self, Heard},
+        refusals,
+    },
+};
+use sea_orm::{DatabaseConnection, DbErr};
 use serde_json::{Value, json};
 
 pub const KIND: &str = "hookline.source.silent";
 
 /// So many refusals within [`REFUSED_WITHIN`], and nothing genuine, are no accident.
 const REFUSED_MIN: i64 = 10;
-pub const REFUSED_WITHIN: Duration = Duration::from_secs(15 * 60);
+const REFUSED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// A source that is silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +34,28 @@ pub struct Silence {
     pub refused: i64,
 }
 
-/// Which sources are silent: of those with a rule, and of those that anything is known of.
-pub fn silences(
+/// What is known of all sources: when each was heard, and how often each was refused of late.
+pub struct Known {
+    pub heard: Vec<Heard>,
+    pub refused: Vec<(SourceName, i64)>,
+}
+
+impl Known {
+    pub async fn load(db: &DatabaseConnection) -> Result<Self, DbErr> {
+        let since = Pass::now().saturating_sub(REFUSED_WITHIN.as_millis() as u64);
+        Ok(Self {
+            heard: heard::all(db).await?,
+            refused: refusals::since(db, since).await?,
+        })
+    }
+
+    /// Which sources are silent, by these rules or by their refusals.
+    pub fn silences(&self, rules: &[(SourceName, Duration)]) -> Vec<Silence> {
+        silences(rules, &self.heard, &self.refused)
+    }
+}
+
+fn silences(
     rules: &[(SourceName, Duration)],
     heard: &[Heard],
     refused: &[(SourceName, i64)],
@@ -51,11 +79,25 @@ pub fn silences(
     silences.collect()
 }
 
+/// Of each source that has a rule, whether it breaks that.
+pub fn broken(rules: &[(SourceName, Duration)], silences: &[Silence]) -> Vec<(SourceName, bool)> {
+    let breaks = |source: &SourceName| {
+        let mut broken = silences
+            .iter()
+            .filter(|silence| silence.silent_after.is_some());
+        broken.any(|silence| silence.source == *source)
+    };
+    let rules = rules.iter();
+    rules
+        .map(|(source, _)| (source.clone(), breaks(source)))
+        .collect()
+}
+
 /// Since when each has been known to be silent, in milliseconds since 1970.
 #[derive(Default)]
-pub struct Known(BTreeMap<SourceName, i64>);
+pub struct Began(BTreeMap<SourceName, i64>);
 
-impl Known {
+impl Began {
     /// What is to be told: all that are silent, if one of them has been so only since `from`.
     pub fn gather(&mut self, silences: &[Silence], from: i64, now: i64) -> Option<(i64, Value)> {
         self.0
@@ -135,12 +177,18 @@ mod tests {
             (silent[0].source.as_ref(), silent[0].refused),
             ("refused", 10)
         );
+        // With a rule that it keeps it is silent all the same, and breaks no rule.
+        let rules = [(name("refused"), 60 * MINUTE), (name("quiet"), 60 * MINUTE)];
+        let silent = silences(&rules, &heard, &refused);
+        assert_eq!(silent.len(), 2);
+        let broken = broken(&rules, &silent);
+        assert_eq!(broken, [(name("refused"), false), (name("quiet"), true)]);
     }
 
     #[test]
     fn a_silence_is_told_once_with_all_others() {
         let rules = [(name("a"), MINUTE), (name("b"), MINUTE)];
-        let mut known = Known::default();
+        let mut known = Began::default();
         let now = 1_000_000_000;
         let first = silences(&rules, &[heard("a", 3)], &[]);
         // It began two minutes ago.

@@ -153,3 +153,121 @@ impl Snapshot {
 fn seconds(millis: Option<i64>) -> f64 {
     millis.map_or(0.0, |millis| millis.max(0) as f64 / 1000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use meter::{Format, Registry};
+
+    use super::*;
+
+    /// What was made so long ago.
+    fn id(ago: Duration) -> Uuid {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Uuid::from_u128((now - ago).as_millis() << 80)
+    }
+
+    fn snapshot() -> Snapshot {
+        let heard = |source: &str, never| Heard {
+            source: source.parse().unwrap(),
+            ago: Duration::from_secs(100),
+            never,
+        };
+        Snapshot {
+            unfinished: Unfinished {
+                due: 1,
+                published: 2,
+                in_flight: 4,
+                retries_due: 8,
+                retries_waiting: 16,
+                parked: 32,
+                overdue_ms: Some(1_500),
+                waiting_ms: Some(2_500),
+            },
+            holders_are_known: true,
+            failures: vec![(Verdict::Exhausted, 3), (Verdict::Poison, 5)],
+            oldest: vec![("attempts", id(Duration::from_secs(1_000)))],
+            heard: vec![heard("stripe", false), heard("adyen", true)],
+            silent: vec![
+                ("stripe".parse().unwrap(), true),
+                ("adyen".parse().unwrap(), false),
+            ],
+        }
+    }
+
+    /// What is told, by series.
+    fn told(database: &Arc<Database>) -> Vec<(String, f64)> {
+        let registry = Registry::default();
+        registry.add(database.clone());
+        let text = registry.text(Format::Prometheus).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let series = lines.map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        });
+        series.collect()
+    }
+
+    #[test]
+    fn each_figure_stands_under_its_name() {
+        let database = Arc::new(Database::default());
+        database.is(snapshot());
+        let told = told(&database);
+        let value = |series: &str| told.iter().find(|(known, _)| known == series).unwrap().1;
+        for (series, expected) in [
+            ("hookline_outbox_entries{state=\"due\"}", 9.0),
+            ("hookline_outbox_entries{state=\"published\"}", 2.0),
+            ("hookline_outbox_entries{state=\"in_flight\"}", 4.0),
+            ("hookline_outbox_entries{state=\"retry\"}", 16.0),
+            ("hookline_outbox_entries{state=\"paused\"}", 32.0),
+            ("hookline_outbox_oldest_due_age_seconds", 1.5),
+            ("hookline_queue_oldest_age_seconds", 2.5),
+            ("hookline_failures{verdict=\"PERMANENT\"}", 0.0),
+            ("hookline_failures{verdict=\"EXHAUSTED\"}", 3.0),
+            ("hookline_failures{verdict=\"POISON\"}", 5.0),
+            ("hookline_failures{verdict=\"GIVEN_UP\"}", 0.0),
+            ("hookline_source_silent{source=\"stripe\"}", 1.0),
+            ("hookline_source_silent{source=\"adyen\"}", 0.0),
+        ] {
+            assert!(
+                (value(series) - expected).abs() < 1e-9,
+                "{series}: {told:?}"
+            );
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let age = value("hookline_retention_oldest_age_seconds{table=\"attempts\"}");
+        assert!((1_000.0..1_060.0).contains(&age), "{age}");
+        let last = value("hookline_source_last_verified_timestamp_seconds{source=\"stripe\"}");
+        let ago = now.as_secs_f64() - last;
+        assert!((100.0..160.0).contains(&ago), "{ago}");
+        let of_heard = told
+            .iter()
+            .filter(|(series, _)| series.contains("last_verified"));
+        assert_eq!(
+            of_heard.count(),
+            1,
+            "of what was never heard there is no time"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        let database = Arc::new(Database::default());
+        assert_eq!(told(&database), []);
+        let holders_are_known = false;
+        database.is(Snapshot {
+            holders_are_known,
+            ..snapshot()
+        });
+        let told_alone = told(&database);
+        assert!(!told_alone.is_empty());
+        assert!(
+            told_alone
+                .iter()
+                .all(|(series, _)| !series.contains("queue_oldest"))
+        );
+        database.is_not_known();
+        assert_eq!(told(&database), []);
+    }
+}

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use sea_orm::DatabaseConnection;
 
 use super::{span, times};
-use crate::logging;
+use crate::{logging, progress::Progress};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -68,6 +68,7 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
     let query = parse(span::given(given)).map_err(span::bad)?;
     let mut pages = Pages::new(db.clone(), query);
     let mut lines = 0;
+    let mut progress = Progress::new();
     let mut out = stdout().lock();
     loop {
         let page = pages.next().await;
@@ -76,6 +77,7 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
             break;
         };
         lines += page.lines().count();
+        progress.tell(|| format!("{lines} lines are written so far"));
         match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => {}
             // Who has read enough has got what they asked for.

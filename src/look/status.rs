@@ -12,12 +12,13 @@ use anyhow::Context as _;
 use clap::Args;
 use entity::{
     SourceName,
-    lifecycle::{heard, operate::pause, overview},
+    lifecycle::{operate::pause, overview},
 };
 use sea_orm::{DatabaseConnection, DbErr};
 
 use self::document::Document;
 use crate::{
+    alerts::silence::Known,
     config::Config,
     database::Address,
     logging, output, sources,
@@ -75,7 +76,7 @@ async fn look(
 ) -> Result<Document, DbErr> {
     let sources = document::Sources {
         seen: overview::sources(db).await?,
-        heard: heard::all(db).await?,
+        known: Known::load(db).await?,
         rules,
     };
     Ok(Document::of(

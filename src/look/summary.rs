@@ -8,6 +8,7 @@ use sea_orm::DatabaseConnection;
 use super::{span, times};
 use crate::{
     logging, output,
+    progress::Progress,
     table::{self, Output},
 };
 
@@ -37,7 +38,9 @@ pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Resu
         ("to", Some(to.as_str())),
     ];
     let query = parse(span::given(given)).map_err(span::bad)?;
-    let summary = load(db, &query).await;
+    let mut progress = Progress::new();
+    let tell = |count| progress.tell(|| format!("{count} transactions are summed up so far"));
+    let summary = load(db, &query, tell).await;
     let summary = summary.context("DATABASE_URL: the transactions could not be summed up")?;
     let lines: Vec<[String; 5]> = summary.lines().collect();
     match arguments.output {

@@ -83,6 +83,9 @@ struct Change {
     /// Why, for whoever asks later [default: asked for on a terminal]
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
+    /// How to print it
+    #[arg(long, value_name = "OUTPUT", default_value = "table")]
+    output: Output,
 }
 
 pub async fn run(db: &DatabaseConnection, arguments: &Arguments) -> anyhow::Result<()> {
@@ -125,7 +128,7 @@ impl Change {
         let by = by(self.reason.as_deref())?;
         let changed = change(id, &by).await;
         match changed.with_context(|| format!("DATABASE_URL: {id} could not be changed"))? {
-            Changed::Changed => show(find(db, id).await?, Output::Table),
+            Changed::Changed => show(find(db, id).await?, self.output),
             Changed::Not(state) => Err(anyhow!("{id} is {}", told(state))),
             Changed::Unknown => Err(unknown(id)),
         }

@@ -142,16 +142,8 @@ impl Told {
             .flat_map(|built| built.warnings.iter().cloned());
         let warnings: BTreeSet<Warning> = warnings.collect();
         warnings.difference(&self.warnings).for_each(Warning::log);
-        for (about, sentence) in &faults {
-            if self.faults.get(about) != Some(sentence) {
-                told::log_fault(sentence);
-            }
-        }
-        let mended = self
-            .faults
-            .keys()
-            .filter(|&about| !faults.contains_key(about));
-        mended.for_each(|about| told::log_mended(about));
+        reread::new_sentences(&self.faults, &faults).for_each(told::log_fault);
+        reread::mended(&self.faults, &faults).for_each(told::log_mended);
         *self = Self {
             faults,
             warnings,

@@ -84,19 +84,13 @@ impl Watch {
 
     /// Tells what has not been told.
     fn tell(&mut self, faults: Faults) {
-        for (about, sentence) in &faults {
-            if self.told.get(about) != Some(sentence) {
-                tracing::error!(
-                    event = "tokens_not_read_again",
-                    "{sentence}; what was last good stays in use, and a restart would fail"
-                );
-            }
+        for sentence in reread::new_sentences(&self.told, &faults) {
+            tracing::error!(
+                event = "tokens_not_read_again",
+                "{sentence}; what was last good stays in use, and a restart would fail"
+            );
         }
-        for about in self
-            .told
-            .keys()
-            .filter(|about| !faults.contains_key(*about))
-        {
+        for about in reread::mended(&self.told, &faults) {
             tracing::info!(
                 event = "tokens_read_again",
                 "{about}: it is as it should be again"

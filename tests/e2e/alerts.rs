@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use tokio::{net::TcpListener, sync::mpsc};
 
 use crate::{
+    faults::until,
     harness::{Harness, webhook},
     processes::{SOON, run},
 };
@@ -158,6 +159,15 @@ async fn a_circuit_that_opened_is_told() {
     let (_, event) = receiver.next().await;
     assert_eq!(event["type"], "hookline.circuit.opened", "{event}");
     assert_eq!(event["data"]["reason"], "unreachable");
+    // A minute goes by, and it is still open: that has been told.
+    let db = harness.database().await;
+    let pass = "UPDATE alerts SET next_at = 0";
+    sea_orm::ConnectionTrait::execute_unprepared(&db, pass)
+        .await
+        .unwrap();
+    db.close().await.unwrap();
+    let again = tokio::time::timeout(Duration::from_secs(3), receiver.told.recv()).await;
+    assert!(again.is_err(), "{again:?}");
     drop(process);
 }
 
@@ -238,6 +248,44 @@ async fn a_source_from_which_nothing_comes_is_silent_everywhere() {
     assert_eq!(source["silent"], true, "{source}");
     let sent = harness.post(&api, webhook("txn_1").to_string()).await;
     assert_eq!(sent.status(), 202);
+}
+
+#[tokio::test]
+async fn a_source_that_is_refused_from_the_first_on_is_silent_without_a_rule() {
+    let mut harness = Harness::embedded();
+    let mut receiver = Receiver::start(Vec::new()).await;
+    told(&mut harness, &receiver);
+    harness
+        .environment
+        .insert("SOURCE_STRIPE_SECRET", "whsec_a_long_secret_of_ours".into());
+    let api = harness.start("").await.url();
+    for _ in 0..12 {
+        let url = format!("{api}/v1/webhooks/stripe");
+        let refused = harness.client.post(url).body("{}").send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+    }
+    // A quarter of an hour goes by. It is listened for within seconds of the start.
+    let db = harness.database().await;
+    let pass = "UPDATE heard SET last_at = last_at + 900000 WHERE source = 'stripe'";
+    let listened = async || {
+        let passed = sea_orm::ConnectionTrait::execute_unprepared(&db, pass).await;
+        passed.unwrap().rows_affected() == 1
+    };
+    until(listened, || harness.running_log()).await;
+    db.close().await.unwrap();
+    let (_, event) = receiver.next().await;
+    assert_eq!(event["type"], "hookline.source.silent");
+    let source = &event["data"]["sources"][0];
+    // Of so many a second the ledger keeps ten.
+    let refused = source["refused_within_15m"].as_i64().unwrap();
+    assert!((10..=12).contains(&refused), "{event}");
+    assert_eq!(
+        (&source["source"], &source["silent_after_seconds"]),
+        (&"stripe".into(), &Value::Null)
+    );
+    let status = run(harness.folder.path(), &["status"], &harness.environment).await;
+    let told = format!("YES, {refused} refused in 15 min");
+    assert!(status.stdout.contains(&told), "{}", status.stdout);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What is kept, exported, summed up and erased; and whether everything is there.
 
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,6 +12,7 @@ on_both! {
     a_day_is_closed_with_a_file_and_exact_sums
     what_is_erased_is_gone_and_still_known
     nothing_goes_that_is_not_old
+    what_an_operator_has_deleted_is_in_the_audit
     a_doctor_finds_what_is_bad
 }
 
@@ -151,6 +153,44 @@ async fn nothing_goes_that_is_not_old(harness: &mut Harness) {
     );
 }
 
+async fn what_an_operator_has_deleted_is_in_the_audit(harness: &mut Harness) {
+    let api = three(harness).await;
+    harness.post(&api, body("t1", "acc_b", "7")).await;
+    let conflicts = async || {
+        let found = harness
+            .get(&format!("{api}/v1/transactions/t1/conflicts"))
+            .await;
+        let found: Value = found.json().await.unwrap();
+        found["conflicts"].as_array().unwrap().len()
+    };
+    assert_eq!(conflicts().await, 1);
+    let db = harness.database().await;
+    let pass = "UPDATE conflicts SET received_at = '2024-01-15T10:30:00.000Z'";
+    db.execute_unprepared(pass).await.unwrap();
+    db.close().await.unwrap();
+    let mut environment = harness.environment.clone();
+    environment.insert("RETENTION_CONFLICTS", "1d".into());
+    let ask = async |words: &[&str]| run(harness.folder.path(), words, &environment).await;
+    let without_reason = ask(&["retention"]).await;
+    assert_eq!(without_reason.code, Some(2), "{}", without_reason.stderr);
+    assert!(without_reason.stderr.contains("REASON must be given"));
+    assert_eq!(conflicts().await, 1);
+    let done = ask(&["retention", "--reason", "the disk fills"]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("gone"), "{}", done.stdout);
+    assert_eq!(conflicts().await, 0);
+    let audit = ask(&["audit", "--output", "json"]).await;
+    let audit: Value = serde_json::from_str(&audit.stdout).unwrap();
+    let [line] = audit["data"].as_array().unwrap().as_slice() else {
+        panic!("{audit}")
+    };
+    let told = ["act", "reason", "count"].map(|name| &line[name]);
+    assert_eq!(
+        told,
+        [&json!("retention"), &json!("the disk fills"), &json!(1)]
+    );
+}
+
 async fn a_doctor_finds_what_is_bad(harness: &mut Harness) {
     three(harness).await;
     let well = ask(harness, &["doctor"]).await;
@@ -160,17 +200,22 @@ async fn a_doctor_finds_what_is_bad(harness: &mut Harness) {
         .environment
         .insert("PROCESS_URL", "http://user:s3cret@127.0.0.1:1/x".into());
     harness.environment.insert("PROCESS_SECRET", secret.into());
+    harness
+        .environment
+        .insert("ADMIN_TOKEN_FILE", "nowhere".into());
+    harness.environment.insert("ALERT_SECRET", secret.into());
     let ill = ask(harness, &["doctor", "--output", "json"]).await;
     assert_eq!(ill.code, Some(1), "{}", ill.stderr);
     let findings: Value = serde_json::from_str(&ill.stdout).unwrap();
-    let bad: Vec<&Value> = findings
-        .as_array()
-        .unwrap()
-        .iter()
+    let bad = findings.as_array().unwrap().iter();
+    let bad: Vec<&Value> = bad
         .filter(|finding| finding["is"] == "bad")
+        .map(|finding| &finding["what"])
         .collect();
-    assert_eq!(bad.len(), 1, "{findings}");
-    assert_eq!(bad[0]["what"], "downstream");
+    assert_eq!(bad, ["tokens", "alerts", "downstream"], "{findings}");
+    for variable in ["ADMIN_TOKEN_FILE", "ALERT_SECRET"] {
+        harness.environment.remove(variable);
+    }
     let config = ask(
         harness,
         &["config", "--process-timeout", "7s", "--output", "json"],

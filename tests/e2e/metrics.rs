@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeSet, path::PathBuf, process::Stdio, time::Instant};
 
+use rustix::process::Signal;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{
+    faults,
     harness::{Harness, on_both, webhook},
-    processes::SOON,
+    processes::{Process, SOON},
 };
 
 on_both! {
@@ -14,7 +17,7 @@ on_both! {
 }
 
 /// Families that are there once a webhook was processed, wherever it runs.
-const ALWAYS: [&str; 27] = [
+const ALWAYS: [&str; 28] = [
     "http_server_request_duration_seconds",
     "hookline_ack_seconds",
     "hookline_admission_wait_seconds",
@@ -27,6 +30,7 @@ const ALWAYS: [&str; 27] = [
     "hookline_confirm_seconds",
     "hookline_connected",
     "hookline_database_connections",
+    "hookline_database_wait_seconds",
     "hookline_deliveries_total",
     "hookline_end_to_end_seconds",
     "hookline_failed_total",
@@ -159,6 +163,65 @@ async fn what_was_sent_is_what_is_counted(harness: &mut Harness) {
         .await
         .unwrap();
     assert!(openmetrics.text().await.unwrap().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn one_api_tells_of_the_whole_until_another_has_to() {
+    let harness = Harness::migrated().await;
+    let [mut one, mut other] = [harness.process("api").await, harness.process("api").await];
+    let tells = async |process: &Process| {
+        let text = scraped(&harness, &process.url()).await;
+        text.contains("hookline_outbox_entries")
+    };
+    let told = async |one: &Process, other: &Process| {
+        let is_told = async || tells(one).await || tells(other).await;
+        faults::until(is_told, || one.log()).await;
+    };
+    told(&one, &other).await;
+    if tells(&other).await {
+        std::mem::swap(&mut one, &mut other);
+    }
+    assert!(tells(&one).await && !tells(&other).await);
+    // Its duty is another's, as if it had been held up: what it knew is known no more.
+    let db = harness.database().await;
+    let taken = "UPDATE duties SET holder = gen_random_uuid() WHERE name = 'watch'";
+    db.execute_unprepared(taken).await.unwrap();
+    faults::until(async || !tells(&one).await, || one.log()).await;
+    let given_back = "DELETE FROM duties WHERE name = 'watch'";
+    db.execute_unprepared(given_back).await.unwrap();
+    told(&one, &other).await;
+    // Whoever stops gives it back, so that nobody waits until it has run out.
+    for process in [&mut one, &mut other] {
+        process.signal(Signal::TERM);
+        assert_eq!(process.ended().await, Some(0), "{}", process.log());
+    }
+    let left = db.execute_unprepared(given_back).await.unwrap();
+    assert_eq!(left.rows_affected(), 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and RabbitMQ: run scripts/test"]
+async fn an_api_without_its_database_says_so() {
+    let harness = Harness::migrated().await;
+    let api = harness.process("api").await;
+    let connected = async |value: f64| {
+        let series = "hookline_connected{role=\"api\",to=\"database\"}";
+        until(&harness, &api.url(), |text| {
+            self::value(text, series) == Some(value)
+        })
+        .await
+    };
+    connected(1.0).await;
+    let db = harness.database().await;
+    let locked = db.begin().await.unwrap();
+    let lock = "LOCK TABLE duties IN ACCESS EXCLUSIVE MODE";
+    locked.execute_unprepared(lock).await.unwrap();
+    let text = connected(0.0).await;
+    assert!(!text.contains("hookline_outbox_entries"), "{text}");
+    locked.rollback().await.unwrap();
+    connected(1.0).await;
 }
 
 fn deployed(path: &str) -> PathBuf {

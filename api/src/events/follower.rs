@@ -12,7 +12,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Cursor, Event};
+use super::{Cursor, Event, Kind};
 
 /// What is told is at least so old: what was received and decided by then has been committed. Longer than a commit may take.
 pub const BEHIND_MS: i64 = 2_000;
@@ -79,6 +79,9 @@ impl Follower {
             self.unfinished.pop_first();
             look.passed_over += 1;
         }
+        // What is told by the database's clock is told in the order of its times. What was accepted has a time of its receiver's,
+        // and is told before what has become of it.
+        (look.events).sort_by_key(|event| (event.event != Kind::Accepted).then_some(event.at));
         Ok(look)
     }
 
@@ -96,13 +99,8 @@ impl Follower {
                 None => drop(self.unfinished.insert(row.id)),
             }
         }
-        self.again = rows
-            .last()
-            .filter(|_| rows.len() >= PORTION)
-            .map(|last| Range {
-                from: after(last.id),
-                to: range.to,
-            });
+        let next = behind(&rows, |row| row.id);
+        self.again = next.map(|from| Range { from, ..range });
         look.more |= self.again.is_some();
         Ok(())
     }
@@ -123,11 +121,9 @@ impl Follower {
         let rows = events::accepted(db, range).await?;
         look.events.extend(rows.iter().map(Event::accepted));
         self.unfinished.extend(rows.iter().map(|row| row.id));
-        self.cursor.accepted = match rows.last() {
-            Some(last) if rows.len() >= PORTION => after(last.id),
-            _ => before,
-        };
-        look.more |= rows.len() >= PORTION;
+        let next = behind(&rows, |row| row.id);
+        self.cursor.accepted = next.unwrap_or(before);
+        look.more |= next.is_some();
         Ok(())
     }
 
@@ -135,10 +131,7 @@ impl Follower {
     async fn finished(&mut self, db: &DatabaseConnection, look: &mut Look) -> Result<(), DbErr> {
         let next = self.unfinished.range(self.asked_up_to..).take(PORTION);
         let ids: Vec<Uuid> = next.copied().collect();
-        self.asked_up_to = match ids.last() {
-            Some(last) if ids.len() >= PORTION => after(*last),
-            _ => Uuid::nil(),
-        };
+        self.asked_up_to = behind(&ids, |id| *id).unwrap_or_default();
         if ids.is_empty() {
             return Ok(());
         }
@@ -175,11 +168,9 @@ impl Follower {
             return Ok(());
         }
         let acts = events::acts(db, range).await?;
-        self.cursor.acts = match acts.last() {
-            Some(last) if acts.len() >= PORTION => after(last.id),
-            _ => before,
-        };
-        look.more |= acts.len() >= PORTION;
+        let next = behind(&acts, |act| act.id);
+        self.cursor.acts = next.unwrap_or(before);
+        look.more |= next.is_some();
         for act in acts {
             // What is tried again may finish after all.
             self.unfinished
@@ -214,7 +205,8 @@ fn millis(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// The next id.
-fn after(id: Uuid) -> Uuid {
-    Uuid::from_u128(id.as_u128().saturating_add(1))
+/// Where the next portion begins, if this one is full: behind its last.
+fn behind<T>(portion: &[T], id: impl Fn(&T) -> Uuid) -> Option<Uuid> {
+    let last = portion.last().filter(|_| portion.len() >= PORTION)?;
+    Some(Uuid::from_u128(id(last).as_u128().saturating_add(1)))
 }

@@ -20,6 +20,17 @@ use crate::scene::{
 /// Older than what is told.
 const AGE: Duration = Duration::from_secs(60);
 
+/// What is retried is due.
+const MOVED: &str = "INSERT INTO outbox (id, due_at, attempts, earlier) SELECT id, due_at, attempts, earlier FROM retries; \
+                     DELETE FROM retries";
+
+fn by() -> By {
+    By {
+        who: "anna".parse().unwrap(),
+        reason: "the service is back".parse().unwrap(),
+    }
+}
+
 /// Begins a minute ago.
 async fn follower(db: &DatabaseConnection) -> Follower {
     let mut cursor = Follower::from_now(db).await.unwrap().cursor();
@@ -43,10 +54,11 @@ async fn finish(db: &DatabaseConnection, id: Uuid) {
     lifecycle::record(db, Holder::Sole, &record).await.unwrap();
 }
 
-async fn fail(db: &DatabaseConnection, id: Uuid) {
+/// At this attempt.
+async fn fail(db: &DatabaseConnection, id: Uuid, number: u32) {
     let attempt = Attempt {
         id,
-        number: 1,
+        number,
         started_at: OffsetDateTime::now_utc(),
         took: Duration::ZERO,
         outcome: Outcome::Refused,
@@ -101,8 +113,8 @@ async fn who_goes_on_is_told_what_finished_meanwhile() {
     let look = after.look(&db).await.unwrap();
     let second = ids[1].to_string();
     let expected = [
-        (Kind::Finished, Some(second.as_str())),
         (Kind::Accepted, Some(third.as_str())),
+        (Kind::Finished, Some(second.as_str())),
     ];
     assert_eq!(told(&look), expected);
     // And what had been unfinished is awaited still.
@@ -119,7 +131,7 @@ async fn what_fails_is_told_once_with_its_reason_however_old_it_is() {
     let db = database().await;
     let id = entry(&db, 4 * AGE, AGE).await;
     let mut follower = follower(&db).await;
-    fail(&db, id).await;
+    fail(&db, id, 1).await;
     // Not before everything of its time has been committed.
     assert!(told(&follower.look(&db).await.unwrap()).is_empty());
     let event = loop {
@@ -140,13 +152,9 @@ async fn what_fails_is_told_once_with_its_reason_however_old_it_is() {
 async fn the_end_of_what_an_operator_retries_is_told_however_old_it_is() {
     let db = database().await;
     let id = entry(&db, 4 * AGE, AGE).await;
-    fail(&db, id).await;
+    fail(&db, id, 1).await;
     let mut follower = follower(&db).await;
-    let by = By {
-        who: "anna".parse().unwrap(),
-        reason: "the service is back".parse().unwrap(),
-    };
-    assert_eq!(retry(&db, id, &by).await.unwrap(), Retried::Reopened);
+    assert_eq!(retry(&db, id, &by()).await.unwrap(), Retried::Reopened);
     let until = async |follower: &mut Follower, kind| {
         loop {
             let look = follower.look(&db).await.unwrap();
@@ -158,12 +166,29 @@ async fn the_end_of_what_an_operator_retries_is_told_however_old_it_is() {
     };
     let act = until(&mut follower, Kind::Operator).await;
     assert_eq!((act.act.as_deref(), act.count), (Some("retry"), Some(1)));
-    let moved = "INSERT INTO outbox (id, due_at, attempts, earlier) SELECT id, due_at, attempts, earlier FROM retries; \
-                 DELETE FROM retries";
-    execute(&db, moved).await;
+    execute(&db, MOVED).await;
     finish(&db, id).await;
     let finished = until(&mut follower, Kind::Finished).await;
     assert_eq!(finished.transaction_id, Some(id.to_string()));
+}
+
+#[tokio::test]
+async fn what_happens_to_one_transaction_is_told_in_its_order() {
+    let db = database().await;
+    let id = entry(&db, 4 * AGE, AGE).await;
+    let mut follower = follower(&db).await;
+    fail(&db, id, 1).await;
+    assert_eq!(retry(&db, id, &by()).await.unwrap(), Retried::Reopened);
+    execute(&db, MOVED).await;
+    fail(&db, id, 2).await;
+    let mut kinds = Vec::new();
+    while kinds.len() < 2 {
+        let look = follower.look(&db).await.unwrap();
+        kinds.extend(look.events.iter().map(|event| event.event));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // That it had failed before is told no more: it was reopened before anybody could be told.
+    assert_eq!(kinds, [Kind::Operator, Kind::Failed]);
 }
 
 #[tokio::test]

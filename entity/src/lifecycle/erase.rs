@@ -54,11 +54,13 @@ pub async fn erase(db: &DatabaseConnection, known: &Known, by: &By) -> Result<Er
 /// Erases the content of all transactions in which this account pays or receives, and all conflicts that name it. Reads every
 /// transaction: there is no index on accounts. What only the bytes of an event say is not found.
 ///
-/// The audit has one line for it, with how many they were. The account is not in it.
+/// The audit has one line for it, with how many they were. The account is not in it. `tell` is told after each portion how many
+/// are erased so far.
 pub async fn erase_account(
     db: &DatabaseConnection,
     account: &Account,
     by: &By,
+    mut tell: impl FnMut(u64),
 ) -> Result<Erased, DbErr> {
     let (line, detail) = (Uuid::now_v7(), r#"{"of":"an account"}"#);
     let mut erased = Erased::default();
@@ -68,17 +70,23 @@ pub async fn erase_account(
         let gone = portion(db, &found, (line, by), detail).await?;
         erased.transactions += gone;
         erased.unfinished += count - gone.min(count);
+        tell(erased.transactions);
     }
     erased.conflicts = delete_conflicts(db, account, (line, by), detail).await?;
     Ok(erased)
 }
 
-/// How many transactions name this account.
-pub async fn count_account(db: &DatabaseConnection, account: &Account) -> Result<u64, DbErr> {
+/// How many transactions name this account. `tell` is told after each portion how many are counted so far.
+pub async fn count_account(
+    db: &DatabaseConnection,
+    account: &Account,
+    mut tell: impl FnMut(u64),
+) -> Result<u64, DbErr> {
     let mut count = 0;
     let mut all = Accounts::new(account);
     while let Some(found) = all.next(db).await? {
         count += found.len() as u64;
+        tell(count);
     }
     Ok(count)
 }

@@ -11,7 +11,16 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{list::first_id, read::clock};
+use super::{
+    execute,
+    list::first_id,
+    operate::{
+        By,
+        audit::{INSERT, act, line},
+    },
+    read::clock,
+    sql,
+};
 
 /// For how long things are kept; `None` is for ever. What is older than that goes, by when the transaction was received (attempts,
 /// payloads, and itself), when it came (conflicts, refusals), or when it was done (the audit).
@@ -97,6 +106,20 @@ impl Before {
             id: first_id(time),
         }
     }
+}
+
+/// Notes in the audit that an operator has had everything deleted that is old by now, about so many `rows`: before it begins,
+/// for it is done statement by statement.
+pub async fn ordered(db: &DatabaseConnection, rows: u64, by: &By) -> Result<(), DbErr> {
+    let insert = format!(
+        "{INSERT} VALUES ($1, '{}', $2, $3, NULL, NULL, NULL, $4, NULL)",
+        act::RETENTION
+    );
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let mut values = line(Uuid::now_v7(), by).to_vec();
+    values.push(rows.into());
+    execute(db, sql::statement(db, insert, values)).await?;
+    Ok(())
 }
 
 /// What the database's clock shows.

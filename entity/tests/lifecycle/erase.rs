@@ -123,9 +123,15 @@ async fn an_account_is_erased_wherever_it_stands(db: DatabaseConnection) {
     let conflict = with("other", jane);
     receive_one(&db, &received(conflict)).await;
     let account = "jane".parse().unwrap();
-    assert_eq!(erase::count_account(&db, &account).await.unwrap(), 3);
+    let count = erase::count_account(&db, &account, |_| ()).await;
+    assert_eq!(count.unwrap(), 3);
 
-    let erased = erase::erase_account(&db, &account, &by()).await.unwrap();
+    let mut told = Vec::new();
+    let tell = |count| told.push(count);
+    let erased = erase::erase_account(&db, &account, &by(), tell)
+        .await
+        .unwrap();
+    assert_eq!(told, [2]);
     let expected = Erased {
         transactions: 2,
         unfinished: 1,
@@ -157,7 +163,7 @@ async fn an_account_with_a_name_like_sql_is_an_account(db: DatabaseConnection) {
     }));
     receive_one(&db, &other).await;
     finish(&db, Holder::Sole, &[sent.id, other.id]).await;
-    let erased = erase::erase_account(&db, &name.parse().unwrap(), &by())
+    let erased = erase::erase_account(&db, &name.parse().unwrap(), &by(), |_| ())
         .await
         .unwrap();
     assert_eq!(erased.transactions, 2);

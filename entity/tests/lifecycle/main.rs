@@ -17,6 +17,7 @@ mod sources;
 mod summary;
 mod take;
 mod values;
+mod waits;
 mod watched;
 
 use std::time::Duration;

@@ -19,6 +19,7 @@ on_both! {
     failures_are_counted_by_verdict
     the_latest_that_is_known_of_a_source_stands
     a_source_is_listened_for_from_the_first_time_on
+    what_was_heard_by_a_clock_that_was_set_back_was_heard_just_now
     what_was_told_is_told_by_one_alone_and_not_again_at_once
     what_has_failed_since_is_found_once
 }
@@ -183,6 +184,12 @@ async fn a_source_is_listened_for_from_the_first_time_on(db: DatabaseConnection)
     heard::listen(&db, &source).await.unwrap();
     let heard = of(&db, "stripe").await.unwrap();
     assert!(!heard.never && heard.ago >= 600 * MINUTE, "{heard:?}");
+}
+
+async fn what_was_heard_by_a_clock_that_was_set_back_was_heard_just_now(db: DatabaseConnection) {
+    note(&db, "stripe", Duration::ZERO).await;
+    execute(&db, "UPDATE heard SET last_at = last_at + 3600000".into()).await;
+    assert_eq!(of(&db, "stripe").await.unwrap().ago, Duration::ZERO);
 }
 
 async fn what_was_told_is_told_by_one_alone_and_not_again_at_once(db: DatabaseConnection) {

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use entity::{
-    SourceName,
-    lifecycle::{heard::Heard, overview},
-    pause,
-};
+use entity::{SourceName, lifecycle::overview, pause};
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::database::Address;
+use crate::{alerts::silence::Known, database::Address};
 
 #[derive(Serialize)]
 pub(super) struct Document {
@@ -80,15 +76,19 @@ pub(super) struct Source {
     pub(super) ever: bool,
     /// Its rule, where this command sees its configuration.
     pub(super) silent_after_s: Option<u64>,
-    /// Whether its last genuine event is older than that.
+    /// Requests in its name that were refused within the last 15 minutes.
+    pub(super) refused_within_15m: i64,
+    /// Whether its last genuine event is older than its rule allows, or it is refused and nothing genuine comes.
     pub(super) silent: bool,
+    #[serde(skip)]
+    pub(super) breaks_rule: bool,
 }
 
 /// What is known of sources.
 pub(super) struct Sources<'r> {
     /// Those that have ever sent anything.
     pub(super) seen: Vec<overview::Seen>,
-    pub(super) heard: Vec<Heard>,
+    pub(super) known: Known,
     /// How long each may be silent.
     pub(super) rules: &'r [(SourceName, Duration)],
 }
@@ -156,9 +156,11 @@ impl Sources<'_> {
     fn told(self) -> Vec<Source> {
         let Self {
             mut seen,
-            heard,
+            known,
             rules,
         } = self;
+        let silences = known.silences(rules);
+        let Known { heard, refused } = known;
         let ever: Vec<SourceName> = seen.iter().map(|seen| seen.source.clone()).collect();
         let ruled = rules.iter().map(|(source, _)| source);
         for source in heard.iter().map(|heard| &heard.source).chain(ruled) {
@@ -176,15 +178,19 @@ impl Sources<'_> {
             let rule = rules.iter().find(|(source, _)| *source == seen.source);
             let rule = rule.map(|(_, after)| *after);
             let last = heard.filter(|heard| !heard.never);
+            let refused = refused.iter().find(|(source, _)| *source == seen.source);
+            let silence = silences
+                .iter()
+                .find(|silence| silence.source == seen.source);
             Source {
                 last_received_at: seen.last,
                 of_the_newest: seen.among,
                 last_verified_at: last.map(|heard| OffsetDateTime::now_utc() - heard.ago),
                 ever: ever.contains(&seen.source),
                 silent_after_s: rule.map(|after| after.as_secs()),
-                silent: heard
-                    .zip(rule)
-                    .is_some_and(|(heard, after)| heard.ago > after),
+                refused_within_15m: refused.map_or(0, |(_, count)| *count),
+                silent: silence.is_some(),
+                breaks_rule: silence.is_some_and(|silence| silence.silent_after.is_some()),
                 source: seen.source.into(),
             }
         });

@@ -110,13 +110,14 @@ fn source(source: &Source) -> Vec<String> {
     ]
 }
 
-/// Whether it is silent, and by which rule.
+/// Whether it is silent, and why.
 fn silent(source: &Source) -> String {
     let after = source
         .silent_after_s
         .map(|seconds| times::length(seconds * 1000));
     match after {
-        Some(after) if source.silent => format!("YES, may be {after}"),
+        Some(after) if source.breaks_rule => format!("YES, may be {after}"),
+        _ if source.silent => format!("YES, {} refused in 15 min", source.refused_within_15m),
         Some(after) => format!("no, may be {after}"),
         None => "-".into(),
     }

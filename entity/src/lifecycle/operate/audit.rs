@@ -24,6 +24,7 @@ pub mod act {
     pub const PAUSE: &str = "pause";
     pub const RESUME: &str = "resume";
     pub const ERASE: &str = "erase";
+    pub const RETENTION: &str = "retention";
 }
 
 /// Some lines, newest first.
