@@ -80,7 +80,7 @@ impl Events {
     /// A stream of server-sent events, which does not end by itself: `accepted`, `finished` and `failed` for transactions,
     /// and `operator` for what operators do. The data of each is one JSON object. Told about two seconds later, when all of
     /// that time has been committed, and at least once: after a break go on with the last `id` that was there, as `cursor` or in
-    /// `Last-Event-ID`. A line that is no event comes every 15 seconds.
+    /// `Last-Event-ID`. A line that is no event comes every 5 seconds.
     #[oai(
         path = "/v1/events",
         method = "get",

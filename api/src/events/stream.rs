@@ -21,8 +21,9 @@ use crate::look_up::in_time;
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After so long without an event a line says that the stream is still there: balancers cut what is silent for a minute.
-const SILENT_MAX: Duration = Duration::from_secs(15);
+/// After so long without an event a line says that the stream is still there: balancers cut what is silent for a minute, and
+/// who has left without a word is noticed only so, and has one of the few places until then.
+const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// An answer that goes on.
 pub(crate) struct EventStream(Body);

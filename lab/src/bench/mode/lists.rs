@@ -28,7 +28,7 @@ const SMOKE_ROWS: u64 = 20_000;
 /// How often each question is asked.
 const ASKED: u64 = 200;
 const SMOKE_ASKED: u64 = 2;
-/// The same for a stream: whoever has left has a place among 20 for 15 s more.
+/// The same for a stream: whoever has left has a place among 20 for 5 s more.
 const STREAMS_ASKED: u64 = 10;
 /// After one in so many first pages, as many further ones are read.
 const FURTHER: u64 = 4;
