@@ -70,7 +70,7 @@ impl Retention {
             ("RETENTION_TRANSACTIONS", age.clone()),
             ("RETENTION_CONFLICTS", age),
         ];
-        let mut round = Hookline::start(&self.binary, "retention", &variables)?;
+        let mut round = Hookline::start(&self.binary, "retention --reason lab", &variables)?;
         match tokio::time::timeout(patience, round.exit()).await {
             Ok(status) => Ok(status?.success()),
             Err(_) => {

@@ -116,7 +116,7 @@ async fn once(bench: &Bench, rows: u64) -> Result<Outcome> {
         let mut variables = site.variables();
         variables.push((LIMIT.0, LIMIT.1.into()));
         let began = Instant::now();
-        let retention = Hookline::start(&bench.binary, "retention", &variables)?;
+        let retention = Hookline::start(&bench.binary, "retention --reason lab", &variables)?;
         retention.finish().await?;
         anyhow::Ok(began.elapsed())
     };
