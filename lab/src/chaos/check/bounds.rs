@@ -14,6 +14,8 @@ use crate::chaos::history::Request;
 pub(crate) struct Bounds {
     /// How long a transaction may take from its commit to its end, unless downstream itself failed it.
     pub(crate) final_within: Option<Duration>,
+    /// Whether the fault itself times what is in flight when it strikes.
+    pub(crate) times_itself: bool,
     /// How long all senders together may go without a 202.
     pub(crate) accepts_within: Option<Duration>,
     /// How many transactions may fail for good because downstream refused them for a moment.
@@ -29,6 +31,7 @@ impl Bounds {
     /// Nothing is promised about speed.
     pub(crate) const NONE: Self = Self {
         final_within: None,
+        times_itself: false,
         accepts_within: None,
         brushed_off_max: 0,
         first_attempts_only: false,
@@ -37,7 +40,10 @@ impl Bounds {
 
     /// Whether an operator who retries and pauses would spoil it.
     pub(crate) fn forbids_acts(&self) -> bool {
-        self.final_within.is_some() || self.brushed_off_max > 0 || self.first_attempts_only
+        self.final_within.is_some()
+            || self.times_itself
+            || self.brushed_off_max > 0
+            || self.first_attempts_only
     }
 
     pub(super) fn check(&self, requested: &[Request], state: &State, findings: &mut Findings) {

@@ -19,7 +19,7 @@ use super::{
     process, senders, servers,
     traits::{
         ALONE, CLOCK, CLUSTER, DOWNSTREAM, DROPS, EMBEDDED, EMBEDDED_POSTGRES, FIRST_ATTEMPTS,
-        LOSES_MESSAGES, OVERLAPS, REDELIVERS, Traits, USUAL, WAVE,
+        LOSES_MESSAGES, OVERLAPS, REDELIVERS, TIMED, Traits, USUAL, WAVE,
     },
 };
 use crate::chaos::{
@@ -163,7 +163,7 @@ faults! {
         "a policy has the broker refuse what is more than ten messages, while no consumer is there";
     QueuePurged "B14" 5 to 8 s, LOSES_MESSAGES.alone(); broker::purge() =>
         "an operator purges the queue while no consumer is there: nobody is told";
-    Backlog "B15" 1 to 1 s, ALONE; backlog::strike() =>
+    Backlog "B15" 1 to 1 s, TIMED; backlog::strike() =>
         "a consumer dies while more than 10,000 messages wait";
     ConsumerTimeout "B9" 8 to 12 s, Traits { mixes: false, delay_ms: 8000, ..REDELIVERS }; broker::time_out() =>
         "the broker gives up consumers that hold a delivery for longer than five seconds";

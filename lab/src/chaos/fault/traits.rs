@@ -56,6 +56,14 @@ pub(super) const REDELIVERS: Traits = Traits {
 pub(super) const OVERLAPS: Traits = USUAL.overlapping();
 /// Not beside others.
 pub(super) const ALONE: Traits = USUAL.alone();
+/// It looks how long what is in flight takes from then on.
+pub(super) const TIMED: Traits = Traits {
+    bounds: Bounds {
+        times_itself: true,
+        ..Bounds::NONE
+    },
+    ..ALONE
+};
 /// The broker drops messages, each of which becomes a dead letter and is published again.
 pub(super) const DROPS: Traits = Traits {
     dead_letters: true,
@@ -65,6 +73,7 @@ pub(super) const CLOCK: Traits = Traits {
     servers: Kind::Clock,
     bounds: Bounds {
         accepts_within: Some(Duration::from_secs(10)),
+        times_itself: true,
         ..Bounds::NONE
     },
     ..ALONE

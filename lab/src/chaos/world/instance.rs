@@ -60,7 +60,7 @@ pub(crate) struct Instance {
     pub(crate) panics: u64,
     /// How often a consumer has said that it lost its lease, in the logs of the processes that have ended.
     pub(crate) lost_leases: u64,
-    /// When its processes have ended.
+    /// When its processes have ended, or stood still: what was said to them meanwhile they may not have heard.
     pub(crate) deaths: Vec<Instant>,
     /// Where the next process is to die, if there is a binary that can be told so.
     pub(crate) failpoint: Option<Death>,
@@ -210,6 +210,7 @@ impl Instance {
 
     /// Stops its clock: it neither runs nor dies.
     pub(crate) fn pause(&mut self) {
+        self.deaths.push(Instant::now());
         self.signal(Signal::STOP);
     }
 

@@ -131,6 +131,19 @@ fn old_work_that_has_ended_twice_is_rewritten() {
 }
 
 #[test]
+fn a_message_that_comes_again_may_find_nothing_left_of_old_work_and_of_nothing_else() {
+    finds(&[], |run| {
+        one(run, Was::InOutbox);
+        run.state.dead_letters += 1;
+    });
+    finds(&[Violation::DeadLetters], |run| {
+        a_year(run);
+        let worked = run.state.old.iter().filter(|old| old.ends > 0).count();
+        run.state.dead_letters += worked as u64 + 1;
+    });
+}
+
+#[test]
 fn old_work_fails_for_a_reason_which_is_told_for_ever() {
     finds(&[Violation::DeadLetters, Violation::WronglyFailed], |run| {
         let old = one(run, Was::InOutbox);
