@@ -11,9 +11,13 @@ use http_body_util::BodyExt as _;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{JoinHandle, JoinSet},
 };
+
+/// Connections that may wait to be accepted. With the usual 128, some of a portion's would be dropped, and tried again by the
+/// system after a second.
+const BACKLOG: u32 = 4096;
 
 /// A listening downstream. Dropping it ends it.
 pub(super) struct Downstream {
@@ -24,7 +28,9 @@ pub(super) struct Downstream {
 impl Downstream {
     /// Starts one that answers every call with 200, `delay` after it has read it.
     pub(super) async fn start(delay: Duration) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = socket.listen(BACKLOG);
         let listener = listener.context("downstream cannot listen")?;
         Ok(Self {
             address: listener.local_addr()?,
