@@ -192,16 +192,12 @@ pub async fn defer_published_retries(
 ) -> Result<(), DbErr> {
     let now = sql::now_millis(db);
     let put_off = format!("UPDATE retries SET due_at = {now} + $1, set_at = {now}");
+    let pairs = sql::is_one_of_the_pairs(db, "id", "set_at");
     let update = match db.get_database_backend() {
-        // Without a join: statistics from a moment at which hardly anything was there make one that takes seconds.
         DbBackend::Postgres => format!(
-            "{put_off} WHERE id = ANY(ARRAY(SELECT id FROM retries WHERE id = ANY($2::uuid[]) \
-               AND set_at = ($3::bigint[])[array_position($2::uuid[], id)] AND NOT waits FOR UPDATE SKIP LOCKED))"
+            "{put_off} WHERE id = ANY(ARRAY(SELECT id FROM retries WHERE {pairs} AND NOT waits FOR UPDATE SKIP LOCKED))"
         ),
-        _ => format!(
-            "{put_off} WHERE {} AND NOT waits",
-            sql::is_one_of_the_pairs(db, "id", "set_at")
-        ),
+        _ => format!("{put_off} WHERE {pairs} AND NOT waits"),
     };
     let pairs = || claimed.iter().map(|one| (one.id, one.set_at));
     retrying(|| {
