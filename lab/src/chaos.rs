@@ -18,6 +18,7 @@ mod render;
 mod retention;
 mod run;
 mod schedule;
+mod stop;
 mod summary;
 mod webhook;
 mod world;

@@ -15,8 +15,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Connections that may wait to be accepted. With the usual 128, some of a portion's would be dropped, and tried again by the
-/// system after a second.
+/// Connections that may wait to be accepted: more than a portion of retries may open at once. What finds no room is tried again
+/// by the system, but only after a second.
 const BACKLOG: u32 = 4096;
 
 /// A listening downstream. Dropping it ends it.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     history::{By, History, Seen},
+    stop::stops_within,
     webhook::Webhooks,
     world::Db,
 };
@@ -57,7 +58,7 @@ impl Observer {
         let http = client()?;
         let mut random = StdRng::seed_from_u64(!self.seed);
         let mut asked = Vec::new();
-        while !pause(&mut stop, GET_EVERY).await {
+        while !stops_within(&mut stop, GET_EVERY).await {
             if let Some(number) = self.history.some_accepted(random.random_range(0..1 << 20)) {
                 let api = self.apis[random.random_range(0..self.apis.len())];
                 if let Some(seen) = self.look(&http, api, number).await {
@@ -106,7 +107,7 @@ impl Observer {
 
     async fn query(&self, mut stop: watch::Receiver<bool>) -> Worst {
         let mut worst = Worst::default();
-        while !pause(&mut stop, SQL_EVERY).await {
+        while !stops_within(&mut stop, SQL_EVERY).await {
             // While the database is away, there is nothing to see.
             if let Ok(finals) = self.db.some_finals(&self.webhooks).await {
                 self.history.see(finals);
@@ -126,11 +127,4 @@ impl Observer {
 fn client() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
     client.build().context("no HTTP client")
-}
-
-/// Waits for `time`, or for the end, and says whether that has come.
-async fn pause(stop: &mut watch::Receiver<bool>, time: Duration) -> bool {
-    tokio::time::timeout(time, stop.wait_for(|stop| *stop))
-        .await
-        .is_ok()
 }

@@ -20,7 +20,7 @@ use sea_orm::DbErr;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{acts::Acts, downstream::Mender, locked::locked, world::Db};
+use super::{acts::Acts, downstream::Mender, locked::locked, stop::stops_within, world::Db};
 
 /// From one act to the next, in milliseconds.
 const EVERY_MS: std::ops::Range<u64> = 100..500;
@@ -61,10 +61,7 @@ impl Operator {
         let mut random = StdRng::seed_from_u64(self.seed ^ 0x0b5e_55ed);
         loop {
             let wait = Duration::from_millis(random.random_range(EVERY_MS));
-            let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop))
-                .await
-                .is_ok();
-            if stopped {
+            if stops_within(&mut stop, wait).await {
                 return Ok(());
             }
             let luck: f64 = random.random();

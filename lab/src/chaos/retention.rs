@@ -11,7 +11,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rustix::process::Signal;
 use tokio::sync::watch;
 
-use super::world::Db;
+use super::{stop::stops_within, world::Db};
 use crate::hookline::Hookline;
 
 /// From one round to the next, in milliseconds.
@@ -41,10 +41,7 @@ impl Retention {
         let (mut days, mut made) = (FIRST_DAYS, 0);
         loop {
             let wait = Duration::from_millis(random.random_range(EVERY_MS));
-            let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop))
-                .await
-                .is_ok();
-            if stopped {
+            if stops_within(&mut stop, wait).await {
                 return Ok(made);
             }
             let patience = Duration::from_millis(random.random_range(PATIENCE_MS));
