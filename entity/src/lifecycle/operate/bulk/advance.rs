@@ -76,7 +76,7 @@ pub async fn advance(db: &DatabaseConnection) -> Result<Advanced, DbErr> {
 /// How many make a portion at this rate, and how many milliseconds it lasts.
 fn portions(rate: i32) -> (usize, u64) {
     let rate = u64::from(rate.max(1).unsigned_abs());
-    let size = (rate / PORTIONS_A_SECOND).clamp(1, PORTION_MAX);
+    let size = rate.div_ceil(PORTIONS_A_SECOND).min(PORTION_MAX);
     (size as usize, size * 1000 / rate)
 }
 
@@ -191,7 +191,7 @@ mod tests {
     fn portions_keep_the_rate() {
         for rate in [1, 2, 4, 5, 7, 50, 999, 2_000, 5_000, 10_000] {
             let (size, lasts) = portions(rate);
-            assert!((1..=1_000).contains(&size) && (90..=1_000).contains(&lasts));
+            assert!((1..=1_000).contains(&size) && (100..=1_000).contains(&lasts));
             let a_second = size as f64 * 1000.0 / lasts as f64;
             let is_kept = (a_second / f64::from(rate) - 1.0).abs() < 0.01;
             assert!(is_kept, "{rate}: {a_second}");
