@@ -38,13 +38,17 @@ struct Counts {
 
 impl Repeats {
     /// Counts those of a batch that had come before.
-    pub(crate) fn note(&self, receipts: &[&Receipt]) {
-        let known = receipts.iter().filter_map(|receipt| match receipt {
-            Receipt::Duplicate { id, .. } => Some(*id),
-            Receipt::New => None,
+    pub(crate) fn note<'a>(&self, receipts: impl IntoIterator<Item = &'a Receipt>) {
+        let mut all = 0;
+        let known = receipts.into_iter().filter_map(|receipt| {
+            all += 1;
+            match receipt {
+                Receipt::Duplicate { id, .. } => Some(*id),
+                Receipt::New => None,
+            }
         });
         let ids: Vec<Uuid> = known.collect();
-        let is_storm = receipts.len() >= STORM_MIN && ids.len() > receipts.len() / 2;
+        let is_storm = all >= STORM_MIN && ids.len() > all / 2;
         self.0.is_storm.store(is_storm, Ordering::Relaxed);
         // Hardly any batch has one.
         if ids.is_empty() {
@@ -110,7 +114,7 @@ mod tests {
             conflict: false,
         };
         let is_storm = |receipts: &[&Receipt]| {
-            repeats.note(receipts);
+            repeats.note(receipts.iter().copied());
             repeats.is_storm()
         };
         let new = &Receipt::New;

@@ -275,7 +275,7 @@ async fn commit(resources: Resources, waiting: Vec<Waiting>) -> usize {
     let new = batch.iter().zip(&outcomes);
     let new = new.filter(|(_, outcome)| **outcome == Ok(Receipt::New));
     hints.send(new.map(|(received, _)| received.id).collect());
-    repeats.note(&outcomes.iter().flatten().collect::<Vec<_>>());
+    repeats.note(outcomes.iter().flatten());
     failpoint::here(Point::ReceiveBeforeAnswer);
     let (mut outcomes, mut batch) = (outcomes.into_iter(), &batch[..]);
     for (size, (source, arrival, answer)) in answers {

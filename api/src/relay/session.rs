@@ -1,5 +1,7 @@
 //! What the relay does with one publisher, from its connection to its loss.
 
+mod look;
+
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -8,9 +10,9 @@ use std::{
 
 use entity::lifecycle::due::Claimed;
 use failpoint::Point;
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use queue::{Backoff, Confirmed, Error, Event, Publisher, Queue};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DatabaseConnection;
 use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
@@ -21,8 +23,9 @@ use super::{
     returned::ReturnedMessages,
     settings::Settings,
     spans::Spans,
-    sweep::{Found, Sweep},
+    sweep::Sweep,
 };
+use look::{For, LookError, Looked, Looking, look, look_of};
 
 /// The share of its time that a relay may spend on looking for what is due, where it finds nothing: one part in this many.
 const SWEEP_SHARE: u32 = 50;
@@ -72,30 +75,6 @@ impl State {
             refused: None,
         }
     }
-}
-
-type Looking = BoxFuture<'static, Looked>;
-
-/// What a look is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum For {
-    Everything,
-    /// Somebody has said that some are due.
-    Retries,
-}
-
-/// A look that is over.
-struct Looked {
-    sweep: Sweep,
-    what: For,
-    took: Duration,
-    found: Result<Found, LookError>,
-}
-
-/// Why a look has found nothing.
-enum LookError {
-    Queue(Error),
-    Database(DbErr),
 }
 
 pub(super) struct Session<'a> {
@@ -206,27 +185,9 @@ impl<'a> Session<'a> {
     }
 
     fn look(&mut self, what: For) {
-        let Some(mut sweep) = self.state.sweep.take() else {
-            return;
-        };
-        let depth = (what == For::Everything).then(|| self.publisher.depth());
-        let look = async move {
-            let began = Instant::now();
-            let found = match depth {
-                None => sweep.look_for_retries().await.map_err(LookError::Database),
-                Some(depth) => match depth.await {
-                    Ok(depth) => (sweep.look(depth.ready).await).map_err(LookError::Database),
-                    Err(error) => Err(LookError::Queue(error)),
-                },
-            };
-            Looked {
-                sweep,
-                what,
-                took: began.elapsed(),
-                found,
-            }
-        };
-        self.looking = Some(look.boxed());
+        if let Some(sweep) = self.state.sweep.take() {
+            self.looking = Some(look(sweep, what, self.publisher.depth()).boxed());
+        }
     }
 
     async fn publish_due(&mut self, looked: Looked) -> Result<(), Error> {
@@ -403,14 +364,6 @@ impl<'a> Session<'a> {
         self.state.metrics.on_their_way(0);
         missed.extend(lost);
         self.missed(&missed);
-    }
-}
-
-/// Waits for the look under way; for ever if there is none.
-async fn look_of(looking: &mut Option<Looking>) -> Looked {
-    match looking {
-        Some(looking) => looking.await,
-        None => std::future::pending().await,
     }
 }
 
